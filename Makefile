@@ -1,0 +1,77 @@
+# rtvoice: the two commands of the README are `make run` and `make test`.
+# Both set up what is missing: system packages, then a virtual environment in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# What a fresh Debian, Ubuntu or Raspberry Pi OS lacks: PyAudio is built from source; flite and espeak-ng are the local voices.
+RUN_PACKAGES := python3-venv python3-dev gcc libc6-dev portaudio19-dev libasound2-plugins flite espeak-ng
+# The virtual sound card of the tests.
+TEST_PACKAGES := pulseaudio pulseaudio-utils
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test-setup run test check clean
+
+help:
+	@echo 'make run     hold a spoken conversation (PROVIDER=openai for the real thing; default: the local toy server)'
+	@echo 'make test    all checks and tests'
+	@echo 'make check   ruff, mypy, import-linter'
+	@echo 'make setup   system packages and .venv, nothing else'
+
+# $(call system_packages,NAMES): install with apt what is missing; elsewhere say what to install.
+define system_packages
+	@if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then \
+	  missing=""; \
+	  for package in $(1); do \
+	    dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	  done; \
+	  if [ -n "$$missing" ]; then \
+	    echo "setup: installing system packages:$$missing"; \
+	    sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	    { $$sudo apt-get update -q >/dev/null && $$sudo env DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -y -q --no-install-recommends $$missing >.setup.log 2>&1; } \
+	    || { cat .setup.log 2>/dev/null; echo "setup: could not install:$$missing"; exit 1; }; \
+	    rm -f .setup.log; \
+	  fi; \
+	else \
+	  command -v flite >/dev/null 2>&1 || command -v espeak-ng >/dev/null 2>&1 || { \
+	    echo "setup: no apt here; if the next steps fail, install by hand:"; \
+	    echo "  Fedora:  sudo dnf install python3-devel gcc portaudio-devel alsa-plugins-pulseaudio flite espeak-ng"; \
+	    echo "  Arch:    sudo pacman -S python gcc portaudio alsa-plugins flite espeak-ng"; \
+	    echo "  macOS:   brew install portaudio flite espeak-ng"; \
+	  }; \
+	fi
+endef
+
+setup:
+	$(call system_packages,$(RUN_PACKAGES))
+	@$(MAKE) --no-print-directory .venv/.ready
+
+.venv/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "setup: Python 3.11 or newer is needed; try: make PYTHON=python3.12 …"; exit 1; }
+	@echo "setup: Python packages into .venv (PyAudio is compiled)"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[local]' --group dev
+	@touch $@
+
+test-setup: setup
+	$(call system_packages,$(TEST_PACKAGES))
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+# The tests must see no key and no setting of whoever runs them.
+CLEAN_ENV = env $$(env | sed -n 's/^\(\(OPENAI\|AZURE\|RTVOICE\)_[A-Z0-9_]*\)=.*/-u \1/p')
+
+# The real sound devices come last and alone: a busy machine would be measured instead of the daemon.
+test: test-setup check
+	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 2 -m 'not device'
+	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m device
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Sound: the card, the audio thread, playback and the ledger."""

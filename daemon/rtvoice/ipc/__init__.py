@@ -1,0 +1,1 @@
+"""The IPC contract and its two sockets."""

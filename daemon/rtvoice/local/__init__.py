@@ -1,0 +1,1 @@
+"""The embedded Realtime server, a program of its own."""

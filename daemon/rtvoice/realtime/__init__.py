@@ -1,0 +1,1 @@
+"""The Realtime protocol: events, dialects and the link to a server."""
