@@ -1,0 +1,108 @@
+"""A streaming polyphase resampler: windowed sinc, no dependency but numpy.
+
+Frame *n* of the output lies at frame ``n * in_hz / out_hz`` of the input, so
+what was played can be told in frames of the source, whatever the card's rate.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+HALF_MAX = 24
+"""Frames of the lower rate on each side: 1 ms at 24 kHz."""
+
+HALF_MAX_S = 0.0019
+"""The same in seconds, so that 8 kHz stays under 2 ms too: 15 frames."""
+
+STOPBAND_DB = 72
+
+COEFFICIENT_ONE = 1 << 22
+"""Coefficients are whole multiples of 1/2**22: with samples of 16 bits every sum of products then is exact in
+float64 (2**37 a product, under 2**43 a sum), and the result the same however the stream was chunked."""
+
+
+class Resampler:
+    """One stream of mono int16 from *in_hz* to *out_hz*.
+
+    A frame comes out once 1.9 ms (at 8 kHz) or less (1 ms from 24 kHz on) of
+    what follows it is known: that is the whole delay, for the filter is symmetrical.
+    Whatever the chunks, the output is bit for bit the same, and with *flush*
+    it is ``ceil(frames_in * out_hz / in_hz)`` frames long.
+    """
+
+    def __init__(self, in_hz: int, out_hz: int) -> None:
+        if in_hz <= 0 or out_hz <= 0:
+            raise ValueError(f"not a sample rate: {min(in_hz, out_hz)}")
+        divisor = gcd(in_hz, out_hz)
+        self.up, self.down = out_hz // divisor, in_hz // divisor
+        self._phases = _polyphase(self.up, in_hz, out_hz)
+        self._ahead = self._phases.shape[1] // 2
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stream."""
+        # Silence before the first frame: the filter's left half.
+        self._kept = np.zeros(self._ahead - 1, np.float64)
+        self._phase = 0
+        self._frames_in = 0
+        self._frames_out = 0
+
+    def process(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
+        """Take any number of frames; return those that are ready (int16, shape (frames,))."""
+        if self.up == self.down:
+            return samples.copy()
+        self._frames_in += len(samples)
+        return self._run(samples)
+
+    def flush(self) -> NDArray[np.int16]:
+        """End the stream: return the tail, and be ready for a new stream."""
+        if self.up == self.down:
+            return np.zeros(0, np.int16)
+        due = -(-self._frames_in * self.up // self.down) - self._frames_out
+        tail = self._run(np.zeros(self._ahead, np.int16))[:due]
+        self.reset()
+        return tail
+
+    def _run(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
+        """Return what *samples* make ready. One weighted sum a frame: 1 to 3 ms of CPU for each second."""
+        kept = np.concatenate((self._kept, samples))
+        taps = 2 * self._ahead
+        # Output k starts at frame (phase + k * down) // up of what is kept and needs `taps` frames from there.
+        starts_below = len(kept) - taps + 1
+        count = max(0, -(-(starts_below * self.up - self._phase) // self.down))
+        if count == 0:
+            self._kept = kept
+            return np.zeros(0, np.int16)
+        at = self._phase + np.arange(count) * self.down
+        windows = np.lib.stride_tricks.sliding_window_view(kept, taps)[at // self.up]
+        sums = np.einsum("ij,ij->i", windows, self._phases[at % self.up])
+        used, self._phase = divmod(self._phase + count * self.down, self.up)
+        self._kept = kept[used:].copy()
+        self._frames_out += count
+        return np.asarray(np.clip(np.rint(sums), -32768, 32767), dtype=np.int16)
+
+
+@lru_cache(maxsize=16)
+def _polyphase(up: int, in_hz: int, out_hz: int) -> NDArray[np.float64]:
+    """Return the filter, shape (up, taps): row p makes the output that lies p/up after an input frame.
+
+    A Kaiser window (its transition ends at half the lower rate: what would alias is at least 70 dB down).
+    """
+    low = min(in_hz, out_hz)
+    half = min(HALF_MAX, int(HALF_MAX_S * low)) * in_hz / low
+    ahead = int(half)
+    transition = (STOPBAND_DB - 8) / (2.285 * 2 * half) / np.pi
+    cutoff = low / in_hz - transition / 2
+    beta = 0.1102 * (STOPBAND_DB - 8.7)
+    # Tap j of row p is input frame j - (ahead - 1), seen from the output at p/up.
+    distance = np.arange(2 * ahead) - (ahead - 1) - (np.arange(up) / up)[:, None]
+    window = np.i0(beta * np.sqrt(np.clip(1 - (distance / half) ** 2, 0, None))) / np.i0(beta)
+    # A frame farther away than the filter is long has no weight at all.
+    taps = np.sinc(cutoff * distance) * np.where(np.abs(distance) < half, window, 0)
+    # Every phase lets the same level through, or silence with an offset would whistle.
+    taps /= taps.sum(axis=1, keepdims=True)
+    return np.rint(taps * COEFFICIENT_ONE) / COEFFICIENT_ONE
