@@ -71,7 +71,7 @@ class Resampler:
         """Return what *samples* make ready. One weighted sum a frame: 1 to 3 ms of CPU for each second."""
         kept = np.concatenate((self._kept, samples))
         taps = 2 * self._ahead
-        # Output k starts at frame (phase + k * down) // up of what is kept and needs `taps` frames from there.
+        # Output k starts at frame (phase + k * down) // up of what is kept and needs `taps` of it.
         starts_below = len(kept) - taps + 1
         count = max(0, -(-(starts_below * self.up - self._phase) // self.down))
         if count == 0:
