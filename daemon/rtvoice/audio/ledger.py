@@ -1,0 +1,269 @@
+"""What was heard, by sample: every frame handed to the card is booked to its part.
+
+Pure: no clock, no arrays. Positions are counted in frames of the source, as the
+server sent them, so that they stay true whatever rate the card runs at; what the
+card holds is counted in its own frames.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rtvoice.audio.pcm import Part, Pcm
+
+
+@dataclass(frozen=True, slots=True)
+class PartHeard:
+    """How much of a part was heard when playback was cut."""
+
+    part: Part
+    played_ms: int
+    """Handed to the card up to the end of the fade, rounded down; never more than `received_ms`."""
+    received_ms: int
+    complete: bool
+    """True once the server had sent all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a cut left: the open parts and the time to silence.
+
+    A part is open while it is not wholly handed over, or not complete: one of
+    which everything received so far was played, but not all was sent, is open.
+    """
+
+    parts: tuple[PartHeard, ...]
+    """In order of play."""
+    dropped_ms: int
+    """Received and never to be heard."""
+    silence_ms: float
+    """What the card held at the cut, and the fade: how long until silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first frame of a part was handed to the card."""
+
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A part is complete and wholly out of the card."""
+
+    part: Part
+    played_ms: int
+    idle: bool
+    """Nothing is queued or in the card now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a listener is: the position of what comes out of the speaker now."""
+
+    part: Part | None
+    """None when nothing that is still open was heard of yet."""
+    played_ms: int
+    queued_ms: int
+    """Of all parts: received and not yet handed to the card."""
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A part, from its first frame until it drained or was cut; positions in frames of the source."""
+
+    part: Part
+    hz: int
+    received: int = 0
+    played: int = 0
+    """Handed to the card, or about to be as a fade."""
+    heard: int = 0
+    """Out of the card."""
+    begun: bool = False
+    complete: bool = False
+
+    def ms(self, frames: int) -> int:
+        return Pcm(self.hz).ms_of_frames(frames)
+
+    @property
+    def open(self) -> bool:
+        return not self.complete or self.played < self.received
+
+
+@dataclass(slots=True, eq=False)
+class _Handed:
+    """A run of frames that the card holds."""
+
+    entry: _Entry | None
+    """None for silence, for a fade, and for what was cut."""
+    sounds: bool
+    frames: int
+    start: int
+    end: int
+    """Positions of the part, in frames of the source."""
+
+    def position(self, frames: int) -> int:
+        """Return the part's position after *frames* of this run, rounded down."""
+        return self.start + (self.end - self.start) * frames // self.frames
+
+
+class Ledger:
+    """The books of one card. Not thread-safe: `Playback` holds its lock."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Part, _Entry] = {}
+        self._card: deque[_Handed] = deque()
+        self._held = 0
+        self._audible = 0
+        """Runs in the card that are not silence."""
+        self._fade_left = 0
+        self._reports: list[Started | Drained] = []
+
+    # What comes in
+
+    def receive(self, part: Part, frames: int, hz: int) -> int:
+        """Book *frames* of the source as received; return the position of the first of them.
+
+        Raises ValueError when the part's rate changes.
+        """
+        entry = self._entries.setdefault(part, _Entry(part, hz))
+        if entry.hz != hz:
+            raise ValueError(f"{part} came at {entry.hz} Hz and now at {hz} Hz")
+        position = entry.received
+        entry.received += frames
+        return position
+
+    def finish(self, part: Part) -> None:
+        """No more of *part* will come. Of a part that was cut or never began: nothing happens."""
+        if entry := self._entries.get(part):
+            entry.complete = True
+            self._settle()
+
+    def finish_response(self, response_id: str) -> None:
+        """No more of any part of this response will come."""
+        for entry in self._entries.values():
+            if entry.part.response_id == response_id:
+                entry.complete = True
+        self._settle()
+
+    def knows(self, response_id: str) -> bool:
+        """Tell whether a part of this response is still open or in the card."""
+        return any(part.response_id == response_id for part in self._entries)
+
+    # What goes to the card
+
+    def hand(self, part: Part, position: int, frames: int) -> None:
+        """Book *frames* of the card, which bring *part* to *position*."""
+        entry = self._entries[part]
+        if not entry.begun:
+            entry.begun = True
+            self._reports.append(Started(part))
+        self._load(_Handed(entry, True, frames, entry.played, position))
+        entry.played = position
+
+    def hand_fade(self, frames: int) -> None:
+        """Book *frames* of a fade, which counted as heard when it was made."""
+        self._fade_left -= frames
+        self._load(_Handed(None, True, frames, 0, 0))
+
+    def hand_silence(self, frames: int) -> None:
+        """Book *frames* of silence."""
+        self._load(_Handed(None, False, frames, 0, 0))
+
+    def _load(self, run: _Handed) -> None:
+        self._card.append(run)
+        self._held += run.frames
+        self._audible += run.sounds
+
+    def in_card(self, frames: int) -> None:
+        """Book that the card holds *frames* now: what was handed before them has been heard."""
+        while self._card and (self._held > frames or self._card[0].frames == 0):
+            run = self._card[0]
+            gone = min(run.frames, self._held - frames)
+            position = run.position(gone) if gone < run.frames else run.end
+            if run.entry:
+                run.entry.heard = max(run.entry.heard, position)
+            self._held -= gone
+            if gone < run.frames:
+                run.frames, run.start = run.frames - gone, position
+                break
+            self._audible -= run.sounds
+            self._card.popleft()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Report the parts that are over, and forget them."""
+        for entry in [e for e in self._entries.values() if e.complete and e.heard == e.received]:
+            del self._entries[entry.part]
+            idle = not self.in_card_sounds and not any(e.received > e.played for e in self._entries.values())
+            self._reports.append(Drained(entry.part, entry.ms(entry.received), idle))
+
+    # The cut
+
+    def cut(
+        self, fade: Iterable[tuple[Part, int]], fade_frames: int, lost_frames: int, silence_ms: float
+    ) -> Heard:
+        """End every open part; return how much of each was heard.
+
+        *fade*: the position that the fade brings each part to; *fade_frames*:
+        how long fades last that are still to be handed over; *lost_frames*: the
+        newest frames in the card, thrown away with it.
+        """
+        self._lose(lost_frames)
+        for part, position in fade:
+            self._entries[part].played = position
+        self._fade_left = fade_frames
+        ended = [entry for entry in self._entries.values() if entry.open]
+        parts = tuple(PartHeard(e.part, e.ms(e.played), e.ms(e.received), e.complete) for e in ended)
+        for entry in ended:
+            del self._entries[entry.part]
+        for run in self._card:
+            if run.entry in ended:
+                run.entry = None
+        gone = {entry.part for entry in ended}
+        self._reports = [report for report in self._reports if report.part not in gone]
+        return Heard(parts, sum(p.received_ms - p.played_ms for p in parts), silence_ms)
+
+    def _lose(self, frames: int) -> None:
+        while frames > 0 and self._card:
+            run = self._card[-1]
+            kept = max(0, run.frames - frames)
+            position = run.position(kept) if kept else run.start
+            if run.entry:
+                run.entry.played = position
+            frames -= run.frames - kept
+            self._held -= run.frames - kept
+            if kept:
+                run.frames, run.end = kept, position
+                return
+            self._audible -= run.sounds
+            self._card.pop()
+
+    # What can be asked
+
+    @property
+    def in_card_sounds(self) -> bool:
+        """The card holds something other than silence, or a fade is on its way to it."""
+        return self._audible > 0 or self._fade_left > 0
+
+    @property
+    def news(self) -> bool:
+        """Whether `reports` would return something."""
+        return bool(self._reports)
+
+    def reports(self) -> list[Started | Drained]:
+        """Return what has happened since this was last asked, in order."""
+        reports, self._reports = self._reports, []
+        return reports
+
+    def progress(self) -> Progress:
+        """Return the position of the audible part as a listener hears it now."""
+        queued_ms = sum(e.ms(e.received - e.played) for e in self._entries.values())
+        begun = [entry for entry in self._entries.values() if entry.begun]
+        heard = [entry for entry in begun if entry.heard]
+        audible = heard[-1:] or begun[:1]
+        if not audible:
+            return Progress(None, 0, queued_ms)
+        return Progress(audible[0].part, audible[0].ms(audible[0].heard), queued_ms)
