@@ -141,7 +141,7 @@ def _parse_command(raw: dict[str, Any]) -> Command:
 
 def _checked(key: str, value: object, wanted: Any) -> Any:
     """Return *value* if it is of the type that the field declares."""
-    if wanted is str and isinstance(value, str):
+    if wanted is str and isinstance(value, str) and _is_text(value):
         return value
     if wanted is bool and isinstance(value, bool):
         return value
@@ -152,7 +152,21 @@ def _checked(key: str, value: object, wanted: Any) -> Any:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # JSON knows no limit: an integer of 400 digits fits no float.
+        return False
+
+
+def _is_text(value: str) -> bool:
+    """Return whether *value* can be written as UTF-8: half a surrogate pair, which JSON can hold, can't."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _load(payload: bytes) -> Any:
