@@ -10,7 +10,7 @@ import structlog
 
 
 def configure(level: str = "info", form: str = "auto") -> None:
-    """Send the log to stderr; *form* is ``console``, ``json`` or ``auto``: console on a terminal, else JSON."""
+    """Log to stderr; *form* is ``console``, ``json`` or ``auto``: console on a terminal, else JSON."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)

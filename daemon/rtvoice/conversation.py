@@ -1,0 +1,503 @@
+"""The conversation: one synchronous function from what happens to what has to be done. Pure.
+
+A state holds exactly what is true in it. Connection, mute and the answers'
+bookkeeping are facts beside it, in `session`, `mute` and `answers`.
+
+* Two clocks: the server sends faster than real time, so an answer ends at
+  *drained after done*, and whether there is something to interrupt is asked
+  of the ledger (the effect `CutPlayback` and its input `Cut`), never of a state.
+* With server VAD the server itself cancels the response that it is generating
+  when the user starts to speak; in every other cut we cancel, by id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, assert_never
+
+from rtvoice import effects, inputs
+from rtvoice.answers import Answers, Question
+from rtvoice.audio.ledger import Drained, Started
+from rtvoice.effects import Effect, Gate, Publish, Send
+from rtvoice.inputs import Input
+from rtvoice.ipc import commands
+from rtvoice.ipc import events as ipc
+from rtvoice.memory import Memory
+from rtvoice.mute import TIMER as UNMUTE_TIMER
+from rtvoice.mute import Mute
+from rtvoice.realtime import events
+from rtvoice.session import CONFIGURE_TIMER, VOICE_TIMER, Session
+from rtvoice.states import Awaiting, Hearing, Idle, Listening, Speaking, State, Thinking
+
+RESPONSE_S = 15.0
+"""From the end of speech, or from an `ask`, to ``response.created``."""
+DELTA_S = 30.0
+"""From one event of a response to the next."""
+HEARING_S = 120.0
+"""The longest utterance: a VAD that hears longer is stuck."""
+
+ASK_AGAIN_S = 1.0
+"""How soon an `ask` is tried again that met another response."""
+
+ASK_TIMER = "ask"
+RESPONSE_TIMER = "response.created"
+DELTA_TIMER = "delta"
+HEARING_TIMER = "hearing"
+
+
+class Conversation:
+    """The state machine of design: `handle(input, now)` returns the effects, in order."""
+
+    def __init__(self, config: events.SessionConfig, provider: str, model: str) -> None:
+        self.state: State = Idle()
+        self.session = Session(config, provider, model)
+        self.mute = Mute()
+        self.memory = Memory()
+        self.answers = Answers(self.memory, self.session)
+        self._devices = {"input": "unavailable", "output": "unavailable"}
+        self._sounding: str | None = None
+        """The response last queued, while anything is queued or in the card."""
+        self._discarded: set[str] = set()
+        """Utterances that a mute ended; what the server still makes of them is deleted."""
+        self._unwanted: set[str | None] = set()
+        """Requests whose response is cancelled once it has an id; None is the one to the last utterance."""
+        self._counter = 0
+        self._words: ipc.State | None = None
+
+    def handle(self, happened: Input, now: float) -> list[Effect]:
+        """Return what has to be done about *happened*, in order; *now* is CLOCK_MONOTONIC seconds."""
+        told = self._handle(happened, now)
+        words = self.words()
+        if words != self._words:
+            self._words = words
+            told.append(Publish(words))
+        return told
+
+    def words(self) -> ipc.State:
+        """Return the daemon in one word each."""
+        return ipc.State(
+            conversation=self.state.word,
+            muted=self.mute.on,
+            push_to_talk=False,
+            connection=self.session.status,
+            input=self._devices["input"],
+            output=self._devices["output"],
+            voice=self.session.voice,
+            provider=self.session.provider,
+        )
+
+    def _handle(self, happened: Input, now: float) -> list[Effect]:  # noqa: C901
+        match happened:
+            case events.AudioDelta():
+                return self._audio(happened, now)
+            case events.TextDelta():
+                return self._alive(self.answers.text(happened), now)
+            case events.AudioDone(part):
+                return [effects.FinishPart(part)]
+            case events.TextDone():
+                return self.answers.text_done(happened)
+            case events.SpeechStarted():
+                return self._speech_started(happened, now)
+            case events.SpeechStopped():
+                return self._speech_stopped(happened, now)
+            case events.Committed(item_id, previous):
+                return self._committed(item_id, previous)
+            case events.ItemAdded(item_id, role, previous):
+                return self._item_added(item_id, role, previous)
+            case events.UserTranscriptDelta(item_id, text):
+                return self._user_text(item_id, text, final=False)
+            case events.UserTranscriptDone(item_id, text):
+                return self._user_text(item_id, text, final=True)
+            case events.UserTranscriptFailed(item_id, message):
+                return [
+                    Publish(
+                        ipc.Error(
+                            "internal", f"transcription failed: {message}", details={"item_id": item_id}
+                        )
+                    )
+                ]
+            case events.ResponseCreated():
+                return self._response_created(happened, now)
+            case events.OutputItemAdded():
+                return self._alive(self.answers.announced(happened), now)
+            case events.ResponseDone():
+                return self._response_done(happened, now)
+            case Started(part):
+                return [Publish(ipc.Playback(part.item_id, "started", 0))]
+            case Drained():
+                return self._drained(happened, now)
+            case inputs.Cut():
+                return self._cut(happened, now)
+            case inputs.Commanded():
+                return self._commanded(happened, now)
+            case events.SessionCreated():
+                return self.session.created(happened, now)
+            case events.SessionUpdated():
+                return self._session_updated(happened, now)
+            case events.ServerError():
+                return self._server_error(happened, now)
+            case inputs.LinkConnecting():
+                return self.session.connecting(happened)
+            case inputs.LinkLost():
+                return [*self._link_gone(), *self.session.lost(happened)]
+            case inputs.LinkFailed():
+                return [*self._link_gone(), *self.session.failed(happened)]
+            case inputs.DeviceChanged():
+                return self._device(happened)
+            case inputs.TimerFired(name):
+                return self._timer(name, now)
+            case inputs.Begun():
+                return self.mute.begun(happened, now)
+            case inputs.ShutdownAsked(reason):
+                return self._shutdown(reason)
+            case events.Ignored():
+                return []
+            case _:
+                assert_never(happened)
+
+    # ------------------------------------------------------------------ the user's turn
+
+    def _speech_started(self, event: events.SpeechStarted, now: float) -> list[Effect]:
+        if not self.session.up:
+            return []
+        if self.mute.on:
+            # Said before the mute and only now heard by the server.
+            self._discarded.add(event.item_id)
+            return [Send(events.ClearAudio())]
+        if self.state == Hearing(event.item_id):
+            return []
+        ended: list[Effect] = []
+        if isinstance(self.state, Hearing):
+            ended.append(self._stopped(self.state.item_id, event.audio_start_ms, "silence"))
+        self.state = Hearing(event.item_id)
+        self._unwanted.clear()
+        return [
+            effects.CutPlayback("server_vad"),
+            *ended,
+            effects.ClearTimer(RESPONSE_TIMER),
+            effects.SetTimer(HEARING_TIMER, now + HEARING_S),
+            Publish(ipc.SpeechStarted(event.item_id, event.audio_start_ms, "server")),
+        ]
+
+    def _speech_stopped(self, event: events.SpeechStopped, now: float) -> list[Effect]:
+        if not isinstance(self.state, Hearing) or event.item_id in self._discarded:
+            return []
+        self.state = Awaiting()
+        return [
+            effects.ClearTimer(HEARING_TIMER),
+            effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S),
+            self._stopped(event.item_id, event.audio_end_ms, "silence"),
+        ]
+
+    def _committed(self, item_id: str, previous: str | None) -> list[Effect]:
+        if item_id in self._discarded:
+            self._discarded.discard(item_id)
+            self._unwanted.add(None)
+            return [Send(events.DeleteItem(item_id))]
+        self.memory.add(item_id, "user", previous)
+        return []
+
+    def _item_added(self, item_id: str, role: str | None, previous: str | None) -> list[Effect]:
+        if role == "user" and None not in self._unwanted:
+            self.memory.add(item_id, "user", previous)
+        return []
+
+    def _user_text(self, item_id: str, text: str, *, final: bool) -> list[Effect]:
+        item = self.memory.get(item_id)
+        if item is None:
+            # Of an utterance that a mute ended, or transcribed while it is still spoken.
+            if self.state != Hearing(item_id):
+                return []
+            item = self.memory.add(item_id, "user")
+        item.text = text if final else item.text + text
+        return [Publish(ipc.UserTranscript(item_id, text, final))]
+
+    def _discard_utterance(self, reason: str) -> list[Effect]:
+        """End the open utterance and have nothing made of it."""
+        if not isinstance(self.state, Hearing):
+            return []
+        item_id, self.state = self.state.item_id, Listening()
+        self._discarded.add(item_id)
+        self.memory.remove(item_id)
+        return [
+            effects.ClearTimer(HEARING_TIMER),
+            Send(events.ClearAudio()),
+            self._stopped(item_id, None, reason),
+        ]
+
+    @staticmethod
+    def _stopped(item_id: str, end_ms: int | None, reason: str) -> Effect:
+        return Publish(ipc.SpeechStopped(item_id, end_ms, "server", reason))
+
+    # ------------------------------------------------------------- the assistant's turn
+
+    def _response_created(self, event: events.ResponseCreated, now: float) -> list[Effect]:
+        late = effects.SetTimer(DELTA_TIMER, now + DELTA_S)
+        request = self.answers.request_of(event)
+        if request in self._unwanted or isinstance(self.state, Hearing) or not self.session.up:
+            # Of a turn that is over: the user speaks again, or wants no answer.
+            self._unwanted.discard(request)
+            if isinstance(self.state, Awaiting):
+                self.state = self._at_rest()
+            return [late, *self.answers.rejected(event)]
+        told = self.answers.created(event)
+        self.state = Thinking(event.response_id)
+        return [effects.ClearTimer(RESPONSE_TIMER), late, *told]
+
+    def _audio(self, event: events.AudioDelta, now: float) -> list[Effect]:
+        told = self.answers.audio(event, self.session.output_hz)
+        if told:
+            self._sounding = event.part.response_id
+            if isinstance(self.state, Thinking | Speaking | Listening):
+                self.state = Speaking(event.part.response_id)
+        return self._alive(told, now)
+
+    def _alive(self, told: list[Effect], now: float) -> list[Effect]:
+        """The active response goes on: it has a while again until its next event is due."""
+        if told and self.answers.active is not None:
+            told.append(effects.SetTimer(DELTA_TIMER, now + DELTA_S))
+        return told
+
+    def _response_done(self, event: events.ResponseDone, now: float) -> list[Effect]:
+        told = self.answers.done(event)
+        if event.error_code in events.FATAL_CODES:
+            told.append(effects.FailLink(f"{event.error_code}: {event.error_message}"))
+        if self.answers.active is None:
+            told.append(effects.ClearTimer(DELTA_TIMER))
+        return told + self._settle(now)
+
+    def _drained(self, event: Drained, now: float) -> list[Effect]:
+        told: list[Effect] = [Publish(ipc.Playback(event.part.item_id, "drained", event.played_ms))]
+        told += self.answers.drained(event)
+        if event.idle:
+            self._sounding = None
+        return told + self._settle(now)
+
+    def _settle(self, now: float) -> list[Effect]:
+        """Something of an answer ended: come to rest, and put the next question."""
+        if isinstance(self.state, Hearing | Awaiting):
+            return []
+        self.state = self._at_rest()
+        return self._next_question(now)
+
+    def _at_rest(self) -> State:
+        """Return the state that the facts make while the user is silent."""
+        active = self.answers.accepting if self.answers.accepting == self.answers.active else None
+        if self._sounding is not None:
+            return Speaking(self._sounding, generating=active is not None)
+        if active is not None:
+            return Thinking(active)
+        return Listening() if self.session.up else Idle()
+
+    def _next_question(self, now: float) -> list[Effect]:
+        ready = self.session.up and self.answers.active is None and self.answers.asking is None
+        if not ready or not self.answers.questions or not isinstance(self.state, Listening | Speaking):
+            return []
+        self.state = Awaiting()
+        self._counter += 1
+        return [
+            *self.answers.next_question(f"ask-{self._counter}"),
+            effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S),
+        ]
+
+    def _cut(self, cut: inputs.Cut, now: float) -> list[Effect]:
+        """Playback is silent: say what was heard, to the server, the subscribers and who asked."""
+        generating, awaited = self.answers.active, isinstance(self.state, Awaiting)
+        unheard = self.answers.accepting is not None and self.answers.accepting == generating
+        told: list[Effect] = []
+        if cut.cause != "server_vad" and unheard and generating is not None and self.session.up:
+            told.append(Send(events.CancelResponse(generating)))
+        told += self.answers.cut(cut)
+        self._sounding = None
+        if cut.heard.parts:
+            told.append(Publish(interrupt_event(cut)))
+        if cut.cause == "command" and awaited:
+            # The answer is on its way: it is cancelled as soon as it has an id.
+            self._unwanted |= {None, self.answers.asking.request if self.answers.asking else None}
+            self.answers.asking = None
+            self.state = Listening()
+            told.append(effects.ClearTimer(RESPONSE_TIMER))
+        if cut.ticket is not None:
+            told.append(effects.Reply(cut.ticket, interrupt_reply(cut, cancelled=unheard or awaited)))
+        return told + self._settle(now)
+
+    # ------------------------------------------------------------------------ the session
+
+    def _session_updated(self, event: events.SessionUpdated, now: float) -> list[Effect]:
+        was_up = self.session.up
+        told = self.session.updated(event)
+        if was_up:
+            return told
+        told += [*self.session.seed(self.memory), self._microphone()]
+        return told + self._settle(now)
+
+    def _link_gone(self) -> list[Effect]:
+        """The session is gone: what has arrived plays to its end, everything else starts anew."""
+        told: list[Effect] = []
+        if isinstance(self.state, Hearing):
+            told.append(self._stopped(self.state.item_id, None, "link_lost"))
+        self._discarded.clear()
+        self._unwanted.clear()
+        told += [effects.ClearTimer(name) for name in (HEARING_TIMER, RESPONSE_TIMER, DELTA_TIMER, ASK_TIMER)]
+        told += self.answers.link_lost()
+        self.state = Speaking(self._sounding, generating=False) if self._sounding else Idle()
+        return [*told, effects.SetMicrophone(Gate.CLOSED, self.session.input_hz)]
+
+    def _server_error(self, error: events.ServerError, now: float) -> list[Effect]:
+        of_session = self.session.refused(error)
+        if of_session is not None:
+            return of_session
+        if error.code == "conversation_already_has_active_response":
+            self.answers.ask_again()
+            if isinstance(self.state, Awaiting):
+                self.state = self._at_rest()
+            # Usually its response.done is still to come; the timer is for the case that it has been.
+            return [effects.ClearTimer(RESPONSE_TIMER), effects.SetTimer(ASK_TIMER, now + ASK_AGAIN_S)]
+        if events.is_benign(error):
+            return []
+        asked = self.answers.asking
+        details: dict[str, Any] = {}
+        told: list[Effect] = []
+        if asked is not None and error.event_id == f"ask-{self._counter}":
+            self.answers.asking = None
+            details["request"] = asked.request
+            told.append(effects.ClearTimer(RESPONSE_TIMER))
+            self.state = self._at_rest()
+        told.append(Publish(ipc.Error(error.code or "internal", error.message, details=details)))
+        return told + self._settle(now)
+
+    def _timer(self, name: str, now: float) -> list[Effect]:
+        if name in (CONFIGURE_TIMER, VOICE_TIMER):
+            return self.session.timer(name)
+        if name == UNMUTE_TIMER:
+            return self._set_mute(False, None, None, now)
+        if name == ASK_TIMER:
+            return self._settle(now)
+        late: dict[str, Callable[[], tuple[str, list[Effect]]]] = {
+            RESPONSE_TIMER: self._response_late,
+            DELTA_TIMER: self._delta_late,
+            HEARING_TIMER: self._hearing_late,
+        }
+        message, told = late[name]()
+        error = ipc.Error("timeout", message, retryable=True)
+        return [Publish(error), *told, *self._settle(now)] if told else []
+
+    def _response_late(self) -> tuple[str, list[Effect]]:
+        if not isinstance(self.state, Awaiting):
+            return "", []
+        self.answers.asking = None
+        self.state = self._at_rest()
+        return f"the server began no answer within {RESPONSE_S:.0f} s", [effects.ClearTimer(RESPONSE_TIMER)]
+
+    def _delta_late(self) -> tuple[str, list[Effect]]:
+        return f"the server's answer stood still for {DELTA_S:.0f} s", self.answers.give_up()
+
+    def _hearing_late(self) -> tuple[str, list[Effect]]:
+        return f"the server heard speech for {HEARING_S:.0f} s", self._discard_utterance("timeout")
+
+    # --------------------------------------------------------------------------- commands
+
+    def _commanded(self, asked: inputs.Commanded, now: float) -> list[Effect]:
+        match asked.command:
+            case commands.Mute(mode, for_s):
+                on = not self.mute.on if mode == "toggle" else mode == "on"
+                changed = (on, asked.until) != (self.mute.on, self.mute.until)
+                told = self._set_mute(on, for_s if on else None, asked.until if on else None, now)
+                reply = {"muted": self.mute.on, "until": self.mute.until, "changed": changed}
+                return [*told, effects.Reply(asked.ticket, reply)]
+            case commands.Interrupt():
+                return [effects.CutPlayback("command", asked.ticket, asked.request)]
+            case commands.Ask(text):
+                return self._ask(asked, text, now)
+            case commands.Reconnect(fresh):
+                if fresh:
+                    self.memory.forget()
+                self.session.request = asked.request
+                return [effects.Reply(asked.ticket, {"accepted": True}), effects.Reconnect()]
+            case commands.SetVoice(voice):
+                return self.session.set_voice(asked.ticket, voice, now)
+            case commands.Stop():
+                return [effects.Reply(asked.ticket, {"accepted": True}), *self._shutdown("stop")]
+            case commands.Hello() | commands.Status():
+                raise AssertionError("the daemon answers these by itself")
+            case _:
+                assert_never(asked.command)
+
+    def _ask(self, asked: inputs.Commanded, text: str, now: float) -> list[Effect]:
+        if not self.session.up:
+            reason = f": {self.session.reason}" if self.session.reason else ""
+            message = f"no session with the server ({self.session.status}{reason})"
+            return [effects.Refuse(asked.ticket, "not_connected", message, retryable=True)]
+        self._counter += 1
+        question = Question(asked.request, f"ask_{self.session.number}_{self._counter}", text.strip())
+        if isinstance(self.state, Hearing):
+            # The answer to what the user is saying will answer this too.
+            reply = effects.Reply(asked.ticket, {"accepted": True, "queued": 0})
+            return [*self.answers.put(question), reply]
+        self.answers.questions.append(question)
+        told = self._next_question(now)
+        return [*told, effects.Reply(asked.ticket, {"accepted": True, "queued": len(self.answers.questions)})]
+
+    def _set_mute(self, on: bool, for_s: float | None, until: float | None, now: float) -> list[Effect]:
+        told = self.mute.set(on, for_s, until, now)
+        if self.session.up:
+            told.append(self._microphone())
+        if on:
+            told += self._discard_utterance("mute")
+            told += self._settle(now)
+        return told
+
+    def _microphone(self) -> Effect:
+        gate = Gate.SILENCE if self.mute.on else Gate.OPEN
+        return effects.SetMicrophone(gate, self.session.input_hz)
+
+    # ------------------------------------------------------------------ devices, the end
+
+    def _device(self, changed: inputs.DeviceChanged) -> list[Effect]:
+        self._devices[changed.direction] = changed.status
+        told: list[Effect] = []
+        if changed.direction == "output" and changed.status == "lost" and self._sounding is not None:
+            told.append(effects.CutPlayback("device", lost_frames=changed.lost_frames))
+        told.append(
+            Publish(
+                ipc.Device(
+                    changed.direction, changed.name, changed.status, changed.rate_hz, changed.latency_ms
+                )
+            )
+        )
+        return told
+
+    def _shutdown(self, reason: str) -> list[Effect]:
+        told: list[Effect] = []
+        if self._sounding is not None:
+            told.append(effects.CutPlayback("shutdown"))
+        if isinstance(self.state, Hearing):
+            told.append(self._stopped(self.state.item_id, None, "cancel"))
+            self.state = Listening()
+        return [*told, effects.Quit(reason)]
+
+
+def interrupt_event(cut: inputs.Cut) -> ipc.Interrupt:
+    """Return what the subscribers are told of a cut: of the item that was audible, or came next."""
+    first = cut.heard.parts[0]
+    return ipc.Interrupt(
+        cause=cut.cause,
+        response_id=first.part.response_id,
+        item_id=first.part.item_id,
+        played_ms=first.played_ms,
+        dropped_ms=cut.heard.dropped_ms,
+        decision_to_silence_ms=round(cut.heard.silence_ms, 1),
+        request=cut.request,
+    )
+
+
+def interrupt_reply(cut: inputs.Cut, *, cancelled: bool) -> dict[str, Any]:
+    """Return the reply to `interrupt`; no item where only a response not yet audible was cancelled."""
+    parts = cut.heard.parts
+    audible = parts[0] if parts and parts[0].played_ms else None
+    return {
+        "interrupted": bool(parts) or cancelled,
+        "item_id": audible.part.item_id if audible else None,
+        "played_ms": audible.played_ms if audible else 0,
+        "dropped_ms": cut.heard.dropped_ms,
+    }

@@ -1,0 +1,110 @@
+"""Everything that happens to the conversation; server events come as `realtime.events`. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rtvoice.audio.ledger import Drained, Heard, Started
+from rtvoice.ipc import commands
+from rtvoice.realtime.events import ServerEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The daemon starts; the microphone is as it was left."""
+
+    muted: bool = False
+    for_s: float | None = None
+    until: float | None = None
+    """Unix seconds at which the microphone opens again, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """A client asks for something; *ticket* is where the reply goes."""
+
+    ticket: int
+    request: str | None
+    """The id that the client chose; events that come of the command carry it."""
+    command: commands.Command
+    until: float | None = None
+    """Unix seconds at which a mute for a time ends: only the daemon has a wall clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConnecting:
+    """The link tries to reach the server."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """There is no session any more; the link tries again by itself."""
+
+    reason: str
+    attempt: int
+    retry_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFailed:
+    """There is no session, and somebody has to act before there can be one."""
+
+    reason: str
+    retry_in_s: float
+    code: str = "not_connected"
+    """``auth_failed`` where the server refused the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChanged:
+    """A microphone or a speaker came or went."""
+
+    direction: str
+    status: str
+    name: str | None = None
+    rate_hz: int | None = None
+    latency_ms: float | None = None
+    lost_frames: int = 0
+    """Frames that were thrown away with the speaker's buffer, unheard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Playback was cut by our effect `CutPlayback`, in the same turn of the loop."""
+
+    heard: Heard
+    cause: str
+    ticket: int | None = None
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer that was set by our effect `SetTimer` has run out."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownAsked:
+    """SIGTERM, SIGINT or `rtctl stop`: the same thing."""
+
+    reason: str
+
+
+Input = (
+    Begun
+    | Commanded
+    | LinkConnecting
+    | LinkLost
+    | LinkFailed
+    | DeviceChanged
+    | Cut
+    | Started
+    | Drained
+    | TimerFired
+    | ShutdownAsked
+    | ServerEvent
+)

@@ -1,0 +1,88 @@
+"""What was said, as text: for the words heard, and to seed the next session. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MOST_ITEMS = 500
+SEEDED_ITEMS = 20
+
+
+@dataclass(slots=True)
+class Item:
+    """One message of the conversation."""
+
+    item_id: str
+    role: str
+    text: str = ""
+    """What was said; of an answer, what was generated."""
+    heard: str | None = None
+    """Of an answer: the words that were really played; None until it has drained or was cut."""
+
+    @property
+    def known(self) -> str:
+        """What the next session may know: of answers only what was heard."""
+        return self.text if self.role == "user" else self.heard or ""
+
+
+class Memory:
+    """The conversation's messages in their order, the last `MOST_ITEMS` of them."""
+
+    def __init__(self) -> None:
+        self._items: list[Item] = []
+
+    def add(self, item_id: str, role: str, previous: str | None = None) -> Item:
+        """Return the item of this id, which is put after *previous* (else last) when it is new."""
+        known = self.get(item_id)
+        if known is not None:
+            return known
+        item = Item(item_id, role)
+        self._items.insert(self._place(previous), item)
+        del self._items[:-MOST_ITEMS]
+        return item
+
+    def get(self, item_id: str) -> Item | None:
+        """Return the item of this id, or None."""
+        return next((each for each in reversed(self._items) if each.item_id == item_id), None)
+
+    def remove(self, item_id: str) -> None:
+        """Forget an item that nobody heard."""
+        self._items = [each for each in self._items if each.item_id != item_id]
+
+    def forget(self) -> None:
+        """Forget everything: the next session starts fresh."""
+        self._items.clear()
+
+    def before(self, item_id: str) -> str | None:
+        """Return the id of the nearest earlier item that the server can know, or None."""
+        earlier = None
+        for each in self._items:
+            if each.item_id == item_id:
+                return earlier
+            if each.known:
+                earlier = each.item_id
+        return earlier
+
+    def seeds(self) -> list[Item]:
+        """Return the items that a new session is told, oldest first."""
+        return [each for each in self._items if each.known][-SEEDED_ITEMS:]
+
+    def _place(self, previous: str | None) -> int:
+        for index in range(len(self._items) - 1, -1, -1):
+            if self._items[index].item_id == previous:
+                return index + 1
+        return len(self._items)
+
+
+def words_heard(text: str, played_ms: int, received_ms: int) -> str:
+    """Return the share played_ms / received_ms of *text*, cut back to the end of a word.
+
+    An estimate: speech is not evenly spread over its letters.
+    """
+    if played_ms >= received_ms:
+        return text.strip() if received_ms else ""
+    length = len(text) * played_ms // received_ms
+    share = text[:length]
+    if not text[length].isspace():
+        share = share[: max(share.rfind(" "), share.rfind("\n"), 0)]
+    return share.strip()
