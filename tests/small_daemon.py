@@ -48,6 +48,7 @@ class SmallDaemon:
         self.answer = answer
         self.served: list[tuple[int, Request]] = []
         self.stopping = asyncio.Event()
+        self._closed = False
         self._lock = claim(directory)
         self._context: Context = zmq.Context()
         self.publisher = Publisher(self._context, events_socket(directory), RUN)
@@ -65,6 +66,9 @@ class SmallDaemon:
             self.control.reply(ticket, data)
 
     def close(self, reason: str = "command") -> None:
+        if self._closed:
+            return
+        self._closed = True
         self.control.close()
         self.publisher.close(reason)
         self._context.term()

@@ -298,7 +298,7 @@ def test_what_is_open_at_the_end_is_told_shutting_down() -> None:
             dealer = connect(zmq.DEALER, control_socket(daemon.directory))
             dealer.send(b"", request_body("set-voice", {"voice": "slt"}))
             assert (await dealer.ask("status"))["ok"] is True
-            daemon.control.close()
+            daemon.close()
             assert code_of(await dealer.message()) == "shutting_down"
             ticket, _ = daemon.served[0]
             daemon.control.reply(ticket, {})

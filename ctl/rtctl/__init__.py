@@ -1,0 +1,1 @@
+"""rtctl, the command that talks to rtvoiced."""

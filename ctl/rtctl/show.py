@@ -1,0 +1,192 @@
+"""What people read: pure functions from the daemon's data to text.
+
+What comes from a model, a server or a device is stripped of control
+characters: none of them may move the cursor of a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
+COLOR_OF_CONNECTION = {"up": GREEN, "connecting": YELLOW, "parked": YELLOW, "lost": RED, "failed": RED}
+COLOR_OF_EVENT = {"interrupt": YELLOW, "error": RED, "bye": RED, "speech_started": GREEN}
+
+
+def painted(text: str, color: str, wanted: bool) -> str:
+    """Return *text* in an SGR *color*, where colour is *wanted*."""
+    return f"\033[{color}m{text}\033[0m" if wanted and color and text else text
+
+
+def plain(value: object) -> str:
+    """Return *value* as text of one line without control characters."""
+    return "".join(char if char.isprintable() else " " for char in str(value))
+
+
+def clock(unix_s: float, now: float) -> str:
+    """Return a moment as people say it: ``14:05``, with seconds within two minutes, else with the day."""
+    moment, today = time.localtime(unix_s), time.localtime(now)
+    if abs(unix_s - now) < 120:
+        return time.strftime("%H:%M:%S", moment)
+    return time.strftime("%H:%M" if moment[:3] == today[:3] else "%Y-%m-%d %H:%M", moment)
+
+
+def duration(seconds: float) -> str:
+    """Return a length as its two largest units: ``42 s``, ``3 min 5 s``, ``2 h 10 min``, ``4 d 3 h``."""
+    whole = max(0, int(seconds))
+    for size, name, next_size, next_name in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // next_size
+            return f"{whole // size} {name}" + (f" {rest} {next_name}" if rest else "")
+    return f"{whole} s"
+
+
+def status_screen(data: dict[str, Any], now: float, color: bool = False) -> str:
+    """Return the status as an aligned screen; *now* is Unix seconds."""
+    rows = [
+        ("conversation", painted(plain(data.get("conversation", "unknown")), BOLD, color)),
+        ("microphone", _microphone(data, now, color)),
+        ("speaker", _device(data.get("output"), color)),
+        ("connection", _connection(_object(data, "connection"), now, color)),
+        ("response", _response(data.get("response"))),
+        ("daemon", _daemon(data)),
+    ]
+    if error := data.get("last_error"):
+        said = f"{error.get('code')}: {error.get('message')}" if isinstance(error, dict) else error
+        rows.append(("last error", painted(plain(said), RED, color)))
+    return "\n".join(f"{painted(f'{name:<13}', DIM, color)} {text}" for name, text in rows)
+
+
+def line_of(command: str, data: dict[str, Any], now: float) -> str:
+    """Return one short line that tells what a command did; empty where there is nothing to tell."""
+    lines: dict[str, Callable[[dict[str, Any]], str]] = {
+        "hello": _hello,
+        "interrupt": _interrupted,
+        "ask": _asked,
+        "reconnect": lambda _: "reconnecting",
+        "set-voice": _voice,
+        "stop": lambda _: "the daemon is stopping",
+    }
+    if command == "mute":
+        return _muted(data, now)
+    return plain(lines[command](data)) if command in lines else json.dumps(data, ensure_ascii=False)
+
+
+def event_line(event: dict[str, Any], color: bool = False) -> str:
+    """Return an event as ``14:05:12.672 interrupt             cause=command …``; what is null is left out."""
+    name, seconds = plain(event.get("event")), float(event.get("time", 0))
+    stamp = time.strftime("%H:%M:%S", time.localtime(seconds)) + f".{int(seconds * 1000) % 1000:03}"
+    fields = " ".join(
+        f"{painted(plain(key) + '=', DIM, color)}{_value(value)}"
+        for key, value in _object(event, "data").items()
+        if value is not None
+    )
+    shown = painted(f"{name:<20}", COLOR_OF_EVENT.get(name, BOLD), color)
+    return f"{painted(stamp, DIM, color)} {shown} {fields}".rstrip()
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str) and value.isprintable() and value and " " not in value:
+        return value
+    return plain(json.dumps(value, ensure_ascii=False))
+
+
+def _object(data: dict[str, Any], key: str) -> dict[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _microphone(data: dict[str, Any], now: float, color: bool) -> str:
+    device = _device(data.get("input"), color)
+    if not data.get("muted"):
+        return device + (", push-to-talk" if data.get("push_to_talk") else "")
+    until = data.get("muted_until")
+    muted = f"muted until {clock(until, now)}" if until else "muted"
+    return f"{painted(muted, YELLOW, color)}, {device}"
+
+
+def _device(device: Any, color: bool) -> str:
+    if not isinstance(device, dict):
+        return "none"
+    status = str(device.get("status", "unknown"))
+    parts = [plain(device["name"])] if device.get("name") else []
+    if status != "open" or not parts:
+        parts.insert(0, painted(plain(status), GREEN if status == "open" else RED, color))
+    if rate := device.get("rate_hz"):
+        parts.append(f"{rate} Hz")
+    if (latency := device.get("latency_ms")) is not None:
+        parts.append(f"{latency:g} ms")
+    return ", ".join(parts)
+
+
+def _connection(link: dict[str, Any], now: float, color: bool) -> str:
+    status = plain(link.get("status", "unknown"))
+    since = f" for {duration(now - link['since'])}" if status == "up" and link.get("since") else ""
+    parts = [painted(status, COLOR_OF_CONNECTION.get(status, ""), color) + since]
+    server = " ".join(plain(link[key]) for key in ("provider", "model") if link.get(key))
+    parts += [server] if server else []
+    parts += [f"voice {plain(link['voice'])}"] if link.get("voice") else []
+    parts += [f"attempt {link['attempt']}"] if link.get("attempt") else []
+    text = ", ".join(parts)
+    return f"{text}: {plain(link['reason'])}" if link.get("reason") else text
+
+
+def _response(response: Any) -> str:
+    if not isinstance(response, dict):
+        return "none"
+    return f"{response.get('played_ms', 0)} ms played, {response.get('queued_ms', 0)} ms queued"
+
+
+def _daemon(data: dict[str, Any]) -> str:
+    count = data.get("subscribers", 0)
+    parts = [
+        f"rtvoiced {data.get('version', '?')}",
+        f"pid {data.get('pid', '?')}",
+        f"up {duration(data.get('uptime_s', 0))}",
+        f"{count} subscriber{'' if count == 1 else 's'}",
+    ]
+    parts += [f"under {data['supervisor']}"] if data.get("supervisor") else []
+    return plain(", ".join(parts))
+
+
+def _muted(data: dict[str, Any], now: float) -> str:
+    before = "" if data.get("changed", True) else "already "
+    if not data.get("muted"):
+        return "not muted" if before else "unmuted"
+    until = data.get("until")
+    return f"{before}muted until {clock(until, now)}" if until else f"{before}muted"
+
+
+def _hello(data: dict[str, Any]) -> str:
+    protocol = data.get("protocol", "?")
+    versions = ", ".join(map(str, protocol)) if isinstance(protocol, list) else protocol
+    who = f"rtvoiced {data.get('version', '?')}, protocol {versions}"
+    return f"{who}, pid {data.get('pid', '?')}, run {data.get('run', '?')}"
+
+
+def _interrupted(data: dict[str, Any]) -> str:
+    if not data.get("interrupted"):
+        return "nothing to interrupt"
+    if data.get("item_id") is None:
+        return "interrupted before it was heard"
+    return f"interrupted after {data.get('played_ms', 0)} ms, {data.get('dropped_ms', 0)} ms dropped"
+
+
+def _asked(data: dict[str, Any]) -> str:
+    return "asked; it waits for its turn" if data.get("queued") else "asked"
+
+
+def _voice(data: dict[str, Any]) -> str:
+    when = {
+        "now": "",
+        "next_session": " from the next session on",
+        "after_swap": " once the session is swapped",
+    }
+    return f"voice {data.get('voice')}{when.get(str(data.get('applied', 'now')), '')}"
