@@ -181,7 +181,7 @@ class Ledger:
         """Book that the card holds *frames* now: what was handed before them has been heard."""
         while self._card and (self._held > frames or self._card[0].frames == 0):
             run = self._card[0]
-            gone = min(run.frames, self._held - frames)
+            gone = max(0, min(run.frames, self._held - frames))
             position = run.position(gone) if gone < run.frames else run.end
             if run.entry:
                 run.entry.heard = max(run.entry.heard, position)
