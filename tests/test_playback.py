@@ -242,6 +242,17 @@ def test_fade_is_made_of_what_there_is() -> None:
     assert np.count_nonzero(take(playback, 20)) < 48
 
 
+def test_part_that_the_fade_brings_to_its_end_was_heard_whole_and_is_over() -> None:
+    playback = Playback(HZ)
+    playback.push(A, level(12), HZ)
+    playback.finish(A)
+    take(playback, 10)
+
+    assert playback.cut() == Heard((PartHeard(A, 12, 12, complete=True),), 0, silence_ms=2.0)
+    take(playback, 10)
+    assert playback.reports() == []
+
+
 def test_what_was_lost_with_the_card_was_not_heard_and_nothing_fades() -> None:
     playback = Playback(HZ)
     playback.push(A, level(100), HZ)

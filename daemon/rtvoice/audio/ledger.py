@@ -212,10 +212,11 @@ class Ledger:
         newest frames in the card, thrown away with it.
         """
         self._lose(lost_frames)
+        # Before the fade, which may just bring a part to its end: that one is over too, and was heard whole.
+        ended = [entry for entry in self._entries.values() if entry.open]
         for part, position in fade:
             self._entries[part].played = position
         self._fade_left = fade_frames
-        ended = [entry for entry in self._entries.values() if entry.open]
         parts = tuple(PartHeard(e.part, e.ms(e.played), e.ms(e.received), e.complete) for e in ended)
         for entry in ended:
             del self._entries[entry.part]
