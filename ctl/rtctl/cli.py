@@ -42,6 +42,10 @@ CODE_OF_ERROR: dict[type[RtvoiceError], str] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status of docs/ipc.md."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An old locale is no reason for a traceback.
+            stream.reconfigure(errors="backslashreplace")
     try:
         options = _parse(words)
         if isinstance(options, int):
@@ -74,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.quiet:
         return OK
     if options.json:
-        _say(json.dumps(data, ensure_ascii=False))
+        _say(_json(data))
         return OK
     from rtctl import show
 
@@ -93,7 +97,7 @@ def _follow(client: Client, options: argparse.Namespace) -> int:
     color = _colored(options)
     for number, event in enumerate(client.follow(options.names), 1):
         if not options.quiet:
-            _say(json.dumps(event, ensure_ascii=False) if as_json else event_line(event, color))
+            _say(_json(event) if as_json else event_line(event, color))
         if number == options.count:
             break
     return OK
@@ -233,7 +237,7 @@ def _tell(error: RtvoiceError, as_json: bool) -> int:
         code, status = CODE_OF_ERROR.get(type(error), "internal"), error.status
         wire = {"code": code, "message": str(error), "retryable": False, "details": {}}
     if as_json:
-        _say(json.dumps({"ok": False, "error": wire}, ensure_ascii=False))
+        _say(_json({"ok": False, "error": wire}))
     else:
         line = "".join(char if char.isprintable() else " " for char in str(error))
         print(f"rtctl: {line}", file=sys.stderr)
@@ -243,10 +247,15 @@ def _tell(error: RtvoiceError, as_json: bool) -> int:
 def _misused(problem: str, as_json: bool) -> int:
     if as_json:
         wire = {"code": "usage", "message": problem, "retryable": False, "details": {}}
-        _say(json.dumps({"ok": False, "error": wire}, ensure_ascii=False))
+        _say(_json({"ok": False, "error": wire}))
     else:
         print(f"rtctl: {problem}", file=sys.stderr)
     return USAGE
+
+
+def _json(message: dict[str, Any]) -> str:
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    return json.dumps(message, ensure_ascii=encoding.lower().replace("-", "") != "utf8")
 
 
 def _say(text: str) -> None:

@@ -29,10 +29,11 @@ ALWAYS = ("heartbeat", "bye")
 class Client:
     """Talks to the daemon of one runtime directory."""
 
-    def __init__(self, directory: Path, timeout_s: float) -> None:
-        """Take where the daemon is, and how long one answer may take, in seconds."""
+    def __init__(self, directory: Path, timeout_s: float, silence_s: float = SILENCE_S) -> None:
+        """Take where the daemon is, how long an answer and a silence of the events may take, in seconds."""
         self._directory = directory
         self._timeout_s = timeout_s
+        self._silence_s = silence_s
 
     def request(self, command: str, args: dict[str, Any]) -> dict[str, Any]:
         """Return the data of the daemon's reply.
@@ -58,7 +59,7 @@ class Client:
                 raise CommandError(
                     "timeout",
                     f"no answer to {command} within {self._timeout_s:g} s: the daemon is busy or stopped, "
-                    "or the command takes longer (--timeout); not begun by now, it will not be carried out later",
+                    "or the command takes longer (--timeout); if not begun by now, it is not carried out",
                     retryable=True,
                 )
             return _data(req.recv(), request_id)
@@ -69,7 +70,7 @@ class Client:
         Counted ones only, unless named; ``welcome`` comes once, when every
         subscription is in force. Raises `CommandError` ``timeout`` where the
         daemon does not welcome, `NotRunningError` when it ended or fell
-        silent for 3 s.
+        silent.
         """
         path = events_socket(self._directory)
         probe(path)
@@ -105,8 +106,8 @@ class Client:
         """Yield the next message if it is wanted."""
         from rtvoice.ipc.events import UNCOUNTED
 
-        if not sub.poll(int(SILENCE_S * 1000)):
-            raise NotRunningError(f"the daemon at {self._directory} fell silent {SILENCE_S:g} s ago")
+        if not sub.poll(int(self._silence_s * 1000)):
+            raise NotRunningError(f"the daemon at {self._directory} fell silent {self._silence_s:g} s ago")
         topic, body = sub.recv_multipart()[:2]
         name = topic.decode("utf-8", "replace")
         if name.endswith("+welcome"):  # Of a subscription of ours, or of another program's.

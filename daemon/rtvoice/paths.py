@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def runtime_dir(
 
     *explicit* is ``--runtime-dir``, *daemon* obeys systemd's
     ``$RUNTIME_DIRECTORY``, *system* (a client's ``--system``) means the
-    system service's directory.
+    system service's directory. Raises `PermissionRefusedError` where the last
+    resort, a directory under /tmp, was taken by somebody else.
     """
     if named := explicit or environ.get("RTVOICE_RUNTIME_DIR"):
         return Path(named).absolute()
@@ -42,7 +44,13 @@ def runtime_dir(
         return session_dir / "rtvoice"
     from platformdirs import user_runtime_path
 
-    return user_runtime_path("rtvoice", appauthor=False)
+    try:
+        # It warns on stderr that XDG_RUNTIME_DIR is not set, which is why it was asked.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return user_runtime_path("rtvoice", appauthor=False)
+    except PermissionError as error:
+        raise PermissionRefusedError(f"{error}; choose a --runtime-dir") from None
 
 
 def lock_file(directory: Path) -> Path:
