@@ -139,15 +139,15 @@ class Conversation:
             case inputs.LinkConnecting():
                 return self.session.connecting(happened)
             case inputs.LinkLost():
-                return [*self._link_gone(), *self.session.lost(happened)]
+                return [*self._link_gone(), *self.session.lost(happened), self._microphone()]
             case inputs.LinkFailed():
-                return [*self._link_gone(), *self.session.failed(happened)]
+                return [*self._link_gone(), *self.session.failed(happened), self._microphone()]
             case inputs.DeviceChanged():
                 return self._device(happened)
             case inputs.TimerFired(name):
                 return self._timer(name, now)
             case inputs.Begun():
-                return self.mute.begun(happened, now)
+                return [*self.mute.begun(happened, now), self._microphone()]
             case inputs.ShutdownAsked(reason):
                 return self._shutdown(reason)
             case events.Ignored():
@@ -341,7 +341,7 @@ class Conversation:
         told += [effects.ClearTimer(name) for name in (HEARING_TIMER, RESPONSE_TIMER, DELTA_TIMER, ASK_TIMER)]
         told += self.answers.link_lost()
         self.state = Speaking(self._sounding, generating=False) if self._sounding else Idle()
-        return [*told, effects.SetMicrophone(Gate.CLOSED, self.session.input_hz)]
+        return told
 
     def _server_error(self, error: events.ServerError, now: float) -> list[Effect]:
         of_session = self.session.refused(error)
@@ -439,16 +439,17 @@ class Conversation:
         return [*told, effects.Reply(asked.ticket, {"accepted": True, "queued": len(self.answers.questions)})]
 
     def _set_mute(self, on: bool, for_s: float | None, until: float | None, now: float) -> list[Effect]:
-        told = self.mute.set(on, for_s, until, now)
-        if self.session.up:
-            told.append(self._microphone())
+        told = [*self.mute.set(on, for_s, until, now), self._microphone()]
         if on:
             told += self._discard_utterance("mute")
             told += self._settle(now)
         return told
 
     def _microphone(self) -> Effect:
-        gate = Gate.SILENCE if self.mute.on else Gate.OPEN
+        if self.session.up:
+            gate = Gate.SILENCE if self.mute.on else Gate.OPEN
+        else:
+            gate = Gate.OFF if self.mute.on else Gate.CLOSED
         return effects.SetMicrophone(gate, self.session.input_hz)
 
     # ------------------------------------------------------------------ devices, the end

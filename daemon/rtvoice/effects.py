@@ -16,6 +16,8 @@ class Gate(StrEnum):
 
     CLOSED = "closed"
     """Nothing: no session is configured. A short pre-roll is kept."""
+    OFF = "off"
+    """Nothing, and nothing is kept: no session is configured, and the microphone is muted."""
     SILENCE = "silence"
     """Silence frames, for the server's VAD counts time in samples."""
     OPEN = "open"
