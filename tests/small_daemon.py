@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -177,6 +178,13 @@ def peers() -> Iterator[Callable[[int, Path], Peer]]:
         for peer in made:
             peer.socket.close(0)
         context.term()
+
+
+def stall(seconds: float) -> None:
+    """Block the loop, so that what is on its way arrives meanwhile."""
+    until = time.monotonic() + seconds
+    while time.monotonic() <= until:
+        pass
 
 
 def refusing(code: str, message: str = "no") -> Answer:

@@ -17,7 +17,7 @@ from rtvoice.ipc.commands import Mute, SetVoice, Status
 from rtvoice.ipc.control import KEPT_REPLIES, OPEN_REPLIES
 from rtvoice.ipc.protocol import MAX_REQUEST_BYTES, Request, request_body
 from rtvoice.paths import control_socket
-from small_daemon import RUN, SmallDaemon, peers, refusing, run_small
+from small_daemon import RUN, SmallDaemon, peers, refusing, run_small, stall
 
 ID = "c1f0c1f0c1f0c1f0"
 VOICE = SetVoice("slt")
@@ -139,10 +139,8 @@ def test_what_timed_out_while_the_loop_was_blocked_does_not_happen_later() -> No
     async def scenario(daemon: SmallDaemon) -> None:
         with peers() as connect:
             dealer = connect(zmq.DEALER, control_socket(daemon.directory))
-            until = time.monotonic() + 0.05
-            dealer.send(b"", request_body("mute", None, None, until))
-            while time.monotonic() <= until:
-                pass  # The loop is blocked meanwhile.
+            dealer.send(b"", request_body("mute", None, None, time.monotonic() + 0.05))
+            stall(0.06)
             assert code_of(await dealer.message()) == "expired"
         assert daemon.served == []
 
@@ -346,6 +344,22 @@ def test_a_flood_does_not_starve_the_loop() -> None:
         assert turns >= 9
 
     assert run_small(scenario) == []
+
+
+def test_a_request_that_arrives_during_a_reply_is_served() -> None:
+    # The reply's send takes the wake-up of the request (edge-triggered), which would wait for the next one.
+    async def scenario(daemon: SmallDaemon) -> None:
+        with peers() as connect:
+            dealer = connect(zmq.DEALER, control_socket(daemon.directory))
+            for _ in range(10):
+                dealer.send(b"", request_body("set-voice", {"voice": "slt"}))
+                assert (await dealer.ask("status"))["ok"] is True
+                dealer.send(b"", request_body("status"))
+                stall(0.005)
+                daemon.control.reply(daemon.served[-2][0], {})
+                assert [(await dealer.message())["ok"] for _ in range(2)] == [True, True]
+
+    assert run_small(scenario, lambda request: {} if request.command == Status() else None) == []
 
 
 def test_two_thousand_random_messages_leave_the_daemon_alive() -> None:

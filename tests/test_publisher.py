@@ -14,7 +14,7 @@ import zmq
 
 from rtvoice.ipc.events import EVENTS, Delta, Playback, SpeechStarted
 from rtvoice.paths import control_socket, events_socket
-from small_daemon import RUN, Peer, SmallDaemon, peers, run_small
+from small_daemon import RUN, Peer, SmallDaemon, peers, run_small, stall
 
 STARTED = SpeechStarted("item_1", 5120, "server")
 HELD = Playback("item_1", "held", 100)
@@ -122,6 +122,19 @@ def test_whoever_is_welcomed_misses_nothing_fifty_times() -> None:
                 seq = daemon.publisher.publish(STARTED)
                 assert (await event(sub))["seq"] == seq
                 sub.socket.close(0)
+
+    assert run_small(scenario) == []
+
+
+def test_a_subscription_that_arrives_during_a_publish_is_welcomed() -> None:
+    async def scenario(daemon: SmallDaemon) -> None:
+        with peers() as connect:
+            sub = await joined(connect(zmq.SUB, events_socket(daemon.directory)), "state")
+            for number in range(10):
+                sub.socket.subscribe(f"x{number}")
+                stall(0.005)
+                daemon.publisher.publish(STARTED)
+                assert (await sub.frames())[0] == f"x{number}+welcome".encode()
 
     assert run_small(scenario) == []
 

@@ -20,6 +20,9 @@ from rtvoice.ipc.sockets import LINGER_MS, Context, Inbox, bind_private
 KEPT_REPLIES = 256
 OPEN_REPLIES = 1000
 """Requests that may wait for their reply at a time; further ones are ``busy``."""
+SEND_HWM = 4 * OPEN_REPLIES
+"""Replies kept for one client: all that it may wait for at a time, with room for what libzmq has not yet
+counted as read. Who asks and never reads loses what is beyond."""
 MAX_MESSAGE_BYTES = 8 << 20
 """libzmq hangs up on who sends more. Above the protocol's own limit, which gets an answer."""
 
@@ -82,6 +85,7 @@ class Control:
         self._closing = False
         self._socket = context.socket(zmq.ROUTER)
         self._socket.set(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        self._socket.set(zmq.SNDHWM, SEND_HWM)
         self._socket.set(zmq.LINGER, LINGER_MS)
         bind_private(self._socket, path)
         self._inbox = Inbox(self._socket, self._take)
