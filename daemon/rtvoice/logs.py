@@ -9,9 +9,14 @@ from typing import Any
 import structlog
 
 
+def is_console(form: str) -> bool:
+    """Return whether *form* (``log.format``) means lines for people here."""
+    return form == "console" or (form == "auto" and sys.stderr.isatty())
+
+
 def configure(level: str = "info", form: str = "auto") -> None:
     """Log to stderr; *form* is ``console``, ``json`` or ``auto``: console on a terminal, else JSON."""
-    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    console = is_console(form)
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)
         if console

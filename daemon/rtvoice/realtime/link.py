@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import random
 import socket
 import time
@@ -88,6 +89,7 @@ class Link:
         self._leave = asyncio.Event()
         self._asked: _Ended | None = None
         self._dialect = "ga"
+        self._open = False
         self._configured_at: float | None = None
         self._fatal: str | None = None
         self._idle = asyncio.Event()
@@ -103,7 +105,9 @@ class Link:
         return self._outbox.dropped_frames
 
     def send(self, event: ClientEvent) -> None:
-        """Queue *event* for the session; without one it is dropped."""
+        """Queue *event* for the session; without a connection it is dropped."""
+        if not self._open:
+            return
         self._outbox.put(event)
         self._idle.clear()
         self._waiting.set()
@@ -128,6 +132,7 @@ class Link:
             self._post(LinkConnecting(attempt))
             ended = await self._session()
             self._outbox.forget()
+            self._idle.set()
             if ended.reason == RECONNECT or self._stable():
                 attempt = 0
             attempt += ended.reason != RECONNECT
@@ -181,12 +186,14 @@ class Link:
             websocket = await self._connect(endpoint)
         except (OSError, TimeoutError, websockets.WebSocketException, RtvoiceError) as error:
             return _without_key(_refused(error), endpoint)
+        self._open = True
         writer = asyncio.create_task(self._write(websocket))
         try:
             await self._read(websocket, endpoint)
         except websockets.ConnectionClosed as closed:
             return _without_key(self._closed(closed), endpoint)
         finally:
+            self._open = False
             writer.cancel()
             # Left to the library, a cancelled link closes with 1011, internal error.
             with contextlib.suppress(OSError, websockets.WebSocketException):
@@ -272,7 +279,9 @@ def _refused(error: Exception) -> _Ended:
     if isinstance(error, RtvoiceError):
         return _Ended(str(error))
     if isinstance(error, OSError):
-        return _Ended(f"cannot connect: {error.strerror or error}")
+        # asyncio's own text repeats the address, and says nothing of the reason.
+        known = error.errno is not None and error.errno > 0
+        return _Ended(f"cannot connect: {os.strerror(error.errno or 0) if known else error}")
     return _Ended(f"cannot connect: {error}")
 
 

@@ -1,0 +1,217 @@
+"""The command `rtvoiced`: arguments, logging, exit status; builds the objects. Nothing else does."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtvoice import __version__, errors, logs, paths, settings
+from rtvoice.errors import ConfigError, RtvoiceError
+
+if TYPE_CHECKING:
+    from rtvoice.audio.duplex import Duplex, Report
+    from rtvoice.audio.pcm import Card
+    from rtvoice.audio.playback import Playback
+    from rtvoice.providers import Provider
+    from rtvoice.settings import Settings
+    from rtvoice.transcript import Transcript
+
+FLAGS = {
+    "--provider": ("session.provider", "NAME", "openai, azure, custom or local"),
+    "--url": ("session.url", "URL", "WebSocket URL of a custom server, taken verbatim"),
+    "--model": ("session.model", "M", "the model, or Azure's name for it"),
+    "--voice": ("session.voice", "V", "the assistant's voice"),
+    "--audio": ("audio.card", "SPEC", "auto, portaudio, none, or wav:IN,OUT"),
+    "--input": ("audio.input", "NAME", "microphone: part of the device's name"),
+    "--output": ("audio.output", "NAME", "speaker: part of the device's name"),
+    "--log-format": ("log.format", "FORMAT", "auto, console or json"),
+    "--log-level": ("log.level", "LEVEL", "debug, info, warning or error"),
+}
+
+
+def given(flag: str) -> Callable[[str], tuple[str, str, str]]:
+    """Return what reads the value of *flag*, as (section.key, text, flag)."""
+    return lambda text: (FLAGS[flag][0], text, flag)
+
+
+def assignment(text: str) -> tuple[str, str, str]:
+    """Read the value of ``--set``."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"wants section.key=value, not {text!r}")
+    return key, value, "--set"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of rtvoiced's command line."""
+    made = argparse.ArgumentParser(
+        prog="rtvoiced",
+        description="Keeps a microphone, a speaker and a Realtime session alive; rtctl commands it.",
+        epilog="rtvoiced serve runs the embedded Realtime server alone: rtvoiced serve --help",
+        allow_abbrev=False,
+    )
+    made.add_argument("--version", action="version", version=f"rtvoiced {__version__}")
+    made.add_argument(
+        "--config", metavar="FILE", help="configuration (default: the user's rtvoice/config.toml)"
+    )
+    made.add_argument("--runtime-dir", metavar="DIR", help="directory of the sockets")
+    for flag, (_, metavar, text) in FLAGS.items():
+        # One list for all of them: the last on the line wins, whichever way it is written.
+        made.add_argument(flag, dest="given", action="append", type=given(flag), metavar=metavar, help=text)
+    text = "any key of the configuration"
+    made.add_argument("--set", dest="given", action="append", type=assignment, metavar="KEY=VALUE", help=text)
+    made.add_argument("--check", action="store_true", help="print what would be used and found, and exit")
+    made.add_argument("--json", action="store_true", help="with --check: as JSON")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run rtvoiced; return its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["serve"]:
+        from rtvoice.local.serve import main as serve
+
+        return serve(arguments[1:])
+    options = parser().parse_args(arguments)
+    if options.json and not options.check:
+        parser().error("--json goes with --check")
+    try:
+        config = load(options)
+        if options.check:
+            from rtvoice.check import report
+
+            return report(config, os.environ, as_json=options.json)
+        return run(config, paths.runtime_dir(options.runtime_dir, os.environ, daemon=True))
+    except RtvoiceError as error:
+        if options.check and options.json:
+            print(json.dumps({"ok": False, "error": str(error)}))
+        else:
+            print(f"rtvoiced: {error}", file=sys.stderr)
+        return error.status
+
+
+def load(options: argparse.Namespace) -> Settings:
+    """Return the settings from the flags, the environment and the file."""
+    named = options.config or os.environ.get("RTVOICE_CONFIG")
+    file = Path(named) if named else paths.config_file(os.environ)
+    return settings.load(options.given or [], os.environ, file if named or file.exists() else None)
+
+
+def run(config: Settings, directory: Path) -> int:
+    """Run one daemon on *directory* until it is asked to stop."""
+    from rtvoice.audio.portaudio import quiet_stderr
+    from rtvoice.ipc.runtime import claim
+    from rtvoice.providers import choose
+
+    provider = choose(config, os.environ)
+    lock = claim(directory)
+    try:
+        quiet_stderr()
+        logs.configure(config.log.level, config.log.format)
+        return asyncio.run(serve(config, provider, directory))
+    finally:
+        lock.release()
+
+
+async def serve(config: Settings, provider: Provider, directory: Path) -> int:
+    """Build the daemon in the running loop, run it, and take it apart."""
+    import zmq
+
+    from rtvoice import status
+    from rtvoice.audio.playback import Playback
+    from rtvoice.conversation import Conversation
+    from rtvoice.daemon import Daemon, Shells
+    from rtvoice.embedded import EmbeddedServer
+    from rtvoice.ipc.control import Control
+    from rtvoice.ipc.publisher import Publisher
+    from rtvoice.mutefile import MuteFile
+    from rtvoice.providers import session_config
+    from rtvoice.realtime.link import Backoff, Link
+
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    run_id = uuid.uuid4().hex[:8]
+    control_path, events_path = paths.control_socket(directory), paths.events_socket(directory)
+    publisher = Publisher(context, events_path, run_id)
+    server = EmbeddedServer(config.log.level)
+    playback = Playback(24_000, config.interruption.fade_ms, config.audio.volume_percent)
+    onlooker = transcript(config)
+    mute_file = MuteFile(paths.state_dir(os.environ) / "mute.json")
+
+    async def where() -> Any:
+        return provider.endpoint or await server.endpoint()
+
+    shells = Shells(
+        control=lambda take: Control(context, control_path, take, lambda: (run_id, publisher.seq)),
+        link=lambda post: Link(
+            where, post, Backoff(config.link.retry_first_s, config.link.retry_max_s), config.link.ping_s
+        ),
+        audio=lambda post: audio(config, playback, post, onlooker),
+    )
+    daemon = Daemon(
+        Conversation(session_config(config, provider), provider.name, provider.model),
+        playback,
+        publisher,
+        shells,
+        server,
+        mute_file,
+        status.Facts(time.monotonic(), time.time(), supervisor=status.supervisor(os.environ)),
+        {"control": str(control_path), "events": str(events_path)},
+        config.turn.prefix_ms,
+        onlooker or (lambda _event: None),
+    )
+    try:
+        return await daemon.run(mute_file.read(config.audio.start_muted, time.time()))
+    finally:
+        context.term()
+
+
+def transcript(config: Settings) -> Transcript | None:
+    """Return what shows the conversation to whoever watches the terminal; None with a JSON log."""
+    from rtvoice.transcript import Transcript
+
+    if not logs.is_console(config.log.format):
+        return None
+    return Transcript(lambda line: print(line, flush=True), color=sys.stdout.isatty())
+
+
+def audio(
+    config: Settings, playback: Playback, post: Callable[[Report], None], onlooker: Transcript | None
+) -> Duplex:
+    """Return the audio thread with the card of the configuration, not yet started."""
+    from rtvoice.audio.duplex import Duplex
+
+    kind, rest = settings.card(config)
+    if kind == "none":
+        return Duplex(no_card, playback, post)
+    if kind == "wav":
+        return Duplex(wav_card(rest, playback, onlooker), playback, post)
+    from rtvoice.audio import portaudio
+    from rtvoice.audio.watch import DeviceWatch
+
+    names = (config.audio.input or "", config.audio.output or "")
+    return Duplex(lambda: portaudio.open_card(*names), playback, post, available=DeviceWatch(*names))
+
+
+def no_card() -> Card:
+    """Refuse: there is to be no card, and answers go by as text."""
+    raise errors.AudioError('audio.card = "none"')
+
+
+def wav_card(spec: str, playback: Playback, onlooker: Transcript | None) -> Callable[[], Card]:
+    """Return what opens the WAV card of *spec*, ``IN,OUT``; a bad script is told now."""
+    from rtvoice.audio import wav
+    from rtvoice.local.voices import speak
+
+    raise ConfigError(f"wav {wav} {speak} {spec} {playback} {onlooker}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

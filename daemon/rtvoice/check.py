@@ -1,0 +1,116 @@
+"""`rtvoiced --check`: what would be used, where each value came from, and what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from rtvoice import errors, paths, settings
+from rtvoice.audio.pcm import Device
+from rtvoice.errors import AudioError
+from rtvoice.providers import choose
+from rtvoice.settings import Settings
+
+NAME = 12
+"""Columns of the names."""
+
+
+def report(config: Settings, environ: Mapping[str, str], *, as_json: bool) -> int:
+    """Print the report; raises `ConfigError` where rtvoiced could not start with this configuration."""
+    provider = choose(config, environ)
+    found = {
+        "ok": True,
+        "provider": {
+            "name": provider.name,
+            "chosen_by": provider.chosen_by,
+            "model": provider.model,
+            "voice": provider.voice,
+            "url": provider.endpoint.url if provider.endpoint else None,
+            "key_from": provider.key_from,
+        },
+        "audio": audio(config),
+        "state_dir": str(paths.state_dir(environ)),
+        "settings": values(config),
+    }
+    print(json.dumps(found, indent=2) if as_json else for_people(found))
+    return errors.OK
+
+
+def audio(config: Settings) -> dict[str, Any]:
+    """Return what opening the configured card gives: each direction's device, or why there is none."""
+    kind, rest = settings.card(config)
+    if kind == "none":
+        return {"card": "none", "input": None, "output": None, "problems": {}, "devices": []}
+    if kind == "wav":
+        return {"card": f"wav:{rest}", "input": None, "output": None, "problems": {}, "devices": []}
+    from rtvoice.audio import portaudio
+
+    result: dict[str, Any] = {"card": kind, "input": None, "output": None, "problems": {}, "devices": []}
+    try:
+        result["devices"] = [
+            {"name": each.name, "input": each.has("input"), "output": each.has("output")}
+            for each in portaudio.devices()
+        ]
+        card = portaudio.open_card(config.audio.input or "", config.audio.output or "")
+    except AudioError as error:
+        result["problems"] = {"input": str(error), "output": str(error)}
+        return result
+    try:
+        result["input"], result["output"] = _device(card.input), _device(card.output)
+        result["problems"] = card.problems
+    finally:
+        card.close()
+    return result
+
+
+def _device(device: Device | None) -> dict[str, Any] | None:
+    if device is None:
+        return None
+    return {"name": device.name, "rate_hz": device.hz, "latency_ms": device.latency_ms}
+
+
+def values(config: Settings) -> dict[str, Any]:
+    """Return every key's value and origin; the values of HTTP headers are masked."""
+    shown = {}
+    for section in fields(config):
+        if section.name == "origins":
+            continue
+        part = getattr(config, section.name)
+        for each in fields(part):
+            key, value = f"{section.name}.{each.name}", getattr(part, each.name)
+            if key == "session.headers":
+                value = dict.fromkeys(value, "***")
+            shown[key] = {"value": value, "origin": config.origin(key)}
+    return shown
+
+
+def for_people(found: dict[str, Any]) -> str:
+    """Return the report as lines."""
+    provider, card = found["provider"], found["audio"]
+    lines = [
+        _line("provider", f"{provider['name']} ({provider['chosen_by']})"),
+        _line("server", provider["url"] or "the embedded one, started when needed"),
+        _line("model", provider["model"]),
+        _line("voice", provider["voice"]),
+        _line("key", f"from {provider['key_from']}" if provider["key_from"] else "none needed"),
+        _line("audio", card["card"]),
+    ]
+    if card["card"] in ("auto", "portaudio"):
+        for direction, word in (("input", "microphone"), ("output", "speaker")):
+            device = card[direction]
+            text = f"{device['name']} at {device['rate_hz']} Hz" if device else card["problems"][direction]
+            lines.append(_line(word, text))
+        for each in card["devices"]:
+            ways = " and ".join(word for word in ("input", "output") if each[word])
+            lines.append(_line("", f"{each['name']} ({ways or 'unusable'})"))
+    lines.append("")
+    for key, each in found["settings"].items():
+        shown = "–" if each["value"] in (None, {}, "") else each["value"]
+        lines.append(f"{key:<24}{shown}  [{each['origin']}]")
+    return "\n".join(lines)
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:<{NAME}}{text}"

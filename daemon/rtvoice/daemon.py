@@ -1,0 +1,293 @@
+"""The loop: inputs → `Conversation` → effects; timers, signals, shutdown.
+
+Everything happens in the loop's thread. `dispatch` is synchronous and never
+waits; an input that comes of an effect is handled in the same turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, assert_never
+
+import structlog
+
+from rtvoice import effects, errors, inputs, status
+from rtvoice.audio import duplex
+from rtvoice.audio.ledger import Drained, Started
+from rtvoice.audio.playback import Playback
+from rtvoice.conversation import Conversation
+from rtvoice.effects import Effect
+from rtvoice.errors import CommandError
+from rtvoice.inputs import Input
+from rtvoice.ipc import commands
+from rtvoice.ipc import events as ipc
+from rtvoice.ipc.control import Control
+from rtvoice.ipc.events import Event
+from rtvoice.ipc.protocol import Request
+from rtvoice.ipc.publisher import Publisher
+from rtvoice.microphone import MicrophonePath
+from rtvoice.mutefile import MuteFile
+from rtvoice.realtime.link import Link
+from rtvoice.timers import Timers
+
+HEARTBEAT_S = 1.0
+FLUSH_S = 0.2
+"""How long the last words to the server may take."""
+CLOSE_S = 1.5
+"""How long everything may take to close; with the flushing of `bye` it stays below 2 s."""
+
+log = structlog.get_logger()
+
+
+class Server(Protocol):
+    """The embedded server, or nothing in its place."""
+
+    async def stop(self) -> None:
+        """End it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shells:
+    """How to make what talks to the outside, given whom to tell."""
+
+    control: Callable[[Callable[[int, Request], None]], Control]
+    link: Callable[[Callable[[Input], None]], Link]
+    audio: Callable[[Callable[[duplex.Report], None]], duplex.Duplex]
+
+
+class Daemon:
+    """One daemon; the constructor opens the command socket, `run` starts the rest."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        playback: Playback,
+        publisher: Publisher,
+        shells: Shells,
+        server: Server,
+        mute_file: MuteFile,
+        facts: status.Facts,
+        endpoints: dict[str, str],
+        preroll_ms: int,
+        onlooker: Callable[[Event], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._conversation = conversation
+        self._playback = playback
+        self._publisher = publisher
+        self._server = server
+        self._mute_file = mute_file
+        self._facts = facts
+        self._endpoints = endpoints
+        self._onlooker = onlooker
+        self._inputs: deque[Input] = deque()
+        self._busy = False
+        self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._reason = "stop"
+        self._timers = Timers(lambda name: self.dispatch(inputs.TimerFired(name)))
+        self._link = shells.link(self.dispatch)
+        self._microphone = MicrophonePath(self._link.send, preroll_ms)
+        self._audio = shells.audio(self._post_audio)
+        self._control = shells.control(self._serve)
+
+    async def run(self, begun: inputs.Begun) -> int:
+        """Hold the conversation until it is asked to stop; return the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._signalled, number)
+        self._loop.set_exception_handler(self._loop_failed)
+        self.dispatch(begun)
+        self._audio.start()
+        link = asyncio.create_task(self._link.run())
+        link.add_done_callback(self._task_ended)
+        heartbeat = asyncio.create_task(self._beat())
+        try:
+            return await self._ended
+        finally:
+            heartbeat.cancel()
+            await self._close(link)
+
+    def dispatch(self, happened: Input) -> None:
+        """Handle an input and all that comes of it; a bug ends the daemon."""
+        self._inputs.append(happened)
+        if self._busy or self._ended.done():
+            return
+        self._busy = True
+        try:
+            while self._inputs:
+                for effect in self._conversation.handle(self._inputs.popleft(), time.monotonic()):
+                    self._apply(effect)
+        except Exception as error:
+            self._crashed("dispatch", error)
+            raise
+        finally:
+            self._busy = False
+
+    # ---------------------------------------------------------------------------- effects
+
+    def _apply(self, effect: Effect) -> None:  # noqa: C901
+        match effect:
+            case effects.Send(event):
+                self._link.send(event)
+            case effects.Play(part, pcm, hz):
+                self._playback.push(part, pcm, hz)
+            case effects.FinishPart(part):
+                self._playback.finish(part)
+            case effects.FinishResponse(response_id):
+                self._playback.finish_response(response_id)
+            case effects.CutPlayback(cause, ticket, request, lost_frames):
+                heard = self._playback.cut(lost_frames)
+                self._inputs.append(inputs.Cut(heard, cause, ticket, request))
+            case effects.Publish(event):
+                self._publish(event)
+            case effects.SetMicrophone(gate, hz):
+                self._microphone.set(gate, hz)
+            case effects.SetTimer(name, at):
+                self._timers.set(name, at)
+            case effects.ClearTimer(name):
+                self._timers.clear(name)
+            case effects.Reply(ticket, data):
+                self._control.reply(ticket, data)
+            case effects.Refuse(ticket, code, message, retryable, details):
+                self._control.refuse(
+                    ticket, CommandError(code, message, retryable=retryable, details=details)
+                )
+            case effects.Reconnect():
+                self._link.reconnect()
+            case effects.DropLink(reason):
+                self._link.drop(reason)
+            case effects.FailLink(reason):
+                self._link.fail(reason)
+            case effects.SaveMute(muted, until):
+                self._mute_file.write(muted, until)
+            case effects.Quit(reason):
+                self._end(errors.OK, reason)
+            case _:
+                assert_never(effect)
+
+    def _publish(self, event: Event) -> None:
+        match event:
+            case ipc.Connection():
+                self._facts.connection_since = time.time()
+            case ipc.Error(code, message):
+                self._facts.last_error = {"code": code, "message": message, "time": round(time.time(), 3)}
+                log.warning("error", code=code, message=message)
+            case _:
+                pass
+        self._publisher.publish(event)
+        self._onlooker(event)
+
+    # --------------------------------------------------------------------------- commands
+
+    def _serve(self, ticket: int, request: Request) -> None:
+        match request.command:
+            case commands.Hello():
+                self._control.reply(ticket, status.hello(self._endpoints))
+            case commands.Status():
+                self._control.reply(ticket, self._status())
+            case commands.Mute(_, float() | int() as for_s):
+                until = round(time.time() + for_s, 3)
+                self.dispatch(inputs.Commanded(ticket, request.id, request.command, until))
+            case _:
+                self.dispatch(inputs.Commanded(ticket, request.id, request.command))
+
+    def _status(self) -> dict[str, Any]:
+        progress = self._playback.progress()
+        subscribers = self._publisher.subscribers
+        return status.status(self._conversation, self._facts, progress, subscribers, time.monotonic())
+
+    # ------------------------------------------------------------------------------ audio
+
+    def _post_audio(self, report: duplex.Report) -> None:
+        """Called in the audio thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._heard, report)
+        except RuntimeError:
+            # The loop is closed: the audio thread outlived a shutdown by a block.
+            return
+
+    def _heard(self, report: duplex.Report) -> None:
+        if self._ended.done():
+            return
+        match report:
+            case duplex.Microphone(pcm, hz):
+                self._microphone.block(pcm, hz)
+            case duplex.PlaybackMoved():
+                for moved in self._playback.reports():
+                    self.dispatch(self._up_to_date(moved))
+            case duplex.DeviceUp(direction, device):
+                log.info("audio.open", direction=direction, name=device.name, rate_hz=device.hz)
+                self._device(
+                    inputs.DeviceChanged(
+                        direction, "open", device.name, device.hz, round(device.latency_ms, 1)
+                    )
+                )
+            case duplex.DeviceDown(direction, name, word, reason, lost_frames):
+                log.warning("audio.down", direction=direction, name=name, status=word, reason=reason)
+                self._device(inputs.DeviceChanged(direction, word, name or None, lost_frames=lost_frames))
+            case duplex.AudioCrashed(error):
+                self._crashed("audio", error)
+            case _:
+                assert_never(report)
+
+    def _up_to_date(self, moved: Started | Drained) -> Started | Drained:
+        """The audio thread's `idle` may be older than what was queued since."""
+        if isinstance(moved, Drained) and moved.idle and self._playback.sounding:
+            return replace(moved, idle=False)
+        return moved
+
+    def _device(self, changed: inputs.DeviceChanged) -> None:
+        self._facts.devices[changed.direction] = changed
+        self.dispatch(changed)
+
+    # ---------------------------------------------------------------------------- the end
+
+    def _signalled(self, number: signal.Signals) -> None:
+        self.dispatch(inputs.ShutdownAsked(number.name))
+
+    def _end(self, exit_status: int, reason: str) -> None:
+        if not self._ended.done():
+            self._reason = reason
+            self._ended.set_result(exit_status)
+
+    def _crashed(self, where: str, error: BaseException) -> None:
+        """A bug: end the process, and let the service manager start a new one."""
+        log.critical("bug", where=where, exc_info=error)
+        self._end(errors.INTERNAL, "bug")
+
+    def _loop_failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if error is None:
+            log.warning("loop", message=context.get("message"))
+        elif not self._ended.done():
+            self._crashed("loop", error)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._ended.done():
+            self._crashed("link", error)
+
+    async def _beat(self) -> None:
+        while True:
+            self._publisher.heartbeat()
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def _close(self, link: asyncio.Task[None]) -> None:
+        """Close everything, `bye` first; what hangs is left behind after `CLOSE_S`."""
+        log.info("stopping", reason=self._reason)
+        self._timers.clear_all()
+        self._control.close()
+        self._publisher.close(self._reason)
+        await self._link.flush(FLUSH_S)
+        link.cancel()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                stopped = asyncio.to_thread(self._audio.stop)
+                await asyncio.gather(link, stopped, self._server.stop(), return_exceptions=True)
+        except TimeoutError:
+            log.warning("stopping.left_behind")

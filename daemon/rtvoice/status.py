@@ -1,0 +1,88 @@
+"""What `status` and `hello` answer, composed of what each part knows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rtvoice import __version__
+from rtvoice.audio.ledger import Progress
+from rtvoice.conversation import Conversation
+from rtvoice.inputs import DeviceChanged
+from rtvoice.ipc import protocol
+from rtvoice.ipc.commands import COMMANDS
+
+
+@dataclass(slots=True)
+class Facts:
+    """What only the daemon's shell knows."""
+
+    started: float
+    """CLOCK_MONOTONIC seconds."""
+    connection_since: float
+    """Unix seconds of the last change of the connection's status."""
+    devices: dict[str, DeviceChanged] = field(
+        default_factory=lambda: {name: DeviceChanged(name, "unavailable") for name in ("input", "output")}
+    )
+    last_error: dict[str, Any] | None = None
+    supervisor: str | None = None
+
+
+def status(
+    conversation: Conversation, facts: Facts, progress: Progress, subscribers: int, now: float
+) -> dict[str, Any]:
+    """Return everything that is true now, but for the envelope's run and seq."""
+    words = conversation.words()
+    part = progress.part
+    return {
+        "conversation": words.conversation,
+        "muted": words.muted,
+        "muted_until": conversation.mute.until,
+        "push_to_talk": words.push_to_talk,
+        "connection": {**conversation.session.facts(), "since": round(facts.connection_since, 3)},
+        "input": _device(facts.devices["input"]),
+        "output": _device(facts.devices["output"]),
+        "response": {
+            "response_id": part.response_id,
+            "item_id": part.item_id,
+            "played_ms": progress.played_ms,
+            "queued_ms": progress.queued_ms,
+        }
+        if part is not None
+        else None,
+        "interruption": "server",
+        "subscribers": subscribers,
+        "uptime_s": round(now - facts.started, 1),
+        "pid": os.getpid(),
+        "version": __version__,
+        "supervisor": facts.supervisor,
+        "last_error": facts.last_error,
+    }
+
+
+def hello(endpoints: Mapping[str, str]) -> dict[str, Any]:
+    """Return who is there."""
+    return {
+        "protocol": [protocol.VERSION],
+        "version": __version__,
+        "capabilities": sorted(COMMANDS),
+        "pid": os.getpid(),
+        "endpoints": dict(endpoints),
+    }
+
+
+def supervisor(environ: Mapping[str, str]) -> str | None:
+    """Return who keeps us running, for people: ``systemd`` or nobody that we know of."""
+    # systemd.exec(5): set for the process that the unit itself started, and not for its children.
+    return "systemd" if environ.get("SYSTEMD_EXEC_PID") == str(os.getpid()) else None
+
+
+def _device(device: DeviceChanged) -> dict[str, Any]:
+    return {
+        "status": device.status,
+        "name": device.name,
+        "rate_hz": device.rate_hz,
+        "latency_ms": device.latency_ms,
+    }
