@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from rtvoice.audio import portaudio
 from rtvoice.audio.duplex import AudioCrashed, DeviceDown, DeviceUp, Duplex, Microphone, PlaybackMoved, Report
 from rtvoice.audio.ledger import Drained
-from rtvoice.audio.pcm import WIRE, Part
+from rtvoice.audio.pcm import WIRE, Card, Part
 from rtvoice.audio.playback import Playback
+from rtvoice.audio.watch import DeviceWatch
 from rtvoice.errors import AudioError
 from virtual_card import RECORD_HZ, VirtualCard, available, virtual_card
 
@@ -185,6 +186,36 @@ def test_killed_sound_server_is_a_loss_and_a_restarted_one_is_found(
         time.sleep(0.2)
     loud = sounding(recording.samples)
     assert (loud[-1] - loud[0]) / RECORD_HZ == pytest.approx(0.3, abs=0.003)
+
+
+def test_missing_half_is_found_while_the_other_works(card: VirtualCard) -> None:
+    reports: list[Report] = []
+    playback = Playback(HZ)
+    watch = DeviceWatch("latecomer", period_s=0.5)
+    opened = []
+
+    def open_card() -> Card:
+        opened.append(portaudio.open_card("latecomer"))
+        return opened[-1]
+
+    duplex = Duplex(open_card, playback, reports.append, available=watch)
+    duplex.start()
+    wait_for(lambda: len(reports) > 25)
+    assert opened[0].input is None
+    time.sleep(0.8)
+    card.plug_in("latecomer")
+
+    wait_for(lambda: len(opened) == 2)
+    wait_for(lambda: [r for r in reports if isinstance(r, DeviceUp) and r.direction == "input"])
+    duplex.stop()
+    watch.close()
+
+    told = [r for r in reports if not isinstance(r, Microphone | PlaybackMoved)]
+    assert [(type(r), r.direction) for r in told if isinstance(r, DeviceUp | DeviceDown)] == [
+        (DeviceDown, "input"),
+        (DeviceUp, "output"),
+        (DeviceUp, "input"),
+    ]
 
 
 def test_devices_are_listed_and_opened_by_name(card: VirtualCard) -> None:

@@ -91,6 +91,15 @@ class VirtualCard:
             self._server.wait()
         self._server, self._keepers = None, []
 
+    def plug_in(self, name: str) -> None:
+        """Add a device of that name, which plays to the speaker and records the microphone."""
+        with (self._home / "asound.conf").open("a") as conf:
+            conf.write(
+                f"pcm.{name} {{ type asym\n"
+                "  playback.pcm { type pulse device speaker }\n"
+                "  capture.pcm { type pulse device mic } }\n"
+            )
+
     def say(self, pcm: bytes, hz: int) -> subprocess.Popen[bytes]:
         """Speak s16le mono into the microphone; returns at once, the process ends with the speech."""
         process = self._popen(

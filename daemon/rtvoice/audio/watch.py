@@ -23,10 +23,16 @@ NICE = 10
 class DeviceWatch:
     """Tells which directions could be had; `Duplex` asks each round, so this never waits."""
 
-    def __init__(self, input_name: str = "", output_name: str = "", command: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        input_name: str = "",
+        output_name: str = "",
+        command: tuple[str, ...] = (),
+        period_s: float = PERIOD_S,
+    ) -> None:
         self._command = command or (sys.executable, "-m", __name__, input_name, output_name)
         self._child: subprocess.Popen[str] | None = None
-        self._period = PERIOD_S
+        self._period = self._shortest = period_s
         self._next = 0.0
 
     def __call__(self, now: float) -> frozenset[str]:
@@ -48,7 +54,7 @@ class DeviceWatch:
         failed = self._child.returncode != 0
         self._child = None
         found = frozenset[str]() if failed else frozenset(json.loads(out))
-        self._period = min(2 * self._period, PERIOD_MAX_S) if len(found) == 2 else PERIOD_S
+        self._period = min(2 * self._period, PERIOD_MAX_S) if len(found) == 2 else self._shortest
         self._next = now + self._period
         return found
 
