@@ -80,6 +80,10 @@ class VirtualCard:
             self._popen("parec", f"--device={sink}.monitor", "--latency-msec=5")
             for sink in ("speaker", "micsink")
         ]
+        # A first lump of 2 s is still on its way: until it is over, nothing can be read at all.
+        for sink in ("speaker", "micsink"):
+            with self.record(sink):
+                pass
 
     def stop(self, *, kill: bool = False) -> None:
         """Take the server away, as when its session ends."""
@@ -112,10 +116,10 @@ class VirtualCard:
         return process
 
     @contextlib.contextmanager
-    def record(self) -> Iterator[Recording]:
+    def record(self, sink: str = "speaker") -> Iterator[Recording]:
         """Record what a listener hears, until the block ends."""
         process = self._popen(
-            "parec", "--device=speaker.monitor", "--latency-msec=5", f"--rate={RECORD_HZ}", "--channels=1",
+            "parec", f"--device={sink}.monitor", "--latency-msec=5", f"--rate={RECORD_HZ}", "--channels=1",
             "--format=s16le", stdout=subprocess.PIPE,
         )  # fmt: skip
         recording = Recording(process)

@@ -20,6 +20,8 @@ LATE_S = 0.007
 """A round that much longer than a block: an underrun is near, and too late to hear nothing."""
 CALM_S = 60.0
 """So long without trouble before the card holds less again; after 5 s it goes up and down all the time."""
+SETTLE_S = 0.5
+"""A card that was just opened delivers its first block late; that says nothing of what it needs."""
 TARGET_MIN, TARGET_MAX = 1, 2
 """Blocks that the card holds just before it is topped up by one more."""
 RETRY_S = 2.0
@@ -125,7 +127,7 @@ class Duplex:
         """What was said last of each direction; None: that it is down."""
         self._held: list[bytes] = []
         self._target = TARGET_MIN
-        self._trouble_at = self._tick = self.beat = clock()
+        self._trouble_at = self._opened_at = self._tick = self.beat = clock()
         self._rounds = self._underruns = self._late_rounds = self._fill = 0
         self._backlog = Backlog()
 
@@ -216,7 +218,7 @@ class Duplex:
             elif self._told.get(direction) != device:
                 self._told[direction] = device
                 self._post(DeviceUp(direction, device))
-        self._tick = self._clock()
+        self._tick = self._opened_at = self._clock()
         self._backlog.restart(self._clock())
         self._held.clear()
 
@@ -226,9 +228,9 @@ class Duplex:
         """Write as many blocks as bring the card to its target: usually one, none while it holds more."""
         block = Pcm(output.hz).block
         fill = card.fill()
-        if fill <= 0:
-            self._underruns += 1
-        if late or fill <= 0:
+        settled = now - self._opened_at > SETTLE_S
+        self._underruns += settled and fill <= 0
+        if settled and (late or fill <= 0):
             self._target, self._trouble_at = TARGET_MAX, now
         elif self._target > TARGET_MIN and now - self._trouble_at > CALM_S and not self._playback.sounding:
             self._target = TARGET_MIN

@@ -54,7 +54,7 @@ class Playback:
         """Queue *pcm*, s16le mono at *hz*, as the next audio of *part*.
 
         A chunk may end within a frame: the odd byte waits for the next chunk of
-        the same response. Raises ValueError when the rate of a response changes.
+        the same response. Raises ValueError when the rate of a part changes.
         """
         stream = self._stream(part.response_id, hz)
         samples = stream.frames(pcm)
