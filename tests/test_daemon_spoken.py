@@ -1,0 +1,126 @@
+"""Whole spoken conversations: a script for the microphone, a WAV file for the speaker, a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import wave
+
+from rtvoice.audio.pcm import FRAME_BYTES, WIRE
+from rtvoice.local import voices
+from rtvoice.local.rules import STORY
+from running import Room, Running, room
+
+QUICK = ("--provider", "local", "--set", "turn.silence_ms=300")
+FADE_MS = 5
+EXACT_MS = 30
+
+
+def card(here: Room, script: str) -> str:
+    """Return the spec of a card that speaks *script* and writes what is heard to ``heard.wav``."""
+    (here.path / "script.toml").write_text(script, encoding="utf-8")
+    return f"wav:{here.path}/script.toml,{here.path}/heard.wav"
+
+
+def heard_of(here: Room) -> bytes:
+    with wave.open(str(here.path / "heard.wav")) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, WIRE.hz)
+        return bytes(file.readframes(file.getnframes()))
+
+
+def spoken(text: str, voice: str = "slt") -> bytes:
+    """Return what the embedded server sends for *text*."""
+
+    async def uttered() -> bytes:
+        return b"".join([(await voices.utter(each, voice, 1.0)).pcm for each in voices.sentences(text)])
+
+    return asyncio.run(uttered())
+
+
+def written_ms(heard: bytes, answer: bytes) -> float:
+    """Return how much of *answer* stands in *heard*, whole blocks of 1 ms, gaps of a late card left out."""
+    step = WIRE.size(1)
+    begin = next(at for at in range(0, len(answer), step) if any(answer[at : at + step]))
+    found = begin
+    while (place := heard.find(answer[begin : begin + 20 * step], max(0, found - begin))) % FRAME_BYTES:
+        found = place + 1  # Not on a frame's boundary: a chance hit.
+    assert place >= 0, "the answer was not played at all"
+    at = begin
+    while at < len(answer) and place < len(heard):
+        if heard[place : place + step] == answer[at : at + step]:
+            at, place = at + step, place + step
+        elif not any(heard[place : place + FRAME_BYTES]):
+            place += FRAME_BYTES
+            if not any(heard[place : place + 60 * step]):
+                break
+        else:
+            break
+    return at / step
+
+
+def test_spoken_words_interrupt_a_story_and_are_answered() -> None:
+    script = """
+        [[utterance]]
+        text = "tell me a long story"
+        [[utterance]]
+        text = "what did I say before"
+        after_audible_ms = 1200
+    """
+    with room() as here, Running(here, *QUICK, "--audio", card(here, script)) as daemon:
+        daemon.wait("assistant_transcript", count=2)
+        daemon.until(conversation="listening")
+        story = ["speech_started", "speech_stopped", "response_created", "playback"]
+        told = [each["event"] for each in daemon.named(*story, "interrupt", "response_done")]
+        cut, after = told[:7], told[7:]
+        first, second = daemon.named("assistant_transcript")
+        (interrupt,) = daemon.named("interrupt")
+        items = [each["data"]["item_id"] for each in daemon.named("speech_started")]
+        finals = [each["data"] for each in daemon.named("user_transcript") if each["data"]["final"]]
+        drained = daemon.wait("playback", status="drained")
+        daemon.stop()
+
+        assert cut == [*story, "speech_started", "interrupt", "response_done"]
+        assert after == ["speech_stopped", "response_created", "playback", "response_done", "playback"]
+        assert finals == [
+            {"item_id": items[0], "text": "tell me a long story", "final": True},
+            {"item_id": items[1], "text": "what did i say before", "final": True},
+        ]
+        assert daemon.named("error") == []
+        # What the events say of the story is what the listener heard of it.
+        played_ms = interrupt["data"]["played_ms"]
+        heard = heard_of(here)
+        assert abs(written_ms(heard, spoken(STORY)) + FADE_MS - played_ms) <= EXACT_MS
+        assert first["data"]["interrupted"]
+        assert STORY.startswith(first["data"]["heard"])
+        assert 0 < len(first["data"]["heard"]) < len(first["data"]["text"])
+        # The next answer was heard whole.
+        assert second["data"]["heard"] == "You said: tell me a long story"
+        answer = spoken(second["data"]["text"])
+        assert written_ms(heard, answer) == len(answer) // WIRE.size(1)
+        assert drained["data"]["played_ms"] == WIRE.duration_ms(len(answer))
+
+
+def test_server_killed_while_it_speaks_costs_no_turn() -> None:
+    script = """
+        [[utterance]]
+        text = "tell me a long story"
+        [[utterance]]
+        text = "what did you say"
+        after = "drained"
+        pause_ms = 2000
+    """
+    with room() as here, Running(here, *QUICK, "--audio", card(here, script)) as daemon:
+        daemon.wait("playback", status="started")
+        (server,) = [pid for pid, line in here.processes().items() if " serve " in line]
+        os.kill(server, signal.SIGKILL)
+        lost = daemon.wait("connection", status="lost")
+        up = daemon.wait("connection", status="up", after=lost["seq"])
+        heard = daemon.wait("assistant_transcript")["data"]["heard"]
+        again = daemon.wait("assistant_transcript", after=up["seq"], count=2)["data"]
+
+        assert heard
+        assert STORY.startswith(heard)
+        assert daemon.wait("user_transcript", final=True, count=2)["data"]["text"] == "what did you say"
+        assert (again["heard"], again["interrupted"]) == (heard, False)
+        daemon.until(conversation="listening")
