@@ -177,7 +177,11 @@ def test_killed_sound_server_is_a_loss_and_a_restarted_one_is_found(
 
     card.start()
     wait_for(lambda: len([r for r in daemon.told() if isinstance(r, DeviceUp)]) == 4, 5)
+    begin = len(daemon.reports)
+    wait_for(lambda: len([r for r in daemon.reports[begin:] if isinstance(r, Microphone)]) > 50)
+    # The first answer goes on playing, as nobody cut it: it must be out of the way.
     daemon.playback.cut()
+    time.sleep(0.2)
     with card.record() as recording:
         part = Part("r2", "i2")
         daemon.playback.push(part, sine(0.3).tobytes(), HZ)
