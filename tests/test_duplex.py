@@ -199,6 +199,18 @@ def test_target_comes_down_after_a_calm_minute_and_while_nothing_plays() -> None
     assert card.gaps == 0
 
 
+def test_less_that_was_too_little_is_tried_again_later_and_later() -> None:
+    it, card = room(input_ms=200)
+    card.stalls[50] = card.stalls[7000] = 0.03
+    targets: list[int] = []
+    for when in (62.0, 72.0, 180.0, 195.0):
+        it.clock.at(when, lambda: targets.append(it.duplex.stats().target_fill_ms))
+
+    it.run(200.0)
+
+    assert targets == [10, 20, 20, 10]
+
+
 def test_overrun_is_told_by_the_clock() -> None:
     it, card = room(microphone=numbered, input_ms=50)
     card.stalls[250] = 0.2

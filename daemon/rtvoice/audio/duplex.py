@@ -18,10 +18,12 @@ SWITCH_INTERVAL_S = 0.0005
 """With Python's 5 ms, a busy thread makes the audio thread lose a tenth of the audio; with this, nothing."""
 LATE_S = 0.007
 """A round that much longer than a block: an underrun is near, and too late to hear nothing."""
-CALM_S = 60.0
-"""So long without trouble before the card holds less again; after 5 s it goes up and down all the time."""
-SETTLE_S = 0.5
-"""A card that was just opened delivers its first block late; that says nothing of what it needs."""
+CALM_S, CALM_MAX_S = 60.0, 3600.0
+"""So long without trouble before the card holds less again; after 5 s it goes up and down all the time.
+Twice as long each time that less was too little: every such time costs a gap."""
+SETTLE_S = 0.1
+"""A card that was just opened delivers its first block late; that says nothing of what it needs.
+Not longer: what it needs is best found out before anything plays."""
 TARGET_MIN, TARGET_MAX = 1, 2
 """Blocks that the card holds just before it is topped up by one more."""
 RETRY_S = 2.0
@@ -127,6 +129,7 @@ class Duplex:
         """What was said last of each direction; None: that it is down."""
         self._held: list[bytes] = []
         self._target = TARGET_MIN
+        self._calm_s = CALM_S / 2
         self._trouble_at = self._opened_at = self._tick = self.beat = clock()
         self._rounds = self._underruns = self._late_rounds = self._fill = 0
         self._backlog = Backlog()
@@ -231,9 +234,12 @@ class Duplex:
         settled = now - self._opened_at > SETTLE_S
         self._underruns += settled and fill <= 0
         if settled and (late or fill <= 0):
+            if self._target == TARGET_MIN:
+                self._calm_s = min(2 * self._calm_s, CALM_MAX_S)
             self._target, self._trouble_at = TARGET_MAX, now
-        elif self._target > TARGET_MIN and now - self._trouble_at > CALM_S and not self._playback.sounding:
+        elif self._target > TARGET_MIN and not self._playback.sounding:
             self._target = TARGET_MIN
+        self._calm_s = CALM_S / 2
         # The card moves in whole blocks, give or take a frame: to the nearest, not down.
         for _ in range(max(0, ((self._target + 1) * block - fill + block // 2) // block)):
             card.write(self._playback.take(block))
