@@ -96,6 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             print(f"rtvoiced: {error}", file=sys.stderr)
         return error.status
+    except KeyboardInterrupt:
+        # Before the loop has its own handler, or in --check.
+        return errors.INTERRUPTED
 
 
 def load(options: argparse.Namespace) -> Settings:
@@ -206,11 +209,14 @@ def no_card() -> Card:
 
 
 def wav_card(spec: str, playback: Playback, onlooker: Transcript | None) -> Callable[[], Card]:
-    """Return what opens the WAV card of *spec*, ``IN,OUT``; a bad script is told now."""
-    from rtvoice.audio import wav
+    """Return what opens the WAV card of *spec*, ``IN,OUT``; a bad file or script is told now."""
+    from rtvoice.audio.wav import WavCard, parse_spec
     from rtvoice.local.voices import speak
 
-    raise ConfigError(f"wav {wav} {speak} {spec} {playback} {onlooker}")
+    card = WavCard(parse_spec(f"wav:{spec}"), lambda: playback.sounding, speak)
+    if onlooker and card.output:
+        onlooker.note(f"what a listener hears goes to {parse_spec(f'wav:{spec}').output}")
+    return lambda: card
 
 
 if __name__ == "__main__":
