@@ -49,7 +49,7 @@ def decode(message: str | bytes) -> ServerEvent:
         return events.Ignored(name)
     try:
         return reader(raw)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise UnreadableEventError(f"{name}: {type(error).__name__}: {error}") from None
 
 
@@ -177,7 +177,7 @@ def _response_done(raw: dict[str, Any]) -> ServerEvent:
 def _server_error(raw: dict[str, Any]) -> ServerEvent:
     code, message = _error(raw)
     return events.ServerError(
-        code=code or raw.get("code"),
+        code=code or _code(raw),
         message=message or "the server gave no reason",
         event_id=_object(raw.get("error")).get("event_id"),
     )
@@ -219,8 +219,13 @@ def _error(raw: dict[str, Any]) -> tuple[str | None, str]:
     """Return code and message of ``raw["error"]``, which vLLM sends as a bare string."""
     error = raw.get("error")
     if isinstance(error, dict):
-        return error.get("code"), str(error.get("message") or "")
+        return _code(error), str(error.get("message") or "")
     return None, str(error or "")
+
+
+def _code(error: dict[str, Any]) -> str | None:
+    code = error.get("code")
+    return code if isinstance(code, str) else None
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import random
 import socket
 import time
@@ -23,20 +21,19 @@ from rtvoice.inputs import LinkConnecting, LinkFailed, LinkLost
 from rtvoice.realtime import events
 from rtvoice.realtime.decode import UnreadableEventError, decode
 from rtvoice.realtime.dialects import encode
+from rtvoice.realtime.ending import Ended, closed, failure, refused
 from rtvoice.realtime.endpoint import Endpoint, is_loopback
 from rtvoice.realtime.events import ClientEvent, ServerEvent
 from rtvoice.realtime.outbox import Outbox
 
 OPEN_S = 10.0
 """The handshake, from the first packet to HTTP 101."""
-STABLE_S = 10.0
-"""A session that lived this long after `session.updated` starts the backoff anew."""
-FAILED_RETRY_S = 600.0
+CLOSE_S = 1.0
+"""How long the server may take to say goodbye."""
 MAX_MESSAGE = 16 << 20
 """Servers send items with their audio in one message; websockets' own limit is 1 MiB."""
 SEND_BUFFER = 65_536
 """Bytes the kernel may hold for us: 1 s of audio. Its own default would hide 40 s of a stalled line."""
-FATAL_STATUS = frozenset({400, 401, 403, 404})
 RECONNECT = "reconnect"
 
 log = structlog.get_logger()
@@ -48,6 +45,10 @@ class Backoff:
 
     first_s: float = 0.1
     max_s: float = 30.0
+    failed_s: float = 600.0
+    """Where only a person can mend it."""
+    stable_s: float = 10.0
+    """A session that lived this long after `session.updated` starts the backoff anew."""
 
     def wait_s(self, attempt: int) -> float:
         """Return a random wait (full jitter) before *attempt*, which counts from 0."""
@@ -55,15 +56,6 @@ class Backoff:
             return 0.0
         ceiling = min(self.max_s, self.first_s * 2 ** min(attempt - 2, 30))
         return random.uniform(0, ceiling)  # noqa: S311
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """How an attempt ended."""
-
-    reason: str
-    fatal: str | None = None
-    """The error code for people, where no retry mends it."""
 
 
 class Link:
@@ -87,11 +79,13 @@ class Link:
         self._outbox = Outbox()
         self._waiting = asyncio.Event()
         self._leave = asyncio.Event()
-        self._asked: _Ended | None = None
+        self._asked: Ended | None = None
         self._dialect = "ga"
         self._open = False
         self._configured_at: float | None = None
-        self._fatal: str | None = None
+        self._trying = False
+        """An attempt or a session is on: there is something to give up."""
+        self._fatal: Ended | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self.unreadable = 0
@@ -114,16 +108,17 @@ class Link:
 
     def reconnect(self) -> None:
         """Open a new session now, whatever the backoff says."""
-        self._end(_Ended(RECONNECT))
+        self._end(Ended(RECONNECT))
 
     def drop(self, reason: str) -> None:
-        """Give this session up and try again."""
-        self._end(_Ended(reason))
+        """Give this session up and try again; without one there is nothing to give up."""
+        if self._trying:
+            self._end(Ended(reason))
 
     def fail(self, reason: str) -> None:
         """Give this session up: somebody has to act before another can work."""
-        code = "auth_failed" if "api_key" in reason else "not_connected"
-        self._end(_Ended(reason, fatal=code))
+        if self._trying:
+            self._end(Ended(reason, failure(reason.partition(":")[0])))
 
     async def run(self) -> None:
         """Hold a session for ever; ends only by being cancelled."""
@@ -133,36 +128,47 @@ class Link:
             ended = await self._session()
             self._outbox.forget()
             self._idle.set()
-            if ended.reason == RECONNECT or self._stable():
-                attempt = 0
+            attempt = 0 if ended.reason == RECONNECT or self._stable() else attempt
             attempt += ended.reason != RECONNECT
-            wait_s = FAILED_RETRY_S if ended.fatal else self._backoff.wait_s(attempt)
+            wait_s = self._backoff.failed_s if ended.fatal else self._backoff.wait_s(attempt)
             if ended.fatal:
                 log.error("link.failed", reason=ended.reason, retry_in_s=wait_s)
                 self._post(LinkFailed(ended.reason, wait_s, ended.fatal))
             else:
                 log.warning("link.lost", reason=ended.reason, attempt=attempt, retry_in_s=round(wait_s, 2))
                 self._post(LinkLost(ended.reason, attempt, round(wait_s, 3)))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._leave.wait(), wait_s)
+            if await self._called_within(wait_s):
                 attempt = 0
 
     async def flush(self, timeout_s: float) -> None:
         """Wait until everything queued was handed to the socket, at most *timeout_s*."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
 
-    def _end(self, ended: _Ended) -> None:
-        self._asked = ended
+    def _end(self, ended: Ended) -> None:
+        # The first reason is the true one; but who asks for a new session now gets it now.
+        if self._asked is None or ended.reason == RECONNECT:
+            self._asked = ended
         self._leave.set()
 
     def _stable(self) -> bool:
-        return self._configured_at is not None and time.monotonic() - self._configured_at >= STABLE_S
+        if self._configured_at is None:
+            return False
+        return time.monotonic() - self._configured_at >= self._backoff.stable_s
 
-    async def _session(self) -> _Ended:
-        """Hold one session; return how it ended."""
+    async def _called_within(self, wait_s: float) -> bool:
+        """Wait before the next attempt; return True when somebody can't wait."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._leave.wait()
+        return self._leave.is_set()
+
+    async def _session(self) -> Ended:
+        """Hold one session; return how it ended: as we were asked to, else as the other side wanted."""
         self._leave.clear()
         self._asked = self._configured_at = self._fatal = None
+        self._trying = True
         work = asyncio.create_task(self._talk())
         leave = asyncio.create_task(self._leave.wait())
         try:
@@ -171,34 +177,45 @@ class Link:
             leave.cancel()
             work.cancel()
             await asyncio.wait((work, leave))
+            self._trying = False
         self._leave.clear()
-        return self._why(work)
+        return self._who_ended(Ended("closed") if work.cancelled() else work.result())
 
-    def _why(self, work: asyncio.Task[_Ended]) -> _Ended:
-        """Return who ended a session: we, where we were asked to, else the other side."""
-        return self._asked or (_Ended("closed") if work.cancelled() else work.result())
+    def _who_ended(self, ended: Ended) -> Ended:
+        return self._asked or ended
 
-    async def _talk(self) -> _Ended:
+    async def _talk(self) -> Ended:
         endpoint = Endpoint("")
         try:
             endpoint = await self._where()
             self._dialect = endpoint.dialect or "ga"
             websocket = await self._connect(endpoint)
-        except (OSError, TimeoutError, websockets.WebSocketException, RtvoiceError) as error:
-            return _without_key(_refused(error), endpoint)
+        except (OSError, websockets.WebSocketException, RtvoiceError) as error:
+            ended = refused(error, OPEN_S)
+        else:
+            ended = await self._converse(websocket, endpoint)
+        return replace(ended, reason=endpoint.mask(ended.reason))
+
+    async def _converse(self, websocket: ClientConnection, endpoint: Endpoint) -> Ended:
         self._open = True
+        reader = asyncio.create_task(self._read(websocket, endpoint))
         writer = asyncio.create_task(self._write(websocket))
         try:
-            await self._read(websocket, endpoint)
-        except websockets.ConnectionClosed as closed:
-            return _without_key(self._closed(closed), endpoint)
+            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_EXCEPTION)
         finally:
             self._open = False
+            reader.cancel()
             writer.cancel()
-            # Left to the library, a cancelled link closes with 1011, internal error.
-            with contextlib.suppress(OSError, websockets.WebSocketException):
-                await websocket.close()
-            await asyncio.wait((writer,))
+            await _close(websocket)
+            await asyncio.wait((reader, writer))
+        if not writer.cancelled() and (error := writer.exception()):
+            if isinstance(error, TimeoutError):
+                return Ended("connection given up: the server takes nothing")
+            raise error
+        try:
+            reader.result()
+        except websockets.ConnectionClosed as error:
+            return self._fatal or closed(error)
         raise AssertionError("reading ends with the connection")
 
     async def _connect(self, endpoint: Endpoint) -> ClientConnection:
@@ -206,18 +223,21 @@ class Link:
         if is_loopback(endpoint.url):
             # websockets would send even these through https_proxy.
             options["proxy"] = None
-        websocket = await connect(
+        opening = connect(
             endpoint.url,
             additional_headers=dict(endpoint.headers),
             user_agent_header=f"rtvoice/{__version__}",
             compression=None,
             open_timeout=OPEN_S,
-            close_timeout=1,
+            close_timeout=CLOSE_S,
             ping_interval=self._ping_s,
             ping_timeout=self._ping_s,
             max_size=MAX_MESSAGE,
             **options,
         )
+        # A redirect would take the key to another host: websockets holds back `Authorization` only.
+        opening.process_redirect = _stay  # type: ignore[method-assign, assignment]
+        websocket = await opening
         transport = websocket.transport.get_extra_info("socket")
         if transport is not None:
             transport.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -239,65 +259,48 @@ class Link:
                     self._configured_at = time.monotonic()
                     self.sessions += 1
                 case events.ServerError(code, message_text) if code in events.FATAL_CODES:
-                    self._fatal = f"{code}: {message_text}"
+                    self._fatal = Ended(f"{code}: {message_text}", failure(code))
                 case _:
                     pass
-            self._post(event)
+            self._post(_masked(event, endpoint))
 
     async def _write(self, websocket: ClientConnection) -> None:
+        """Send what waits; raises TimeoutError where the line takes nothing.
+
+        websockets can't tell that: while the socket is full, its pings wait as well.
+        """
         try:
             while True:
                 while self._outbox:
-                    await websocket.send(encode(self._outbox.take(), self._dialect))
+                    async with asyncio.timeout(2 * self._ping_s):
+                        await websocket.send(encode(self._outbox.take(), self._dialect))
                 self._waiting.clear()
                 self._idle.set()
                 await self._waiting.wait()
         except websockets.ConnectionClosed:
             return  # the reader tells why
 
-    def _closed(self, closed: websockets.ConnectionClosed) -> _Ended:
-        if closed.rcvd is None:
-            return _Ended(self._fatal or "connection lost", "not_connected" if self._fatal else None)
-        code, text = closed.rcvd.code, closed.rcvd.reason
-        reason = f"closed by the server: {code} {text}".strip()
-        # OpenAI: 3000 or 4000, "invalid_request_error.invalid_api_key".
-        kind = text.rpartition(".")[2]
-        if kind in events.FATAL_CODES:
-            return _Ended(reason, "auth_failed" if "api_key" in kind else "not_connected")
-        return _Ended(self._fatal or reason, "not_connected" if self._fatal else None)
+
+async def _close(websocket: ClientConnection) -> None:
+    """Say goodbye, with 1000: left to the library, a cancelled link closes with 1011, internal error."""
+    # On a full socket close() waits for ever: its own limit begins after the last byte.
+    with contextlib.suppress(OSError, TimeoutError, websockets.WebSocketException):
+        async with asyncio.timeout(CLOSE_S):
+            await websocket.close()
+    websocket.transport.abort()
+    await websocket.wait_closed()
 
 
-def _refused(error: Exception) -> _Ended:
-    """Return what an attempt that led to no session means."""
-    if isinstance(error, websockets.InvalidStatus):
-        status = error.response.status_code
-        reason = f"HTTP {status}{_said(error.response.body)}"
-        fatal = "auth_failed" if status in (401, 403) else "not_connected"
-        return _Ended(reason, fatal if status in FATAL_STATUS else None)
-    if isinstance(error, TimeoutError):
-        return _Ended(f"no connection within {OPEN_S:.0f} s")
-    if isinstance(error, RtvoiceError):
-        return _Ended(str(error))
-    if isinstance(error, OSError):
-        # asyncio's own text repeats the address, and says nothing of the reason.
-        known = error.errno is not None and error.errno > 0
-        return _Ended(f"cannot connect: {os.strerror(error.errno or 0) if known else error}")
-    return _Ended(f"cannot connect: {error}")
+def _stay(error: Exception) -> Exception:
+    return error
 
 
-def _without_key(ended: _Ended, endpoint: Endpoint) -> _Ended:
-    """Some servers repeat the key in their refusal; reasons are logged and published."""
-    reason = ended.reason
-    for name, value in endpoint.headers.items():
-        if name.lower() in ("authorization", "api-key"):
-            reason = reason.replace(value.rpartition(" ")[2], "***")
-    return replace(ended, reason=reason)
-
-
-def _said(body: bytes | bytearray) -> str:
-    """Return the message in an HTTP error's JSON body, as `: message`, or nothing."""
-    try:
-        error = json.loads(body)["error"]
-        return f": {str(error['message'])[:200]}"
-    except (ValueError, KeyError, TypeError):
-        return ""
+def _masked(event: ServerEvent, endpoint: Endpoint) -> ServerEvent:
+    """Some servers repeat the key in their refusals; what they say is logged and published."""
+    match event:
+        case events.ServerError(message=text) | events.UserTranscriptFailed(message=text):
+            return replace(event, message=endpoint.mask(text))
+        case events.ResponseDone(error_message=str(text)):
+            return replace(event, error_message=endpoint.mask(text))
+        case _:
+            return event
