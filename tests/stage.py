@@ -64,7 +64,7 @@ class Seat:
         """Wait for the *count*-th event of this type and return it."""
         return self._stage.do(self.visit.sent(kind, count))
 
-    def send(self, *events: Wire) -> None:
+    def send(self, *events: Wire | str) -> None:
         self._stage.do(self.visit.send(*events))
 
     def begin(self, response: str, item: str) -> None:
@@ -93,6 +93,10 @@ class Seat:
             {"type": "input_audio_buffer.committed", "item_id": item, "previous_item_id": None},
             {"type": transcribed, "item_id": item, "content_index": 0, "transcript": words},
         )
+
+    def close(self, code: int, reason: str) -> None:
+        """Close as a server does."""
+        self._stage.do(self.visit.close(code, reason))
 
     def drop(self) -> None:
         """Drop the TCP connection."""
