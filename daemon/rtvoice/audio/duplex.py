@@ -130,6 +130,7 @@ class Duplex:
         self._held: list[bytes] = []
         self._target = TARGET_MIN
         self._calm_s = CALM_S / 2
+        """How long a calm time is; the first trouble doubles it already."""
         self._trouble_at = self._opened_at = self._tick = self.beat = clock()
         self._rounds = self._underruns = self._late_rounds = self._fill = 0
         self._backlog = Backlog()
@@ -233,13 +234,7 @@ class Duplex:
         fill = card.fill()
         settled = now - self._opened_at > SETTLE_S
         self._underruns += settled and fill <= 0
-        if settled and (late or fill <= 0):
-            if self._target == TARGET_MIN:
-                self._calm_s = min(2 * self._calm_s, CALM_MAX_S)
-            self._target, self._trouble_at = TARGET_MAX, now
-        elif self._target > TARGET_MIN and not self._playback.sounding:
-            self._target = TARGET_MIN
-        self._calm_s = CALM_S / 2
+        self._aim(settled and (late or fill <= 0), now)
         # The card moves in whole blocks, give or take a frame: to the nearest, not down.
         for _ in range(max(0, ((self._target + 1) * block - fill + block // 2) // block)):
             card.write(self._playback.take(block))
@@ -247,6 +242,17 @@ class Duplex:
         self._fill = fill
         if self._playback.note(fill, output.latency_ms):
             self._post(PlaybackMoved())
+
+    def _aim(self, trouble: bool, now: float) -> None:
+        """Raise the target at once after trouble; lower it after a calm time, while nothing plays."""
+        if trouble:
+            if self._target == TARGET_MIN:
+                self._calm_s = min(2 * self._calm_s, CALM_MAX_S)
+            self._target, self._trouble_at = TARGET_MAX, now
+            return
+        calm = now - self._trouble_at > self._calm_s
+        if self._target > TARGET_MIN and calm and not self._playback.sounding:
+            self._target = TARGET_MIN
 
     def _drain(self) -> None:
         """Without a speaker, answers go by as if they were heard: their text was published."""
