@@ -114,11 +114,12 @@ class Connection:
 
     async def _speak(self, order: Speak) -> None:
         loop = asyncio.get_running_loop()
-        # Sent so far is never ahead of this clock by more than one delta.
-        due = loop.time()
+        due = 0.0
         try:
             for sentence in voices.sentences(order.text):
                 spoken = await voices.utter(sentence, order.voice, order.speed)
+                # Time that the voice itself took is not made up for.
+                due = max(due, loop.time())
                 self._do(self._session.begin_sentence(order.response_id, spoken))
                 for at in range(0, len(spoken.pcm), WIRE.size(DELTA_MS)):
                     pcm = spoken.pcm[at : at + WIRE.size(DELTA_MS)]

@@ -16,6 +16,8 @@ LONGEST_MS = 30_000
 """What is said after that is not heard: recognition takes 1 % of it, and no command is so long."""
 PATIENCE_S = 20.0
 """For one recognition, loading included: on a stalled machine too."""
+ATTEMPTS = 2
+"""A worker that died between two questions is found dead at the second."""
 
 log = structlog.get_logger()
 
@@ -40,13 +42,14 @@ class Ears:
         """
         heard = audio[: WIRE.size(LONGEST_MS)]
         async with self._turn:
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    return await self._ask(heard)
-            except (OSError, TimeoutError, EOFError) as error:
-                log.warning("ears.failed", error=type(error).__name__)
-                await self._discard()
-                return None
+            for _ in range(ATTEMPTS):
+                try:
+                    async with asyncio.timeout(PATIENCE_S):
+                        return await self._ask(heard)
+                except (OSError, TimeoutError, EOFError) as error:
+                    log.warning("ears.failed", error=type(error).__name__)
+                    await self._discard()
+        return None
 
     async def close(self) -> None:
         """End the worker."""
@@ -76,7 +79,9 @@ class Ears:
             worker = self._worker.pop()
             if worker.returncode is None:
                 worker.kill()
-            # communicate() also closes the pipes, whose transports would warn else.
+            assert worker.stdin is not None
+            worker.stdin.close()
+            # communicate() also drains and closes the other pipe, whose transport would warn else.
             await worker.communicate()
 
 
