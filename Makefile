@@ -45,7 +45,7 @@ endef
 
 setup:
 	$(call system_packages,$(RUN_PACKAGES))
-	@$(MAKE) --no-print-directory .venv/.ready
+	@$(MAKE) -s --no-print-directory .venv/.ready
 
 .venv/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -83,7 +83,7 @@ check: setup
 	$(BIN)/lint-imports --no-cache
 
 # The tests must see no key and no setting of whoever runs them.
-CLEAN_ENV = env $$(env | sed -n 's/^\(\(OPENAI\|AZURE\|RTVOICE\)_[A-Z0-9_]*\)=.*/-u \1/p')
+CLEAN_ENV = env $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICE)_[A-Z0-9_]*)=.*/-u \1/p')
 
 # The real sound devices come last and alone: a busy machine would be measured instead of the daemon.
 test: test-setup check
