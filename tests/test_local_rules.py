@@ -39,6 +39,7 @@ NOW = datetime(2026, 11, 21, 14, 5)  # noqa: DTZ001 - local time, as a clock on 
         ("sing the national anthem", NOT_UNDERSTOOD),
         ("what is seven plus", NOT_UNDERSTOOD),
         ("plus", NOT_UNDERSTOOD),
+        (" * ".join(["999999999999"] * 1000), NOT_UNDERSTOOD),
         ("", NOT_UNDERSTOOD),
     ],
 )

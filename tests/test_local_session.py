@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.resample import Resampler
@@ -34,6 +36,25 @@ CLOSED = [
 ]
 
 
+KEYS = (  # noqa: SIM905 - thirty lines else
+    "session type audio input output turn_detection transcription format rate threshold item role content "
+    "text id previous_item_id item_id content_index audio_end_ms response metadata output_modalities voice "
+    "tools instructions event_id response_id"
+).split()
+CLIENT_EVENTS = (
+    "session.update",
+    "input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "input_audio_buffer.clear",
+    "conversation.item.create",
+    "conversation.item.truncate",
+    "conversation.item.delete",
+    "conversation.item.retrieve",
+    "response.create",
+    "response.cancel",
+)
+
+
 class Talk:
     """A client and the world around one session: hears and speaks when told to."""
 
@@ -48,7 +69,7 @@ class Talk:
         return [json.loads(json.dumps(output.event)) for output in outputs if isinstance(output, Send)]
 
     def send(self, kind: str, **fields: Any) -> list[Json]:
-        sent = self.take(self.session.receive(json.dumps({"type": kind, **fields})))
+        sent = self.take(self.session.receive(json.dumps({**fields, "type": kind})))
         while self.session.listening:
             sent += self.take(self.session.listen())
         return sent
@@ -577,7 +598,7 @@ def test_without_a_question_it_greets() -> None:
         ('{"type": "response.create", "response": {"metadata": {"a": 1}}}', "invalid_type"),
         ('{"type": "response.create", "response": {"nonsense": 1}}', "unknown_parameter"),
         ('{"type": "conversation.item.delete"}', "missing_required_parameter"),
-        ('{"type": "conversation.item.delete", "item_id": []}', "item_delete_invalid_item_id"),
+        ('{"type": "conversation.item.delete", "item_id": []}', "invalid_type"),
         ('{"type": "session.update", "session": {"type": []}}', "invalid_type"),
         (
             '{"type": "session.update", "session": {"type": "realtime", "max_output_tokens": NaN}}',
@@ -601,3 +622,36 @@ def test_the_conversation_is_bounded() -> None:
         refusal(talk.send("conversation.item.retrieve", item_id="i0"))[0] == "item_retrieve_invalid_item_id"
     )
     assert types(talk.send("conversation.item.retrieve", item_id="i1")) == ["conversation.item.retrieved"]
+
+
+NAMES = st.sampled_from(KEYS)
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["item", "user"])
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+EVENT = st.tuples(st.sampled_from(CLIENT_EVENTS), st.dictionaries(NAMES, JSON))
+
+
+@given(st.lists(EVENT, max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_whatever_comes_the_session_goes_on(events: list[tuple[str, Json]]) -> None:
+    talk = Talk()
+    for kind, fields in events:
+        talk.send(kind, **fields)
+    talk.send("response.cancel")
+
+    sent = talk.send("session.update", session={"type": "realtime", "output_modalities": ["text"]})
+    assert types(sent) == ["session.updated"]
+    assert types(talk.text("hello", output_modalities=["text"])[:3]) == [*ITEM, "response.created"]
+
+
+def test_an_endless_nest_is_refused() -> None:
+    talk = Talk()
+    deep = "[" * 500 + "]" * 500
+    raw = f'{{"type": "session.update", "session": {{"type": "realtime", "tools": [{{"x": {deep}}}]}}}}'
+
+    assert refusal(talk.take(talk.session.receive(raw)))[0] == "invalid_value"

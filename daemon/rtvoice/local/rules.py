@@ -28,6 +28,7 @@ OPERATORS: dict[str, tuple[str, Callable[[int, int], int]]] = {
 }
 LONGEST_NUMBER = 12
 """Digits; beyond that nobody listens to the answer."""
+MOST_TERMS = 10
 
 ABILITIES = (
     "I can tell you the time or the date, add, subtract or multiply two numbers, repeat words after you, "
@@ -159,7 +160,7 @@ def _sum(asked: str) -> str | None:
             at += 1
             if at == len(words):
                 return None
-    if not signs:
+    if not signs or len(terms) > MOST_TERMS:
         return None
     spoken = " ".join(f"{term} {OPERATORS[sign][0]}" for term, sign in zip(terms, signs, strict=False))
     return f"{spoken} {terms[-1]} is {_total(terms, signs)}."

@@ -32,6 +32,8 @@ SEMANTIC_VAD: Json = {
     "create_response": True,
     "interrupt_response": True,
 }
+DEEPEST = 32
+"""Levels of an object that is only echoed."""
 LONGEST_TEXT = 100_000
 """Characters of one string: it bounds what a session holds."""
 
@@ -146,7 +148,7 @@ def number(low: float, high: float, *, whole: bool = False) -> Check:
         if (
             isinstance(value, bool)
             or not isinstance(value, int if whole else (int, float))
-            or not math.isfinite(value)
+            or (isinstance(value, float) and not math.isfinite(value))
         ):
             raise wrong_type(path, f"{'an' if whole else 'a'} {kind}", value)
         if value < low:
@@ -208,8 +210,16 @@ def free(value: Any, _: Any, path: str) -> Any:
     """Take an object of any keys: what this server echoes and does not read."""
     if not isinstance(value, dict):
         raise wrong_type(path, "an object", value)
+    if _deeper(value, DEEPEST):
+        raise Refused("invalid_value", f"Invalid '{path}': nested too deeply.", path)
     string(str(value), None, path)
     return value
+
+
+def _deeper(value: object, levels: int) -> bool:
+    """Tell whether *value* has more than so many levels: what nests without end can't be written again."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
 
 
 def either(name: Check, table_check: Check) -> Check:

@@ -147,13 +147,16 @@ class Session:
 
     def _create_item(self, told: Json) -> list[Output]:
         item = created(told.get("item"))
+        after = schema.optional(schema.string)(told.get("previous_item_id"), None, "previous_item_id")
         if self._conversation.find(item.id) is not None:
             raise Refused(
                 "item_create_duplicate_item_id",
                 f"Error adding item: an item with id '{item.id}' already exists.",
                 "item.id",
             )
-        previous = self._conversation.add(item, told.get("previous_item_id"))
+        previous = self._conversation.add(
+            item, schema.optional(schema.string)(after, None, "previous_item_id")
+        )
         return [*map(Send, announced(item, previous))]
 
     def _truncate(self, told: Json) -> list[Output]:
@@ -201,7 +204,7 @@ class Session:
         item_id = told.get("item_id")
         if item_id is None:
             raise schema.missing("item_id")
-        item = self._conversation.find(item_id)
+        item = self._conversation.find(schema.string(item_id, None, "item_id"))
         if item is None:
             message = f"Error {stem}ing item: the item with id '{item_id}' does not exist."
             raise Refused(f"item_{name}_invalid_item_id", message, "item_id")
