@@ -115,12 +115,13 @@ def test_server_killed_while_it_speaks_costs_no_turn() -> None:
         (server,) = [pid for pid, line in here.processes().items() if " serve " in line]
         os.kill(server, signal.SIGKILL)
         lost = daemon.wait("connection", status="lost")
-        up = daemon.wait("connection", status="up", after=lost["seq"])
+        daemon.wait("connection", status="up", after=lost["seq"])
         heard = daemon.wait("assistant_transcript")["data"]["heard"]
-        again = daemon.wait("assistant_transcript", after=up["seq"], count=2)["data"]
+        asked = daemon.wait("user_transcript", final=True, count=2)
+        again = daemon.wait("assistant_transcript", after=asked["seq"])["data"]
 
         assert heard
         assert STORY.startswith(heard)
-        assert daemon.wait("user_transcript", final=True, count=2)["data"]["text"] == "what did you say"
+        assert asked["data"]["text"] == "what did you say"
         assert (again["heard"], again["interrupted"]) == (heard, False)
         daemon.until(conversation="listening")
