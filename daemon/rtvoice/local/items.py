@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from rtvoice.audio.pcm import WIRE
-from rtvoice.local import schema
+from rtvoice.local import checks
 from rtvoice.local.rules import Turn
 from rtvoice.local.voices import Mark
 from rtvoice.local.wire import Json, Refused, new_id
@@ -183,16 +183,16 @@ def created(item: object) -> Item:
     """Return the text message that a client wants created, or raise `Refused`."""
     path = "item"
     if item is None:
-        raise schema.missing(path)
-    fields: dict[str, schema.Check] = {
-        "id": schema.optional(schema.string),
-        "type": schema.one_of("message"),
-        "object": schema.string,
-        "status": schema.string,
-        "role": schema.one_of(*CONTENT_OF_ROLE),
-        "content": schema.listing(schema.free),
+        raise checks.missing(path)
+    fields: dict[str, checks.Check] = {
+        "id": checks.optional(checks.string),
+        "type": checks.one_of("message"),
+        "object": checks.string,
+        "status": checks.string,
+        "role": checks.one_of(*CONTENT_OF_ROLE),
+        "content": checks.listing(checks.free),
     }
-    made: Json = schema.table(fields, "type", "role", "content")(item, None, path)
+    made: Json = checks.table(fields, "type", "role", "content")(item, None, path)
     item_id = made.get("id") or new_id("item")
     if len(item_id) > LONGEST_ID:
         raise Refused("string_above_max_length", "Invalid 'item.id': string too long.", "item.id")
@@ -203,12 +203,12 @@ def created(item: object) -> Item:
 
 def _text(part: Json, kind: str, path: str) -> Any:
     if "type" not in part:
-        raise schema.missing(f"{path}.type")
+        raise checks.missing(f"{path}.type")
     if part["type"] != kind:
-        raise schema.bad_value(f"{path}.type", part["type"], kind)
+        raise checks.bad_value(f"{path}.type", part["type"], kind)
     if "text" not in part:
-        raise schema.missing(f"{path}.text")
-    return schema.table({"type": schema.string, "text": schema.string})(part, None, path)["text"]
+        raise checks.missing(f"{path}.text")
+    return checks.table({"type": checks.string, "text": checks.string})(part, None, path)["text"]
 
 
 def extend(item: Item, lead: str, text: str, marks: Sequence[Mark]) -> None:

@@ -7,7 +7,7 @@ import binascii
 import json
 
 from rtvoice.audio.pcm import FRAME_BYTES
-from rtvoice.local import schema
+from rtvoice.local import checks
 from rtvoice.local.items import Item, text_tokens, words
 from rtvoice.local.wire import Json, Refused, event
 
@@ -30,9 +30,9 @@ def decoded(message: str | bytes) -> Json:
 def appended(encoded: object) -> bytes:
     """Return the PCM in the base64 of an append, or raise `Refused`."""
     if encoded is None:
-        raise schema.missing("audio")
+        raise checks.missing("audio")
     if not isinstance(encoded, str):
-        raise schema.wrong_type("audio", "a string", encoded)
+        raise checks.wrong_type("audio", "a string", encoded)
     try:
         if len(encoded) > LARGEST_APPEND:
             raise ValueError(len(encoded))

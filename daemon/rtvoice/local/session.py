@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from rtvoice.audio.pcm import WIRE
-from rtvoice.local import rules, schema
+from rtvoice.local import checks, rules, schema
 from rtvoice.local.hearing import Began, Ended, InputBuffer
 from rtvoice.local.items import Conversation, Item, created
 from rtvoice.local.messages import announced, appended, decoded, transcribed
@@ -61,7 +61,7 @@ class Session:
             if not isinstance(kind, str):
                 raise Refused("invalid_event", "The 'type' field is missing.", "type")
             if kind not in self._events:
-                raise schema.bad_value("type", kind, *self._events)
+                raise checks.bad_value("type", kind, *self._events)
             return self._events[kind](told)
         except Refused as refused:
             return [Send(error(refused, told.get("event_id")))]
@@ -147,7 +147,7 @@ class Session:
 
     def _create_item(self, told: Json) -> list[Output]:
         item = created(told.get("item"))
-        after = schema.optional(schema.string)(told.get("previous_item_id"), None, "previous_item_id")
+        after = checks.optional(checks.string)(told.get("previous_item_id"), None, "previous_item_id")
         if self._conversation.find(item.id) is not None:
             raise Refused(
                 "item_create_duplicate_item_id",
@@ -155,7 +155,7 @@ class Session:
                 "item.id",
             )
         previous = self._conversation.add(
-            item, schema.optional(schema.string)(after, None, "previous_item_id")
+            item, checks.optional(checks.string)(after, None, "previous_item_id")
         )
         return [*map(Send, announced(item, previous))]
 
@@ -163,8 +163,8 @@ class Session:
         item = self._known(told, "truncat", "truncate")
         for name in ("content_index", "audio_end_ms"):
             if name not in told:
-                raise schema.missing(name)
-            schema.number(0, 1 << 40, whole=True)(told[name], None, name)
+                raise checks.missing(name)
+            checks.number(0, 1 << 40, whole=True)(told[name], None, name)
         if item.kind != "output_audio" or not (item.ms or item.cut):
             raise Refused(None, "Only model output audio messages can be truncated")
         if told["content_index"] != 0:
@@ -203,8 +203,8 @@ class Session:
     def _known(self, told: Json, stem: str, name: str) -> Item:
         item_id = told.get("item_id")
         if item_id is None:
-            raise schema.missing("item_id")
-        item = self._conversation.find(schema.string(item_id, None, "item_id"))
+            raise checks.missing("item_id")
+        item = self._conversation.find(checks.string(item_id, None, "item_id"))
         if item is None:
             message = f"Error {stem}ing item: the item with id '{item_id}' does not exist."
             raise Refused(f"item_{name}_invalid_item_id", message, "item_id")
