@@ -386,6 +386,26 @@ def test_speech_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         card.read()
 
 
+def test_nothing_is_said_before_somebody_listens(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text("[[utterance]]\ntext = 'a'\npause_ms = 15\n")
+    listening = iter([False] * 5 + [True])
+    clock = SimulatedClock()
+    card = WavCard(
+        WavSpec(tmp_path / "s.toml", None),
+        lambda: False,
+        lambda _text, _voice: (level(10), HZ),
+        clock=clock,
+        sleep=clock.sleep,
+        ready=lambda: next(listening),
+    )
+    card._voice._thread.join()
+
+    blocks = [card.read() for _ in range(9)]
+
+    # Five blocks before anybody listens, then the pause.
+    assert [block == level(10) for block in blocks] == [False] * 7 + [True, False]
+
+
 def test_card_keeps_real_time(tmp_path: Path) -> None:
     card = WavCard(WavSpec(None, tmp_path / "out.wav"), lambda: False, lambda _text, _voice: (b"", HZ))
     reports: list[Report] = []

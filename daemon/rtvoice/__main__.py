@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtvoice import __version__, errors, logs, paths, settings
-from rtvoice.errors import ConfigError, RtvoiceError
+from rtvoice.errors import RtvoiceError
 
 if TYPE_CHECKING:
     from rtvoice.audio.duplex import Duplex, Report
@@ -92,7 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(config, paths.runtime_dir(options.runtime_dir, os.environ, daemon=True))
     except RtvoiceError as error:
         if options.check and options.json:
-            print(json.dumps({"ok": False, "error": str(error)}))
+            from rtvoice.check import tell
+
+            tell(json.dumps({"ok": False, "error": str(error)}))
         else:
             print(f"rtvoiced: {error}", file=sys.stderr)
         return error.status
@@ -105,7 +108,7 @@ def load(options: argparse.Namespace) -> Settings:
     """Return the settings from the flags, the environment and the file."""
     named = options.config or os.environ.get("RTVOICE_CONFIG")
     file = Path(named) if named else paths.config_file(os.environ)
-    return settings.load(options.given or [], os.environ, file if named or file.exists() else None)
+    return settings.load(options.given or [], os.environ, file, must_exist=bool(named))
 
 
 def run(config: Settings, directory: Path) -> int:
@@ -144,6 +147,7 @@ async def serve(config: Settings, provider: Provider, directory: Path) -> int:
     control_path, events_path = paths.control_socket(directory), paths.events_socket(directory)
     publisher = Publisher(context, events_path, run_id)
     server = EmbeddedServer(config.log.level)
+    conversation = Conversation(session_config(config, provider), provider.name, provider.model)
     playback = Playback(24_000, config.interruption.fade_ms, config.audio.volume_percent)
     onlooker = transcript(config)
     mute_file = MuteFile(paths.state_dir(os.environ) / "mute.json")
@@ -156,10 +160,10 @@ async def serve(config: Settings, provider: Provider, directory: Path) -> int:
         link=lambda post: Link(
             where, post, Backoff(config.link.retry_first_s, config.link.retry_max_s), config.link.ping_s
         ),
-        audio=lambda post: audio(config, playback, post, onlooker),
+        audio=lambda post: audio(config, playback, post, onlooker, lambda: conversation.session.up),
     )
     daemon = Daemon(
-        Conversation(session_config(config, provider), provider.name, provider.model),
+        conversation,
         playback,
         publisher,
         shells,
@@ -182,11 +186,21 @@ def transcript(config: Settings) -> Transcript | None:
 
     if not logs.is_console(config.log.format):
         return None
-    return Transcript(lambda line: print(line, flush=True), color=sys.stdout.isatty())
+
+    def show(line: str) -> None:
+        # A terminal that went away, or has no such letters, is no reason to end.
+        with contextlib.suppress(OSError, UnicodeEncodeError):
+            print(line, flush=True)
+
+    return Transcript(show, color=sys.stdout.isatty())
 
 
 def audio(
-    config: Settings, playback: Playback, post: Callable[[Report], None], onlooker: Transcript | None
+    config: Settings,
+    playback: Playback,
+    post: Callable[[Report], None],
+    onlooker: Transcript | None,
+    ready: Callable[[], bool],
 ) -> Duplex:
     """Return the audio thread with the card of the configuration, not yet started."""
     from rtvoice.audio.duplex import Duplex
@@ -195,7 +209,7 @@ def audio(
     if kind == "none":
         return Duplex(no_card, playback, post)
     if kind == "wav":
-        return Duplex(wav_card(rest, playback, onlooker), playback, post)
+        return Duplex(wav_card(rest, playback, onlooker, ready), playback, post)
     from rtvoice.audio import portaudio
     from rtvoice.audio.watch import DeviceWatch
 
@@ -208,14 +222,17 @@ def no_card() -> Card:
     raise errors.AudioError('audio.card = "none"')
 
 
-def wav_card(spec: str, playback: Playback, onlooker: Transcript | None) -> Callable[[], Card]:
+def wav_card(
+    spec: str, playback: Playback, onlooker: Transcript | None, ready: Callable[[], bool]
+) -> Callable[[], Card]:
     """Return what opens the WAV card of *spec*, ``IN,OUT``; a bad file or script is told now."""
     from rtvoice.audio.wav import WavCard, parse_spec
     from rtvoice.local.voices import speak
 
-    card = WavCard(parse_spec(f"wav:{spec}"), lambda: playback.sounding, speak)
-    if onlooker and card.output:
-        onlooker.note(f"what a listener hears goes to {parse_spec(f'wav:{spec}').output}")
+    named = parse_spec(f"wav:{spec}")
+    card = WavCard(named, lambda: playback.sounding, speak, ready=ready)
+    if onlooker and named.output:
+        onlooker.note(f"what a listener hears goes to {named.output}")
     return lambda: card
 
 

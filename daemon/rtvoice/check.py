@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -11,6 +13,7 @@ from rtvoice import errors, paths, settings
 from rtvoice.audio.pcm import Device
 from rtvoice.errors import AudioError
 from rtvoice.providers import choose
+from rtvoice.realtime.endpoint import MASK, shown_url
 from rtvoice.settings import Settings
 
 NAME = 12
@@ -27,15 +30,24 @@ def report(config: Settings, environ: Mapping[str, str], *, as_json: bool) -> in
             "chosen_by": provider.chosen_by,
             "model": provider.model,
             "voice": provider.voice,
-            "url": provider.endpoint.url if provider.endpoint else None,
+            "url": shown_url(provider.endpoint.url) if provider.endpoint else None,
             "key_from": provider.key_from,
         },
         "audio": audio(config),
         "state_dir": str(paths.state_dir(environ)),
         "settings": values(config),
     }
-    print(json.dumps(found, indent=2) if as_json else for_people(found))
+    tell(json.dumps(found, indent=2) if as_json else for_people(found))
     return errors.OK
+
+
+def tell(text: str) -> None:
+    """Print *text*; a reader that has seen enough (head, a pager) is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python tries again at exit, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def audio(config: Settings) -> dict[str, Any]:
@@ -47,6 +59,8 @@ def audio(config: Settings) -> dict[str, Any]:
         return {"card": f"wav:{rest}", "input": None, "output": None, "problems": {}, "devices": []}
     from rtvoice.audio import portaudio
 
+    # ALSA's own complaints would stand between the lines.
+    portaudio.quiet_stderr()
     result: dict[str, Any] = {"card": kind, "input": None, "output": None, "problems": {}, "devices": []}
     try:
         result["devices"] = [
@@ -55,7 +69,7 @@ def audio(config: Settings) -> dict[str, Any]:
         ]
         card = portaudio.open_card(config.audio.input or "", config.audio.output or "")
     except AudioError as error:
-        result["problems"] = {"input": str(error), "output": str(error)}
+        result["problems"] = {"input": str(error), "output": str(error), **error.problems}
         return result
     try:
         result["input"], result["output"] = _device(card.input), _device(card.output)
@@ -72,7 +86,7 @@ def _device(device: Device | None) -> dict[str, Any] | None:
 
 
 def values(config: Settings) -> dict[str, Any]:
-    """Return every key's value and origin; the values of HTTP headers are masked."""
+    """Return every key's value and origin; what may be a key is masked."""
     shown = {}
     for section in fields(config):
         if section.name == "origins":
@@ -81,7 +95,9 @@ def values(config: Settings) -> dict[str, Any]:
         for each in fields(part):
             key, value = f"{section.name}.{each.name}", getattr(part, each.name)
             if key == "session.headers":
-                value = dict.fromkeys(value, "***")
+                value = dict.fromkeys(value, MASK)
+            elif key in ("session.url", "azure.endpoint") and value is not None:
+                value = shown_url(value)
             shown[key] = {"value": value, "origin": config.origin(key)}
     return shown
 
@@ -108,6 +124,9 @@ def for_people(found: dict[str, Any]) -> str:
     lines.append("")
     for key, each in found["settings"].items():
         shown = "–" if each["value"] in (None, {}, "") else each["value"]
+        if isinstance(shown, bool):
+            # As it is written in the file.
+            shown = "true" if shown else "false"
         lines.append(f"{key:<24}{shown}  [{each['origin']}]")
     return "\n".join(lines)
 

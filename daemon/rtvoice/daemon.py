@@ -22,7 +22,7 @@ from rtvoice.audio.ledger import Drained, Started
 from rtvoice.audio.playback import Playback
 from rtvoice.conversation import Conversation
 from rtvoice.effects import Effect
-from rtvoice.errors import CommandError
+from rtvoice.errors import CommandError, RtvoiceError
 from rtvoice.inputs import Input
 from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
@@ -257,6 +257,11 @@ class Daemon:
 
     def _crashed(self, where: str, error: BaseException) -> None:
         """A bug: end the process, and let the service manager start a new one."""
+        if isinstance(error, RtvoiceError):
+            # Expected after all: a script's voice is missing, say.
+            log.critical("failed", where=where, reason=str(error))
+            self._end(error.status, str(error))
+            return
         log.critical("bug", where=where, exc_info=error)
         self._end(errors.INTERNAL, "bug")
 

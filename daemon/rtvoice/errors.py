@@ -5,6 +5,7 @@ A bug is none of these: it crashes with a traceback and status 70.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 # Exit statuses, after sysexits.h where that has one (docs/ipc.md, "Exit codes").
@@ -70,6 +71,11 @@ class AudioError(RtvoiceError):
     """A card can't be opened, or was lost."""
 
     status = AUDIO
+
+    def __init__(self, message: str, problems: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.problems = problems or {}
+        """By direction, ``input`` and ``output``, why each can't be had, where that is known."""
 
 
 class NotRunningError(RtvoiceError):

@@ -167,7 +167,8 @@ class Duplex:
                 card = self._open_card()
             except AudioError as error:
                 for direction in ("input", "output"):
-                    self._tell_down(direction, "", "unavailable", str(error), 0)
+                    reason = error.problems.get(direction, str(error))
+                    self._tell_down(direction, "", "unavailable", reason, 0)
                 self._without_card(stopped, self._clock() + RETRY_S)
                 continue
             try:

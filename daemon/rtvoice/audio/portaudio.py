@@ -221,7 +221,7 @@ def _opened(pa: Any, names: dict[str, str]) -> PortAudioCard:
             except OSError as error:
                 problems[direction] = _sentence(direction, names[direction] or device.name, _words(error))
     if not streams:
-        raise AudioError("; ".join(dict.fromkeys(problems.values())))
+        raise AudioError("; ".join(dict.fromkeys(problems.values())), problems)
     return PortAudioCard(pa, streams, problems)
 
 

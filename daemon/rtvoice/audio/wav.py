@@ -49,8 +49,9 @@ class WavCard:
 
     *sounding* tells whether an answer is heard now, *speak* makes speech of a
     script's texts (in a thread of its own, ahead of time), *on_utterance* is
-    called, in the audio thread, with index and text when one begins. Raises
-    ConfigError when a file or script can't be used.
+    called, in the audio thread, with index and text when one begins. Nothing is
+    said before *ready* was true once: nobody would listen. Time begins with the
+    first block. Raises ConfigError when a file or script can't be used.
     """
 
     def __init__(
@@ -59,11 +60,14 @@ class WavCard:
         sounding: Callable[[], bool],
         speak: Speak,
         on_utterance: Callable[[int, str], None] = lambda _index, _text: None,
+        ready: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._sounding = sounding
         self._on_utterance = on_utterance
+        self._ready = ready
+        self._listened_to = False
         self._clock = clock
         self._sleep = sleep
         self._voice = Voice(_script(spec.input), speak)
@@ -75,11 +79,11 @@ class WavCard:
             for direction, device in (("input", self.input), ("output", self.output))
             if not device
         }
-        self._began = self._next = clock()
+        self._running = False
+        self._began = self._next = self._ended_at = clock()
         self._cue = Cue(first=True, now=self._began)
         self._index = 0
         self._speech: NDArray[np.int16] = np.zeros(0, np.int16)
-        self._ended_at = self._began
         self._written = 0
         """Frames of the speaker's time line: by the clock, gaps included."""
 
@@ -90,6 +94,7 @@ class WavCard:
 
     def read(self) -> bytes:
         """Wait for the clock's next block; return it: of the utterance, or of the silence between."""
+        self._keep_time()
         now = self._clock()
         self._next = max(self._next + BLOCK_S, now - CATCH_UP_S)
         if self._next > now:
@@ -101,11 +106,19 @@ class WavCard:
             self._cue = Cue(first=False, now=self._next)
         return block.tobytes() + bytes((WIRE.block - len(block)) * FRAME_BYTES)
 
+    def _keep_time(self) -> None:
+        """Begin with the first block, for the card is made long before."""
+        if not self._running:
+            self._running = True
+            self._began = self._next = self._ended_at = self._clock()
+
     def _begun(self, now: float) -> NDArray[np.int16]:
         """Return the next utterance if it begins now, else nothing."""
         utterance = self._voice.utterances[self._index]
         speech = self._voice.said(self._index)
-        if speech is None or not self._cue.reached(utterance, now, self._sounding()):
+        if not self._listened_to:
+            self._listened_to, self._cue = self._ready(), Cue(first=True, now=now)
+        if speech is None or not self._listened_to or not self._cue.reached(utterance, now, self._sounding()):
             return self._speech
         self._on_utterance(self._index, utterance.text)
         self._index += 1
@@ -114,6 +127,7 @@ class WavCard:
 
     def write(self, block: bytes) -> None:
         """Play *block*: it goes to the file where its time is."""
+        self._keep_time()
         played = self._played()
         gap = max(0, played - self._written)
         self._written += gap + len(block) // FRAME_BYTES
