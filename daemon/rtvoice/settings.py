@@ -38,11 +38,11 @@ class SessionSettings:
     """0.25 to 1.5."""
     transcription: str = "gpt-realtime-whisper"
     """Model that writes down the user's words; empty: off."""
-    url: str | None = None
-    """WebSocket URL of a custom server, taken verbatim."""
+    url: str | None = field(default=None, repr=False)
+    """WebSocket URL of a custom server, taken verbatim; may hold a password or a key."""
     auth: str = "none"
     """For a custom server: ``none``, ``bearer``, ``api-key``."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Further HTTP headers for a custom server; in the file only."""
     key_file: str | None = None
     """File that holds the key; refused when group or others may read it."""
@@ -155,15 +155,23 @@ class Given:
     key: str
     value: object
     origin: str
+    typed: bool = False
+    """True in the file, where a text is a text and no number."""
 
 
-def load(flags: Iterable[tuple[str, str, str]], environ: Mapping[str, str], file: Path | None) -> Settings:
+def load(
+    flags: Iterable[tuple[str, str, str]],
+    environ: Mapping[str, str],
+    file: Path | None,
+    *,
+    must_exist: bool = True,
+) -> Settings:
     """Return the settings; *flags* are (section.key, text, flag as written), the last of a key wins.
 
     Raises `ConfigError` that names the key, where it came from, and the nearest valid one.
     """
     given = [
-        *from_file(file),
+        *from_file(file, must_exist),
         *from_environment(environ),
         *(Given(key, text, f"flag {flag}") for key, text, flag in flags),
     ]
@@ -186,7 +194,7 @@ def load(flags: Iterable[tuple[str, str, str]], environ: Mapping[str, str], file
 def card(settings: Settings) -> tuple[str, str]:
     """Return `audio.card` as (kind, rest): ``wav`` with ``IN,OUT``, else the word with nothing."""
     kind, _, rest = settings.audio.card.partition(":")
-    if kind == "wav" and "," in rest and rest.strip(","):
+    if kind == "wav" and rest.count(",") == 1 and rest != ",":
         return kind, rest
     if kind in ("auto", "portaudio", "none") and not rest:
         return kind, ""
@@ -207,21 +215,26 @@ def known_keys() -> dict[str, Any]:
     }
 
 
-def from_file(file: Path | None) -> Iterator[Given]:
+def from_file(file: Path | None, must_exist: bool = True) -> Iterator[Given]:
     """Read a TOML file of sections; None is no file."""
     if file is None:
         return
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not must_exist:
+            return
         raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: no valid TOML: {error}") from None
+    sections = {key.partition(".")[0] for key in known_keys()}
     for section, values in raw.items():
         if not isinstance(values, dict):
             raise ConfigError(f"{file}: {section} stands outside a section{nearest(section, known_keys())}")
+        if section not in sections:
+            raise ConfigError(f"unknown section {section} ({file}){nearest(section, sections)}")
         for name, value in values.items():
-            yield Given(f"{section}.{name}", value, str(file))
+            yield Given(f"{section}.{name}", value, str(file), typed=True)
 
 
 def from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
@@ -241,31 +254,32 @@ def read(given: Given, kind: Any) -> Any:
         return _table(given)
     plain = str if kind == (str | None) else kind
     value: Any = given.value
+    if kind == (str | None) and value == "":
+        return None
     if isinstance(value, str):
         value = _from_text(given, value, plain)
-    if plain is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
+    whole_for_float = plain is float and isinstance(value, int)
+    if not (isinstance(value, plain) or whole_for_float) or (isinstance(value, bool) and plain is not bool):
         raise _wrong(given, f"must be {KINDS[plain]}")
     words, span = WORDS.get(given.key), RANGES.get(given.key)
     if words is not None and value not in words:
         raise _wrong(given, f"must be one of {', '.join(words)}")
-    if span is not None and not span[0] <= float(value) <= span[1]:
+    if span is not None and not span[0] <= value <= span[1]:
         raise _wrong(given, f"must be from {span[0]:g} to {span[1]:g}")
-    return (value or None) if kind == (str | None) else value
+    return float(value) if whole_for_float else value
 
 
 KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _from_text(given: Given, text: str, kind: type) -> Any:
-    if kind is bool:
+    if kind is bool and not given.typed:
         if text not in ("true", "false"):
             raise _wrong(given, "must be true or false")
         return text == "true"
     if kind is str:
         return text
-    if given.origin.startswith(("flag", "environment")):
+    if not given.typed:
         try:
             return kind(text)
         except ValueError:
@@ -274,11 +288,12 @@ def _from_text(given: Given, text: str, kind: type) -> Any:
 
 
 def _table(given: Given) -> Mapping[str, str]:
+    # The value is not repeated: headers hold keys.
     if not isinstance(given.value, dict):
-        raise _wrong(given, "is a table, which only the file can give")
-    for value in given.value.values():
-        if not isinstance(value, str):
-            raise _wrong(given, "must hold texts only")
+        raise ConfigError(f"{given.key} ({given.origin}): is a table, which only the file can give")
+    for name, value in given.value.items():
+        if not isinstance(value, str) or not name.isprintable() or not value.isprintable():
+            raise ConfigError(f"{given.key}.{name} ({given.origin}): must be a text of one line")
     return given.value
 
 
