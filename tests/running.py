@@ -209,9 +209,11 @@ class Running:
         """Wait until the daemon's `state` has these words."""
         self._until(lambda: all(self.words.get(key) == words[key] for key in words), f"state {words}")
 
-    def beat(self, count: int) -> None:
-        """Wait until so many heartbeats have come."""
-        self._until(lambda: len(self.beats) >= count, f"{count} heartbeats")
+    def live_on(self) -> None:
+        """Wait for two more heartbeats: it lives, and at least a second goes by."""
+        self._take(0)
+        wanted = len(self.beats) + 2
+        self._until(lambda: len(self.beats) >= wanted, "two heartbeats")
 
     # What it is told
 

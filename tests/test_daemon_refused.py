@@ -39,7 +39,7 @@ def test_refused_key_is_told_and_not_tried_in_a_loop(here: Room) -> None:
         daemon.until(connection="failed")
         status = daemon.data("status")
         asked = here.rtctl("ask", "--json", "hello")
-        daemon.beat(len(daemon.beats) + 2)
+        daemon.live_on()
 
         assert status["connection"]["reason"] == "HTTP 401: Incorrect API key provided: ***."
         assert here.rtctl("status").returncode == 0
@@ -89,5 +89,5 @@ def test_error_that_no_retry_mends_is_failed(here: Room) -> None:
         server.seat().send({"type": "error", "error": {"code": "insufficient_quota", "message": "no more"}})
         daemon.until(connection="failed")
         assert daemon.data("status")["connection"]["reason"] == "insufficient_quota: no more"
-        daemon.beat(len(daemon.beats) + 1)
+        daemon.live_on()
         assert len(server.server.visits) == 1
