@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -24,16 +26,16 @@ class MuteFile:
         A file that can't be read means muted: the safe way to be wrong.
         """
         try:
-            raw = json.loads(self._path.read_text(encoding="utf-8"))
-            muted, until = bool(raw["muted"]), raw["until"]
-            left = None if until is None else float(until) - wall
+            muted, until = _checked(json.loads(self._path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return Begun(start_muted)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             log.warning("mute.unreadable", path=str(self._path), problem=str(error))
             return Begun(muted=True)
-        if muted and (left is None or left > 0):
-            return Begun(True, left, until)
+        if muted and until is None:
+            return Begun(True)
+        if muted and until is not None and until > wall:
+            return Begun(True, until - wall, until)
         return Begun(start_muted)
 
     def write(self, muted: bool, until: float | None) -> None:
@@ -45,3 +47,13 @@ class MuteFile:
             fresh.replace(self._path)
         except OSError as error:
             log.error("mute.not_kept", path=str(self._path), problem=error.strerror)
+
+
+def _checked(raw: Any) -> tuple[bool, float | None]:
+    """Return muted and until; raises for anything that `MuteFile.write` never wrote."""
+    muted, until = raw["muted"], raw["until"]
+    if not isinstance(muted, bool) or isinstance(until, bool):
+        raise TypeError("not written by rtvoice")
+    if until is not None and not math.isfinite(until):
+        raise ValueError("no time")
+    return muted, until

@@ -1,0 +1,148 @@
+"""What the server gets of the microphone, and what nobody ever gets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rtvoice.audio.pcm import FRAME_BYTES, Pcm
+from rtvoice.effects import Gate
+from rtvoice.microphone import MicrophonePath
+from rtvoice.realtime.events import AppendAudio
+
+HZ = 24_000
+SIZE = Pcm(HZ).size(20)
+
+
+def spoken(number: int) -> bytes:
+    """Return the 20 ms of the microphone with this number, and like no other."""
+    return bytes([number, 1]) * (SIZE // FRAME_BYTES)
+
+
+def path(preroll_ms: int = 60) -> tuple[MicrophonePath, list[bytes]]:
+    """Return a path and what it sends."""
+    sent: list[bytes] = []
+
+    def send(event: AppendAudio) -> None:
+        sent.append(event.pcm)
+
+    return MicrophonePath(send, preroll_ms), sent
+
+
+def test_an_open_gate_lets_everything_through_as_it_is() -> None:
+    microphone, sent = path()
+    microphone.set(Gate.OPEN, HZ)
+    for number in range(5):
+        microphone.block(spoken(number), HZ)
+
+    assert sent == [spoken(number) for number in range(5)]
+
+
+def test_before_a_session_the_last_words_are_kept_and_go_first() -> None:
+    microphone, sent = path(preroll_ms=60)
+    for number in range(10):
+        microphone.block(spoken(number), HZ)
+    assert sent == []
+    microphone.set(Gate.OPEN, HZ)
+    assert sent == [spoken(7), spoken(8), spoken(9)]
+    microphone.block(spoken(10), HZ)
+
+    assert sent == [spoken(7), spoken(8), spoken(9), spoken(10)]
+
+
+def test_what_was_kept_goes_out_once() -> None:
+    microphone, sent = path()
+    microphone.block(spoken(1), HZ)
+    microphone.set(Gate.OPEN, HZ)
+    microphone.set(Gate.CLOSED, HZ)
+    microphone.set(Gate.OPEN, HZ)
+
+    assert sent == [spoken(1)]
+
+
+def test_no_preroll_is_none() -> None:
+    microphone, sent = path(preroll_ms=0)
+    microphone.block(spoken(1), HZ)
+    microphone.set(Gate.OPEN, HZ)
+
+    assert sent == []
+
+
+@pytest.mark.parametrize("muted", [Gate.SILENCE, Gate.OFF])
+def test_nothing_of_a_muted_microphone_is_ever_kept_or_sent(muted: Gate) -> None:
+    microphone, sent = path(preroll_ms=300)
+    microphone.block(spoken(1), HZ)
+    microphone.set(muted, HZ)
+    for _ in range(30):
+        microphone.block(spoken(2), HZ)
+    silence = list(sent)
+    microphone.set(Gate.OPEN, HZ)
+    microphone.block(spoken(3), HZ)
+
+    # Nor what was kept before the mute: it was switched off for a reason.
+    assert sent[len(silence) :] == [spoken(3)]
+    assert set(silence) == ({bytes(SIZE)} if muted is Gate.SILENCE else set())
+
+
+@pytest.mark.parametrize("muted", [Gate.SILENCE, Gate.OFF])
+def test_a_mute_that_ends_without_a_session_begins_to_keep_from_then_on(muted: Gate) -> None:
+    microphone, sent = path(preroll_ms=300)
+    microphone.set(muted, HZ)
+    microphone.block(spoken(1), HZ)
+    microphone.set(Gate.CLOSED, HZ)
+    microphone.block(spoken(2), HZ)
+    before = len(sent)
+    microphone.set(Gate.OPEN, HZ)
+
+    assert sent[before:] == [spoken(2)]
+
+
+@pytest.mark.parametrize("card_hz", [8_000, 16_000, 24_000, 44_100, 48_000])
+def test_silence_lasts_as_long_as_the_words_would(card_hz: int) -> None:
+    lengths: list[int] = []
+    block = b"\1\1" * Pcm(card_hz).frames(20)
+    for gate in (Gate.OPEN, Gate.SILENCE):
+        microphone, sent = path()
+        microphone.set(gate, HZ)
+        for _ in range(50):
+            microphone.block(block, card_hz)
+        lengths.append(len(b"".join(sent)))
+
+    assert lengths[0] == lengths[1]
+    assert abs(lengths[0] - Pcm(HZ).size(1000)) <= Pcm(HZ).size(20)
+
+
+@pytest.mark.parametrize(
+    ("card_hz", "hz"), [(48_000, 24_000), (44_100, 24_000), (16_000, 24_000), (24_000, 16_000)]
+)
+def test_ten_seconds_stay_ten_seconds_at_another_rate(card_hz: int, hz: int) -> None:
+    microphone, sent = path()
+    microphone.set(Gate.OPEN, hz)
+    for _ in range(500):
+        microphone.block(bytes(Pcm(card_hz).size(20)), card_hz)
+    frames = len(b"".join(sent)) // FRAME_BYTES
+
+    assert 0 <= Pcm(hz).frames(10_000) - frames <= Pcm(hz).block
+
+
+def test_a_tone_is_the_same_tone_at_the_servers_rate() -> None:
+    microphone, sent = path()
+    microphone.set(Gate.OPEN, 24_000)
+    seconds = np.arange(48_000) / 48_000
+    tone = (10_000 * np.sin(2 * np.pi * 440 * seconds)).astype("<i2").tobytes()
+    for start in range(0, len(tone), 1920):
+        microphone.block(tone[start : start + 1920], 48_000)
+    heard = np.frombuffer(b"".join(sent), "<i2")[2400:21_600]
+
+    assert int(np.argmax(np.abs(np.fft.rfft(heard)))) == 440 * len(heard) // 24_000
+    assert abs(int(np.max(heard)) - 10_000) < 50
+
+
+def test_a_new_card_goes_on_at_its_own_rate() -> None:
+    microphone, sent = path(preroll_ms=40)
+    microphone.block(bytes(Pcm(48_000).size(20)), 48_000)
+    microphone.block(spoken(1), HZ)
+    microphone.set(Gate.OPEN, HZ)
+
+    assert sent[-1] == spoken(1)
+    assert len(sent) == 2
