@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 
 from rtvoice import effects
 from rtvoice.audio.ledger import Drained, PartHeard
-from rtvoice.audio.pcm import Pcm
+from rtvoice.audio.pcm import FRAME_BYTES, Pcm
 from rtvoice.effects import Effect, Publish, Send
 from rtvoice.inputs import Cut
 from rtvoice.ipc import events as ipc
 from rtvoice.memory import Item, Memory, words_heard
 from rtvoice.realtime import events
 from rtvoice.session import Session
+
+REMEMBERED = 16
+"""Answers that are over and whose stragglers are still recognised."""
 
 
 @dataclass(slots=True)
@@ -31,8 +34,8 @@ class Said:
     written: bool = False
     """It comes as text instead of audio."""
     text_done: bool = False
-    drained: bool = False
-    """Its audio was heard to the end."""
+    playing: set[int] = field(default_factory=set)
+    """Content parts of which audio has come and is not heard to its end."""
 
 
 @dataclass(slots=True)
@@ -43,98 +46,82 @@ class Answer:
     request: str | None
     session: int
     """Number of the session that it belongs to."""
+    cut: bool = False
+    """It was cut, or never wanted: what it still announces is deleted."""
     done: bool = False
     """The server will send no more of it."""
+    whole: bool = False
+    """The server has sent all that it meant to say."""
     said: dict[str, Said] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """An `ask` that waits for its turn."""
-
-    request: str | None
-    item_id: str
-    text: str
-    added: bool = False
-    """Its item stands in the conversation already; only the answer is to be asked for."""
-
-
 class Answers:
-    """All answers that still matter, and the questions that wait."""
+    """All answers that still matter."""
 
     def __init__(self, memory: Memory, session: Session) -> None:
         self.active: str | None = None
-        """The response that the server is generating."""
+        """The response that the server is generating: the only one that is not done."""
         self.accepting: str | None = None
-        """The response whose deltas are queued; none after a cut until the next one is created."""
-        self.asking: Question | None = None
-        """The question whose response was asked for and is not created yet."""
-        self.questions: deque[Question] = deque()
+        """The active response, if its deltas are queued; None after a cut until the next one is created."""
         self._answers: dict[str, Answer] = {}
-        self._cut: dict[str, Answer] = {}
-        """Responses that were cut and are not done: what they still announce is deleted."""
+        self._over: deque[str] = deque(maxlen=REMEMBERED)
         self._memory = memory
         self._session = session
         self._late = 0
 
-    def created(self, event: events.ResponseCreated) -> list[Effect]:
-        """An answer begins and is accepted from now on; an older one that never ended is over."""
-        closed = self._close(self.active) if self.active is not None else []
-        request, self.asking = self.request_of(event), None
-        self._cut.clear()
-        self._answers[event.response_id] = Answer(event.response_id, request, self._session.number)
-        self.active = self.accepting = event.response_id
-        return [*closed, Publish(ipc.ResponseCreated(event.response_id, request=request))]
+    def created(self, response_id: str, request: str | None) -> list[Effect]:
+        """An answer begins and is accepted from now on."""
+        told = self._begun(Answer(response_id, request, self._session.number))
+        self.accepting = response_id
+        return told
 
-    def rejected(self, event: events.ResponseCreated) -> list[Effect]:
+    def rejected(self, response_id: str, request: str | None) -> list[Effect]:
         """An answer begins that nobody wants: it is cancelled, and not one sample of it is queued."""
-        request, self.asking = self.request_of(event), None
-        self._cut[event.response_id] = Answer(event.response_id, request, self._session.number)
-        self.active = event.response_id
-        return [
-            Send(events.CancelResponse(event.response_id)),
-            Publish(ipc.ResponseCreated(event.response_id, request=request)),
-        ]
+        told = self._begun(Answer(response_id, request, self._session.number, cut=True))
+        return [*told, Send(events.CancelResponse(response_id))]
 
-    def request_of(self, event: events.ResponseCreated) -> str | None:
-        """Return the request that this response answers; not every server gives metadata back."""
-        return event.request or (self.asking.request if self.asking else None)
+    def is_new(self, response_id: str) -> bool:
+        """Return True for a response that was never announced, or of which the last session knew."""
+        answer = self._answers.get(response_id)
+        return response_id not in self._over and (answer is None or answer.session != self._session.number)
 
     def announced(self, event: events.OutputItemAdded) -> list[Effect]:
         """An answer announces an item; an item of a cut answer will not be heard, so it goes."""
-        if event.kind != "message":
+        answer = self._answers.get(event.response_id)
+        if event.kind != "message" or answer is None or answer.done:
             return []
-        if event.response_id in self._cut:
+        if answer.cut:
             return [Send(events.DeleteItem(event.item_id))]
-        if event.response_id in self._answers:
-            self._said(event.response_id, event.item_id)
+        self._said(answer, event.item_id)
         return []
 
     def audio(self, event: events.AudioDelta, hz: int) -> list[Effect]:
         """Queue audio of the answer that is accepted; late audio of a cut one is not even counted."""
-        part = event.part
-        if part.response_id != self.accepting or not event.pcm:
+        part, size = event.part, len(event.pcm)
+        if part.response_id != self.accepting or not size:
             return []
-        self._said(part.response_id, part.item_id).audio = True
-        size = len(event.pcm)
+        if size >= FRAME_BYTES:
+            said = self._said(self._answers[part.response_id], part.item_id)
+            said.audio = True
+            said.playing.add(part.content_index)
         arrived = ipc.AudioArrived(part.response_id, part.item_id, size, Pcm(hz).duration_ms(size))
         return [effects.Play(part, event.pcm, hz), Publish(arrived)]
 
     def text(self, event: events.TextDelta) -> list[Effect]:
         """More words of the answer that is accepted."""
-        if event.response_id != self.accepting:
+        if self.accepting is None or event.response_id not in ("", self.accepting):
             return []
-        said = self._said(event.response_id, event.item_id)
+        said = self._said(self._answers[self.accepting], event.item_id)
         said.written = said.written or event.written
         self._memory.add(event.item_id, "assistant").text += event.text
-        return [Publish(ipc.Delta(event.response_id, event.item_id, event.text))]
+        return [Publish(ipc.Delta(self.accepting, event.item_id, event.text))]
 
     def text_done(self, event: events.TextDone) -> list[Effect]:
         """All words of an item."""
-        answer = self._answers.get(event.response_id)
-        if answer is None:
+        answer = self._answers.get(event.response_id or self.accepting or "")
+        if answer is None or answer.cut or (answer.done and event.item_id not in answer.said):
             return []
-        said = self._said(event.response_id, event.item_id)
+        said = self._said(answer, event.item_id)
         said.text_done, said.written = True, said.written or event.written
         if event.text:
             self._memory.add(event.item_id, "assistant").text = event.text
@@ -142,14 +129,13 @@ class Answers:
 
     def done(self, event: events.ResponseDone) -> list[Effect]:
         """The server has generated all of an answer; it may sound for long yet."""
-        answer = self._answers.get(event.response_id) or self._cut.pop(event.response_id, None)
-        request = (answer.request if answer else None) or event.request
-        if event.response_id == self.active:
-            self.active = None
-        reason = event.reason or event.error_code
-        done = ipc.ResponseDone(event.response_id, event.status, reason, event.usage, request)
-        told: list[Effect] = [*self._close(event.response_id), Publish(done)]
+        answer = self._answers.get(event.response_id)
+        told: list[Effect] = []
+        if answer is not None and not answer.done:
+            answer.whole = event.status == "completed"
+            told = self._close(answer, event.status, event.reason or event.error_code, event.usage)
         if event.status == "failed":
+            request = answer.request if answer else event.request
             details = {"request": request} if request else {}
             message = event.error_message or "the answer failed"
             told.append(Publish(ipc.Error(event.error_code or "internal", message, details=details)))
@@ -158,10 +144,10 @@ class Answers:
     def drained(self, event: Drained) -> list[Effect]:
         """A part was heard to its end."""
         answer = self._answers.get(event.part.response_id)
-        if answer is None:
+        said = answer.said.get(event.part.item_id) if answer is not None else None
+        if answer is None or said is None:
             return []
-        said = self._said(event.part.response_id, event.part.item_id)
-        said.drained = True
+        said.playing.discard(event.part.content_index)
         return self._heard_all(answer, said)
 
     def cut(self, cut: Cut) -> list[Effect]:
@@ -172,92 +158,68 @@ class Answers:
         told: list[Effect] = []
         for heard in first_of_item.values():
             told += self._correct(heard)
-        ended = {heard.part.response_id for heard in cut.heard.parts}
-        if self.active in self._answers:
-            ended.add(self.active)
-        for response_id in sorted(ended & self._answers.keys()):
-            answer = self._answers[response_id]
+        ended = {heard.part.response_id for heard in cut.heard.parts} | {self.accepting}
+        for answer in [each for each in self._answers.values() if each.response_id in ended]:
             for item_id in first_of_item.keys() & answer.said.keys():
                 del answer.said[item_id]
             told += self._rest_of(answer)
-            if not answer.done:
-                self._cut[response_id] = answer
-            self._answers.pop(response_id, None)
+            answer.cut = True
+            self._forget_if_over(answer)
         self.accepting = None
         return told
 
-    def give_up(self) -> list[Effect]:
-        """The active response says nothing for too long: it is over as far as we are concerned."""
-        response_id, self.active = self.active, None
-        if response_id is None:
-            return []
-        answer = self._cut.pop(response_id, None) or self._answers.get(response_id)
-        request = answer.request if answer else None
-        self.accepting = None
-        done = ipc.ResponseDone(response_id, "failed", "timeout", None, request)
-        return [*self._close(response_id), Send(events.CancelResponse(response_id)), Publish(done)]
+    def give_up(self) -> tuple[bool, list[Effect]]:
+        """The active response says nothing for too long: it is over as far as we are concerned.
+
+        Return also whether it had been cut; then there was nothing left to come but its end.
+        """
+        answer = self._answers.get(self.active or "")
+        if answer is None:
+            return False, []
+        if answer.cut:
+            return True, self._close(answer, "cancelled", "timeout")
+        cancel = Send(events.CancelResponse(answer.response_id))
+        return False, [*self._close(answer, "failed", "timeout"), cancel]
 
     def link_lost(self) -> list[Effect]:
         """What has arrived plays to its end; nothing more will come of it."""
-        told: list[Effect] = []
-        for response_id, answer in list((self._answers | self._cut).items()):
-            if not answer.done:
-                told += self._close(response_id)
-                told.append(
-                    Publish(ipc.ResponseDone(response_id, "failed", "link_lost", None, answer.request))
-                )
-        self._cut.clear()
-        self.active = self.accepting = None
-        if self.asking is not None:
-            self.questions.appendleft(self.asking)
-            self.asking = None
-        return told
-
-    # ------------------------------------------------------------------ questions
-
-    def next_question(self, event_id: str) -> list[Effect]:
-        """Put the question that waits longest; there must be one, and no active response."""
-        question = self.asking = self.questions.popleft()
-        told: list[Effect] = [] if question.added else self.put(question)
-        return [*told, Send(events.CreateResponse(event_id, question.request))]
-
-    def put(self, question: Question) -> list[Effect]:
-        """Put a question into the conversation without asking for an answer to it."""
-        self._memory.add(question.item_id, "user").text = question.text
-        return [
-            Send(events.CreateItem(question.item_id, "user", question.text)),
-            Publish(ipc.UserTranscript(question.item_id, question.text, True)),
-        ]
-
-    def ask_again(self) -> None:
-        """The server had another response running: ask once more when that is done."""
-        if self.asking is not None:
-            question, self.asking = self.asking, None
-            self.questions.appendleft(Question(question.request, question.item_id, question.text, True))
+        self._over.clear()
+        answer = self._answers.get(self.active or "")
+        return self._close(answer, "failed", "link_lost") if answer is not None else []
 
     # ------------------------------------------------------------------- the pieces
 
-    def _said(self, response_id: str, item_id: str) -> Said:
-        answer = self._answers[response_id]
+    def _begun(self, answer: Answer) -> list[Effect]:
+        """Make *answer* the active one; an older one that never ended is over."""
+        older = self._answers.get(self.active or "")
+        told: list[Effect] = []
+        if older is not None:
+            told = self._close(older, "cancelled" if older.cut else "incomplete", "superseded")
+        self._answers[answer.response_id] = answer
+        self.active = answer.response_id
+        return [*told, Publish(ipc.ResponseCreated(answer.response_id, request=answer.request))]
+
+    def _said(self, answer: Answer, item_id: str) -> Said:
         self._memory.add(item_id, "assistant")
         return answer.said.setdefault(item_id, Said(item_id))
 
-    def _close(self, response_id: str) -> list[Effect]:
-        """No more of this answer will come."""
-        answer = self._answers.get(response_id)
-        if answer is None or answer.done:
-            return []
-        answer.done = True
-        told: list[Effect] = [effects.FinishResponse(response_id)]
+    def _close(
+        self, answer: Answer, status: str, reason: str | None, usage: dict[str, object] | None = None
+    ) -> list[Effect]:
+        """No more of the active answer will come."""
+        answer.done, self.active, self.accepting = True, None, None
+        self._over.append(answer.response_id)
+        told: list[Effect] = [] if answer.cut else [effects.FinishResponse(answer.response_id)]
         for said in list(answer.said.values()):
             told += self._heard_all(answer, said)
         self._forget_if_over(answer)
-        return told
+        done = ipc.ResponseDone(answer.response_id, status, reason, usage, answer.request)
+        return [*told, Publish(done)]
 
     def _heard_all(self, answer: Answer, said: Said) -> list[Effect]:
         """Publish the words of an item once it was heard whole, and all its words are known."""
-        sounded = said.drained or (not said.audio and (said.written or answer.done))
-        if not sounded or not (said.text_done or answer.done):
+        sounded = said.audio or said.written or answer.done
+        if not sounded or said.playing or not (said.text_done or answer.done):
             return []
         del answer.said[said.item_id]
         self._forget_if_over(answer)
@@ -265,23 +227,28 @@ class Answers:
 
     def _told_whole(self, answer: Answer, said: Said) -> Iterator[Effect]:
         item = self._memory.add(said.item_id, "assistant")
-        item.heard = item.text.strip()
-        if not item.text:
+        # A transcript runs ahead of its audio, and an answer may end before any of that has come.
+        came = said.audio or said.written or answer.whole
+        item.heard = item.text.strip() if came else ""
+        if item.text:
+            yield Publish(
+                ipc.AssistantTranscript(
+                    answer.response_id, item.item_id, item.text, item.heard, False, not came
+                )
+            )
+        if item.known:
+            yield from self._seed_late(answer, item)
+        else:
             self._memory.remove(said.item_id)
-            return
-        yield Publish(
-            ipc.AssistantTranscript(answer.response_id, item.item_id, item.text, item.heard, False, False)
-        )
-        yield from self._seed_late(answer, item)
 
     def _seed_late(self, answer: Answer, item: Item) -> Iterator[Effect]:
         """An answer of the last session was heard out: only now is known what the new one may know."""
-        if answer.session == self._session.number or not self._session.up or not item.heard:
+        if answer.session == self._session.number or not self._session.up:
             return
         previous = self._memory.before(item.item_id) or "root"
         self._late += 1
         item.item_id = f"late_{self._late}"
-        yield Send(events.CreateItem(item.item_id, "assistant", item.heard, previous))
+        yield Send(events.CreateItem(item.item_id, "assistant", item.known, previous))
 
     def _forget_if_over(self, answer: Answer) -> None:
         if answer.done and not answer.said:
@@ -307,7 +274,7 @@ class Answers:
                     part.response_id, part.item_id, item.text, item.heard, estimated, True
                 )
             )
-        if not item.heard:
+        if not item.known:
             self._memory.remove(part.item_id)
         elif answer is not None:
             yield from self._seed_late(answer, item)

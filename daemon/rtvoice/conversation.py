@@ -12,12 +12,12 @@ bookkeeping are facts beside it, in `session`, `mute` and `answers`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, assert_never
 
 from rtvoice import effects, inputs
-from rtvoice.answers import Answers, Question
+from rtvoice.answers import Answers
 from rtvoice.audio.ledger import Drained, Started
+from rtvoice.audio.pcm import FRAME_BYTES, Part
 from rtvoice.effects import Effect, Gate, Publish, Send
 from rtvoice.inputs import Input
 from rtvoice.ipc import commands
@@ -25,6 +25,7 @@ from rtvoice.ipc import events as ipc
 from rtvoice.memory import Memory
 from rtvoice.mute import TIMER as UNMUTE_TIMER
 from rtvoice.mute import Mute
+from rtvoice.questions import MOST_WAITING, Questions, about
 from rtvoice.realtime import events
 from rtvoice.session import CONFIGURE_TIMER, VOICE_TIMER, Session
 from rtvoice.states import Awaiting, Hearing, Idle, Listening, Speaking, State, Thinking
@@ -35,9 +36,12 @@ DELTA_S = 30.0
 """From one event of a response to the next."""
 HEARING_S = 120.0
 """The longest utterance: a VAD that hears longer is stuck."""
+CANCELLED_S = 5.0
+"""From a cut to ``response.done``; some servers send none after a cancel."""
 
 ASK_AGAIN_S = 1.0
 """How soon an `ask` is tried again that met another response."""
+ALREADY_ACTIVE = "conversation_already_has_active_response"
 
 ASK_TIMER = "ask"
 RESPONSE_TIMER = "response.created"
@@ -54,14 +58,16 @@ class Conversation:
         self.mute = Mute()
         self.memory = Memory()
         self.answers = Answers(self.memory, self.session)
+        self.questions = Questions(self.memory)
         self._devices = {"input": "unavailable", "output": "unavailable"}
-        self._sounding: str | None = None
-        """The response last queued, while anything is queued or in the card."""
-        self._discarded: set[str] = set()
-        """Utterances that a mute ended; what the server still makes of them is deleted."""
-        self._unwanted: set[str | None] = set()
-        """Requests whose response is cancelled once it has an id; None is the one to the last utterance."""
-        self._counter = 0
+        self._sounding: Part | None = None
+        """The part last queued, while anything is queued or in the card."""
+        self._discarded: str | None = None
+        """The utterance that a mute ended last; what the server still makes of it is deleted."""
+        self._unwanted = False
+        """The response to the last utterance is cancelled as soon as it has an id."""
+        self._fresh = False
+        """The session to come is told nothing of what was said."""
         self._words: ipc.State | None = None
 
     def handle(self, happened: Input, now: float) -> list[Effect]:
@@ -90,8 +96,9 @@ class Conversation:
         match happened:
             case events.AudioDelta():
                 return self._audio(happened, now)
-            case events.TextDelta():
-                return self._alive(self.answers.text(happened), now)
+            case events.TextDelta(response_id):
+                begun = self._unannounced(response_id, now)
+                return begun + self._alive(self.answers.text(happened), now)
             case events.AudioDone(part):
                 return [effects.FinishPart(part)]
             case events.TextDone():
@@ -99,9 +106,9 @@ class Conversation:
             case events.SpeechStarted():
                 return self._speech_started(happened, now)
             case events.SpeechStopped():
-                return self._speech_stopped(happened, now)
+                return self._speech_stopped(happened.item_id, happened.audio_end_ms, now)
             case events.Committed(item_id, previous):
-                return self._committed(item_id, previous)
+                return self._committed(item_id, previous, now)
             case events.ItemAdded(item_id, role, previous):
                 return self._item_added(item_id, role, previous)
             case events.UserTranscriptDelta(item_id, text):
@@ -118,8 +125,9 @@ class Conversation:
                 ]
             case events.ResponseCreated():
                 return self._response_created(happened, now)
-            case events.OutputItemAdded():
-                return self._alive(self.answers.announced(happened), now)
+            case events.OutputItemAdded(response_id):
+                begun = self._unannounced(response_id, now)
+                return begun + self._alive(self.answers.announced(happened), now)
             case events.ResponseDone():
                 return self._response_done(happened, now)
             case Started(part):
@@ -131,13 +139,13 @@ class Conversation:
             case inputs.Commanded():
                 return self._commanded(happened, now)
             case events.SessionCreated():
-                return self.session.created(happened, now)
+                return [*self._link_replaced(), *self.session.created(happened, now)]
             case events.SessionUpdated():
                 return self._session_updated(happened, now)
             case events.ServerError():
                 return self._server_error(happened, now)
             case inputs.LinkConnecting():
-                return self.session.connecting(happened)
+                return [*self._link_replaced(), *self.session.connecting(happened)]
             case inputs.LinkLost():
                 return [*self._link_gone(), *self.session.lost(happened), self._microphone()]
             case inputs.LinkFailed():
@@ -162,7 +170,7 @@ class Conversation:
             return []
         if self.mute.on:
             # Said before the mute and only now heard by the server.
-            self._discarded.add(event.item_id)
+            self._discarded = event.item_id
             return [Send(events.ClearAudio())]
         if self.state == Hearing(event.item_id):
             return []
@@ -170,35 +178,35 @@ class Conversation:
         if isinstance(self.state, Hearing):
             ended.append(self._stopped(self.state.item_id, event.audio_start_ms, "silence"))
         self.state = Hearing(event.item_id)
-        self._unwanted.clear()
+        self._discarded, self._unwanted = None, False
         return [
             effects.CutPlayback("server_vad"),
             *ended,
-            effects.ClearTimer(RESPONSE_TIMER),
+            *self._nothing_expected(),
             effects.SetTimer(HEARING_TIMER, now + HEARING_S),
             Publish(ipc.SpeechStarted(event.item_id, event.audio_start_ms, "server")),
         ]
 
-    def _speech_stopped(self, event: events.SpeechStopped, now: float) -> list[Effect]:
-        if not isinstance(self.state, Hearing) or event.item_id in self._discarded:
+    def _speech_stopped(self, item_id: str, end_ms: int | None, now: float) -> list[Effect]:
+        if not isinstance(self.state, Hearing) or item_id == self._discarded:
             return []
-        self.state = Awaiting()
+        begun, self.state = self.state.item_id, Awaiting()
         return [
             effects.ClearTimer(HEARING_TIMER),
             effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S),
-            self._stopped(event.item_id, event.audio_end_ms, "silence"),
+            self._stopped(begun, end_ms, "silence"),
         ]
 
-    def _committed(self, item_id: str, previous: str | None) -> list[Effect]:
-        if item_id in self._discarded:
-            self._discarded.discard(item_id)
-            self._unwanted.add(None)
-            return [Send(events.DeleteItem(item_id))]
+    def _committed(self, item_id: str, previous: str | None, now: float) -> list[Effect]:
+        if item_id == self._discarded:
+            self._unwanted = True
+            return [Send(events.DeleteItem(item_id)), effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S)]
         self.memory.add(item_id, "user", previous)
-        return []
+        # Not every server tells where an utterance ends.
+        return self._speech_stopped(item_id, None, now) if self.state == Hearing(item_id) else []
 
     def _item_added(self, item_id: str, role: str | None, previous: str | None) -> list[Effect]:
-        if role == "user" and None not in self._unwanted:
+        if role == "user" and item_id != self._discarded:
             self.memory.add(item_id, "user", previous)
         return []
 
@@ -216,13 +224,12 @@ class Conversation:
         """End the open utterance and have nothing made of it."""
         if not isinstance(self.state, Hearing):
             return []
-        item_id, self.state = self.state.item_id, Listening()
-        self._discarded.add(item_id)
-        self.memory.remove(item_id)
+        self._discarded, self.state = self.state.item_id, Listening()
+        self.memory.remove(self._discarded)
         return [
             effects.ClearTimer(HEARING_TIMER),
             Send(events.ClearAudio()),
-            self._stopped(item_id, None, reason),
+            self._stopped(self._discarded, None, reason),
         ]
 
     @staticmethod
@@ -232,34 +239,53 @@ class Conversation:
     # ------------------------------------------------------------- the assistant's turn
 
     def _response_created(self, event: events.ResponseCreated, now: float) -> list[Effect]:
-        late = effects.SetTimer(DELTA_TIMER, now + DELTA_S)
-        request = self.answers.request_of(event)
-        if request in self._unwanted or isinstance(self.state, Hearing) or not self.session.up:
+        if not self.session.up or not self.answers.is_new(event.response_id):
+            return []
+        question = self.questions.answered(event, turn_first=self._unwanted)
+        request = question.request if question is not None else event.request
+        wanted = question is None or question.wanted
+        if request is None and question is None:
+            wanted, self._unwanted = not self._unwanted, False
+        if not wanted or isinstance(self.state, Hearing):
             # Of a turn that is over: the user speaks again, or wants no answer.
-            self._unwanted.discard(request)
-            if isinstance(self.state, Awaiting):
-                self.state = self._at_rest()
-            return [late, *self.answers.rejected(event)]
-        told = self.answers.created(event)
+            told = self.answers.rejected(event.response_id, request)
+            return [*told, *self._nothing_expected(), effects.SetTimer(DELTA_TIMER, now + CANCELLED_S)]
+        told = self.answers.created(event.response_id, request)
         self.state = Thinking(event.response_id)
-        return [effects.ClearTimer(RESPONSE_TIMER), late, *told]
+        return [*self._nothing_expected(), effects.SetTimer(DELTA_TIMER, now + DELTA_S), *told]
+
+    @property
+    def _expecting(self) -> bool:
+        """A response is to come, wanted or not."""
+        return isinstance(self.state, Awaiting) or self.questions.asking is not None or self._unwanted
+
+    def _nothing_expected(self) -> list[Effect]:
+        """Stop waiting for a response unless one is still to come."""
+        return [] if self._expecting else [effects.ClearTimer(RESPONSE_TIMER)]
+
+    def _unannounced(self, response_id: str, now: float) -> list[Effect]:
+        """Begin an answer of a server that sends no ``response.created``."""
+        if not response_id or not self.answers.is_new(response_id):
+            return []
+        return self._response_created(events.ResponseCreated(response_id, None), now)
 
     def _audio(self, event: events.AudioDelta, now: float) -> list[Effect]:
+        begun = self._unannounced(event.part.response_id, now)
         told = self.answers.audio(event, self.session.output_hz)
-        if told:
-            self._sounding = event.part.response_id
-            if isinstance(self.state, Thinking | Speaking | Listening):
+        if told and len(event.pcm) >= FRAME_BYTES:
+            self._sounding = event.part
+            if isinstance(self.state, Thinking | Speaking):
                 self.state = Speaking(event.part.response_id)
-        return self._alive(told, now)
+        return begun + self._alive(told, now)
 
     def _alive(self, told: list[Effect], now: float) -> list[Effect]:
         """The active response goes on: it has a while again until its next event is due."""
-        if told and self.answers.active is not None:
+        if told and self.answers.accepting is not None:
             told.append(effects.SetTimer(DELTA_TIMER, now + DELTA_S))
         return told
 
     def _response_done(self, event: events.ResponseDone, now: float) -> list[Effect]:
-        told = self.answers.done(event)
+        told = [*self._unannounced(event.response_id, now), *self.answers.done(event)]
         if event.error_code in events.FATAL_CODES:
             told.append(effects.FailLink(f"{event.error_code}: {event.error_message}"))
         if self.answers.active is None:
@@ -269,7 +295,7 @@ class Conversation:
     def _drained(self, event: Drained, now: float) -> list[Effect]:
         told: list[Effect] = [Publish(ipc.Playback(event.part.item_id, "drained", event.played_ms))]
         told += self.answers.drained(event)
-        if event.idle:
+        if event.part == self._sounding:
             self._sounding = None
         return told + self._settle(now)
 
@@ -282,43 +308,42 @@ class Conversation:
 
     def _at_rest(self) -> State:
         """Return the state that the facts make while the user is silent."""
-        active = self.answers.accepting if self.answers.accepting == self.answers.active else None
+        active = self.answers.accepting
         if self._sounding is not None:
-            return Speaking(self._sounding, generating=active is not None)
+            return Speaking(self._sounding.response_id, generating=active is not None)
         if active is not None:
             return Thinking(active)
         return Listening() if self.session.up else Idle()
 
     def _next_question(self, now: float) -> list[Effect]:
-        ready = self.session.up and self.answers.active is None and self.answers.asking is None
-        if not ready or not self.answers.questions or not isinstance(self.state, Listening | Speaking):
+        busy = self._expecting or self.answers.active is not None
+        if busy or not self.session.up or not self.questions:
+            return []
+        if not isinstance(self.state, Listening | Speaking):
             return []
         self.state = Awaiting()
-        self._counter += 1
-        return [
-            *self.answers.next_question(f"ask-{self._counter}"),
-            effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S),
-        ]
+        return [*self.questions.ask(), effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S)]
 
     def _cut(self, cut: inputs.Cut, now: float) -> list[Effect]:
         """Playback is silent: say what was heard, to the server, the subscribers and who asked."""
-        generating, awaited = self.answers.active, isinstance(self.state, Awaiting)
-        unheard = self.answers.accepting is not None and self.answers.accepting == generating
+        generating, awaited = self.answers.accepting, isinstance(self.state, Awaiting)
         told: list[Effect] = []
-        if cut.cause != "server_vad" and unheard and generating is not None and self.session.up:
-            told.append(Send(events.CancelResponse(generating)))
+        if generating is not None:
+            if cut.cause != "server_vad":
+                told.append(Send(events.CancelResponse(generating)))
+            told.append(effects.SetTimer(DELTA_TIMER, now + CANCELLED_S))
         told += self.answers.cut(cut)
         self._sounding = None
         if cut.heard.parts:
             told.append(Publish(interrupt_event(cut)))
         if cut.cause == "command" and awaited:
             # The answer is on its way: it is cancelled as soon as it has an id.
-            self._unwanted |= {None, self.answers.asking.request if self.answers.asking else None}
-            self.answers.asking = None
+            self.questions.interrupt()
+            self._unwanted = self.questions.asking is None
             self.state = Listening()
-            told.append(effects.ClearTimer(RESPONSE_TIMER))
         if cut.ticket is not None:
-            told.append(effects.Reply(cut.ticket, interrupt_reply(cut, cancelled=unheard or awaited)))
+            cancelled = generating is not None or awaited
+            told.append(effects.Reply(cut.ticket, interrupt_reply(cut, cancelled=cancelled)))
         return told + self._settle(now)
 
     # ------------------------------------------------------------------------ the session
@@ -326,8 +351,9 @@ class Conversation:
     def _session_updated(self, event: events.SessionUpdated, now: float) -> list[Effect]:
         was_up = self.session.up
         told = self.session.updated(event)
-        if was_up:
+        if was_up or not self.session.up:
             return told
+        self._fresh = False
         told += [*self.session.seed(self.memory), self._microphone()]
         return told + self._settle(now)
 
@@ -336,35 +362,43 @@ class Conversation:
         told: list[Effect] = []
         if isinstance(self.state, Hearing):
             told.append(self._stopped(self.state.item_id, None, "link_lost"))
-        self._discarded.clear()
-        self._unwanted.clear()
+        self._discarded, self._unwanted = None, False
         told += [effects.ClearTimer(name) for name in (HEARING_TIMER, RESPONSE_TIMER, DELTA_TIMER, ASK_TIMER)]
-        told += self.answers.link_lost()
-        self.state = Speaking(self._sounding, generating=False) if self._sounding else Idle()
+        told += [*self.answers.link_lost(), *self.questions.link_lost()]
+        if self._fresh:
+            self.memory.forget()
+        sounding = self._sounding
+        self.state = Speaking(sounding.response_id, generating=False) if sounding else Idle()
         return told
+
+    def _link_replaced(self) -> list[Effect]:
+        return [*self._link_gone(), self._microphone()] if self.session.up else []
 
     def _server_error(self, error: events.ServerError, now: float) -> list[Effect]:
         of_session = self.session.refused(error)
         if of_session is not None:
             return of_session
-        if error.code == "conversation_already_has_active_response":
-            self.answers.ask_again()
-            if isinstance(self.state, Awaiting):
-                self.state = self._at_rest()
-            # Usually its response.done is still to come; the timer is for the case that it has been.
-            return [effects.ClearTimer(RESPONSE_TIMER), effects.SetTimer(ASK_TIMER, now + ASK_AGAIN_S)]
-        if events.is_benign(error):
+        asked, details = self.questions.asking, {}
+        if error.code == ALREADY_ACTIVE:
+            if asked is None:
+                return []
+            if asked.wanted and self.questions.again():
+                # Usually its response.done is still to come; the timer is for the case that it has been.
+                return [*self._asked_in_vain(), effects.SetTimer(ASK_TIMER, now + ASK_AGAIN_S)]
+        elif events.is_benign(error):
             return []
-        asked = self.answers.asking
-        details: dict[str, Any] = {}
         told: list[Effect] = []
-        if asked is not None and error.event_id == f"ask-{self._counter}":
-            self.answers.asking = None
-            details["request"] = asked.request
-            told.append(effects.ClearTimer(RESPONSE_TIMER))
-            self.state = self._at_rest()
+        if asked is not None and (error.event_id == asked.event_id or error.code == ALREADY_ACTIVE):
+            self.questions.given_up()
+            details, told = about(asked), self._asked_in_vain()
         told.append(Publish(ipc.Error(error.code or "internal", error.message, details=details)))
         return told + self._settle(now)
+
+    def _asked_in_vain(self) -> list[Effect]:
+        """No response will come of the question that was asked."""
+        if isinstance(self.state, Awaiting):
+            self.state = self._at_rest()
+        return self._nothing_expected()
 
     def _timer(self, name: str, now: float) -> list[Effect]:
         if name in (CONFIGURE_TIMER, VOICE_TIMER):
@@ -373,27 +407,30 @@ class Conversation:
             return self._set_mute(False, None, None, now)
         if name == ASK_TIMER:
             return self._settle(now)
-        late: dict[str, Callable[[], tuple[str, list[Effect]]]] = {
+        late = {
             RESPONSE_TIMER: self._response_late,
             DELTA_TIMER: self._delta_late,
             HEARING_TIMER: self._hearing_late,
         }
-        message, told = late[name]()
-        error = ipc.Error("timeout", message, retryable=True)
-        return [Publish(error), *told, *self._settle(now)] if told else []
+        return [*late[name](), *self._settle(now)]
 
-    def _response_late(self) -> tuple[str, list[Effect]]:
-        if not isinstance(self.state, Awaiting):
-            return "", []
-        self.answers.asking = None
-        self.state = self._at_rest()
-        return f"the server began no answer within {RESPONSE_S:.0f} s", [effects.ClearTimer(RESPONSE_TIMER)]
+    def _response_late(self) -> list[Effect]:
+        asked, self._unwanted = self.questions.given_up(), False
+        if asked is None and not isinstance(self.state, Awaiting):
+            return []
+        if isinstance(self.state, Awaiting):
+            self.state = self._at_rest()
+        return [late_error(f"the server began no answer within {RESPONSE_S:.0f} s", about(asked))]
 
-    def _delta_late(self) -> tuple[str, list[Effect]]:
-        return f"the server's answer stood still for {DELTA_S:.0f} s", self.answers.give_up()
+    def _delta_late(self) -> list[Effect]:
+        expected, told = self.answers.give_up()
+        if expected or not told:
+            return told
+        return [late_error(f"the server's answer stood still for {DELTA_S:.0f} s"), *told]
 
-    def _hearing_late(self) -> tuple[str, list[Effect]]:
-        return f"the server heard speech for {HEARING_S:.0f} s", self._discard_utterance("timeout")
+    def _hearing_late(self) -> list[Effect]:
+        told = self._discard_utterance("timeout")
+        return [late_error(f"the server heard speech for {HEARING_S:.0f} s"), *told] if told else []
 
     # --------------------------------------------------------------------------- commands
 
@@ -401,8 +438,9 @@ class Conversation:
         match asked.command:
             case commands.Mute(mode, for_s):
                 on = not self.mute.on if mode == "toggle" else mode == "on"
-                changed = (on, asked.until) != (self.mute.on, self.mute.until)
-                told = self._set_mute(on, for_s if on else None, asked.until if on else None, now)
+                until = asked.until if on else None
+                changed = (on, until) != (self.mute.on, self.mute.until)
+                told = self._set_mute(on, for_s if on else None, until, now)
                 reply = {"muted": self.mute.on, "until": self.mute.until, "changed": changed}
                 return [*told, effects.Reply(asked.ticket, reply)]
             case commands.Interrupt():
@@ -411,6 +449,7 @@ class Conversation:
                 return self._ask(asked, text, now)
             case commands.Reconnect(fresh):
                 if fresh:
+                    self._fresh = True
                     self.memory.forget()
                 self.session.request = asked.request
                 return [effects.Reply(asked.ticket, {"accepted": True}), effects.Reconnect()]
@@ -428,15 +467,17 @@ class Conversation:
             reason = f": {self.session.reason}" if self.session.reason else ""
             message = f"no session with the server ({self.session.status}{reason})"
             return [effects.Refuse(asked.ticket, "not_connected", message, retryable=True)]
-        self._counter += 1
-        question = Question(asked.request, f"ask_{self.session.number}_{self._counter}", text.strip())
+        if len(self.questions) >= MOST_WAITING:
+            message = f"{MOST_WAITING} questions wait already"
+            return [effects.Refuse(asked.ticket, "busy", message, retryable=True)]
+        question = self.questions.new(asked.request, text)
         if isinstance(self.state, Hearing):
             # The answer to what the user is saying will answer this too.
             reply = effects.Reply(asked.ticket, {"accepted": True, "queued": 0})
-            return [*self.answers.put(question), reply]
-        self.answers.questions.append(question)
+            return [*self.questions.put(question), reply]
+        self.questions.append(question)
         told = self._next_question(now)
-        return [*told, effects.Reply(asked.ticket, {"accepted": True, "queued": len(self.answers.questions)})]
+        return [*told, effects.Reply(asked.ticket, {"accepted": True, "queued": len(self.questions)})]
 
     def _set_mute(self, on: bool, for_s: float | None, until: float | None, now: float) -> list[Effect]:
         told = [*self.mute.set(on, for_s, until, now), self._microphone()]
@@ -470,12 +511,18 @@ class Conversation:
 
     def _shutdown(self, reason: str) -> list[Effect]:
         told: list[Effect] = []
+        self.questions.forget()
         if self._sounding is not None:
             told.append(effects.CutPlayback("shutdown"))
         if isinstance(self.state, Hearing):
             told.append(self._stopped(self.state.item_id, None, "cancel"))
             self.state = Listening()
         return [*told, effects.Quit(reason)]
+
+
+def late_error(message: str, details: dict[str, str] | None = None) -> Effect:
+    """Return what the subscribers are told when something did not come in time."""
+    return Publish(ipc.Error("timeout", message, retryable=True, details=dict(details or {})))
 
 
 def interrupt_event(cut: inputs.Cut) -> ipc.Interrupt:

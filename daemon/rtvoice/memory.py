@@ -18,10 +18,14 @@ class Item:
     """What was said; of an answer, what was generated."""
     heard: str | None = None
     """Of an answer: the words that were really played; None until it has drained or was cut."""
+    forgotten: bool = False
+    """A fresh session was asked for while this was still to be heard."""
 
     @property
     def known(self) -> str:
         """What the next session may know: of answers only what was heard."""
+        if self.forgotten:
+            return ""
         return self.text if self.role == "user" else self.heard or ""
 
 
@@ -50,8 +54,10 @@ class Memory:
         self._items = [each for each in self._items if each.item_id != item_id]
 
     def forget(self) -> None:
-        """Forget everything: the next session starts fresh."""
-        self._items.clear()
+        """The next session starts fresh; an answer that still sounds keeps its words, for its transcript."""
+        self._items = [each for each in self._items if each.role == "assistant" and each.heard is None]
+        for each in self._items:
+            each.forgotten = True
 
     def before(self, item_id: str) -> str | None:
         """Return the id of the nearest earlier item that the server can know, or None."""
@@ -81,8 +87,17 @@ def words_heard(text: str, played_ms: int, received_ms: int) -> str:
     """
     if played_ms >= received_ms:
         return text.strip() if received_ms else ""
-    length = len(text) * played_ms // received_ms
-    share = text[:length]
-    if not text[length].isspace():
-        share = share[: max(share.rfind(" "), share.rfind("\n"), 0)]
-    return share.strip()
+    end = len(text) * played_ms // received_ms
+    while end and not _between_words(text[end - 1], text[end]):
+        end -= 1
+    return text[:end].strip()
+
+
+def _between_words(before: str, after: str) -> bool:
+    return before.isspace() or after.isspace() or _is_word(before) or _is_word(after)
+
+
+def _is_word(letter: str) -> bool:
+    """Return True for Chinese and Japanese characters and their punctuation, which stand without spaces."""
+    code = ord(letter)
+    return 0x3000 <= code <= 0x30FF or 0x3400 <= code <= 0x9FFF or 0x20000 <= code <= 0x3FFFF

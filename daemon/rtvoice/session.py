@@ -47,6 +47,8 @@ class Session:
         """Counts sessions: ids of an earlier one mean nothing to the server."""
         self.request: str | None = None
         """The `reconnect` that asked for the session to come."""
+        self._configuring = False
+        """The server owes an answer to our configuration."""
         self._change: VoiceChange | None = None
         self._events = 0
 
@@ -58,11 +60,12 @@ class Session:
     def connecting(self, link: LinkConnecting) -> list[Effect]:
         """The link tries again."""
         self.status, self.reason, self.attempt = "connecting", None, link.attempt
-        return [self._publish()]
+        return [*self._gone(), self._publish()]
 
     def created(self, event: events.SessionCreated, now: float) -> list[Effect]:
         """Configure first; until the answer comes the session runs on defaults and hears nothing."""
         self.number += 1
+        self._configuring = True
         self.session_id, self.expires_at = event.session_id, event.expires_at
         return [
             Send(events.UpdateSession(self.config, self._event_id("session"))),
@@ -71,9 +74,12 @@ class Session:
 
     def updated(self, event: events.SessionUpdated) -> list[Effect]:
         """The server took a configuration: the first opens the session, a later one changed the voice."""
+        if not self.up and not self._configuring:
+            return []
         self.voice = event.voice or self.config.voice
         if self.up:
             return self._voice_answered(event.voice)
+        self._configuring = False
         self.session_id = event.session_id or self.session_id
         self.expires_at = event.expires_at or self.expires_at
         self.model = event.model or self.model
@@ -120,15 +126,16 @@ class Session:
 
     def refused(self, error: events.ServerError) -> list[Effect] | None:
         """Return what follows from an error if it concerns the session itself, else None."""
-        change = self._change
-        if change is not None and error.event_id == change.event_id:
-            self._change = None
-            done: Effect = effects.ClearTimer(VOICE_TIMER)
-            if error.code == "cannot_update_voice":
-                return [done, *self._next_session(change.ticket, change.voice)]
-            return [done, effects.Refuse(change.ticket, "bad_args", error.message, details={"arg": "voice"})]
         if error.code in events.FATAL_CODES:
             return [effects.FailLink(f"{error.code}: {error.message}")]
+        change, locked = self._change, error.code == "cannot_update_voice"
+        # Not every error names the event that it is about.
+        if change is not None and (error.event_id == change.event_id or locked):
+            self._change = None
+            done: Effect = effects.ClearTimer(VOICE_TIMER)
+            if locked:
+                return [done, *self._next_session(change.ticket, change.voice)]
+            return [done, effects.Refuse(change.ticket, "bad_args", error.message, details={"arg": "voice"})]
         if error.event_id is not None and error.event_id.startswith("session-") and not self.up:
             return [effects.FailLink(f"the server refused the session's configuration: {error.message}")]
         if error.code == "session_expired":
@@ -137,7 +144,7 @@ class Session:
 
     def timer(self, name: str) -> list[Effect]:
         """One of our timers has run out."""
-        if name == CONFIGURE_TIMER and not self.up:
+        if name == CONFIGURE_TIMER and self._configuring:
             return [effects.DropLink("timeout: no answer to session.update")]
         if name == VOICE_TIMER and self._change is not None:
             change, self._change = self._change, None
@@ -177,7 +184,7 @@ class Session:
         return [effects.Reply(ticket, {"voice": voice, "applied": "next_session"})]
 
     def _gone(self) -> list[Effect]:
-        self.session_id, self.expires_at = None, None
+        self.session_id, self.expires_at, self._configuring = None, None, False
         undone: list[Effect] = [effects.ClearTimer(CONFIGURE_TIMER)]
         if self._change is not None:
             change, self._change = self._change, None

@@ -1,0 +1,119 @@
+"""Conversations that have come so far: histories are tuples of inputs, built on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rtvoice.audio.ledger import Drained, Heard, PartHeard
+from rtvoice.audio.pcm import WIRE, Part
+from rtvoice.conversation import Conversation
+from rtvoice.effects import Effect, Publish, Reply, Send
+from rtvoice.inputs import Begun, Commanded, Cut, Input, LinkConnecting, LinkLost
+from rtvoice.ipc import commands
+from rtvoice.ipc import events as ipc
+from rtvoice.ipc.events import Event
+from rtvoice.realtime import events
+from rtvoice.realtime.events import ClientEvent
+from rtvoice.states import State
+
+CONFIG = events.SessionConfig(voice="marin", instructions="Be brief.")
+TEXT = "one two three four five six seven eight nine ten"
+SECOND = WIRE.silence(1000)
+A1, A2, B1 = Part("r1", "a1"), Part("r1", "a2"), Part("r2", "b1")
+NOTHING = Heard((), 0, 10.0)
+
+CREATED = events.SessionCreated("sess_1", None, "ga")
+UPDATED = events.SessionUpdated("sess_1", None, "marin", "rtvoice-local", 24_000, 24_000)
+LOST = LinkLost("closed", 1, 0.0)
+NO_CUT = Cut(NOTHING, "server_vad")
+
+
+def done(response_id: str, status: str = "completed", **more: Any) -> events.ResponseDone:
+    return events.ResponseDone(response_id, status, **more)
+
+
+def drained(part: Part, played_ms: int = 1000, *, idle: bool = True) -> Drained:
+    return Drained(part, played_ms, idle)
+
+
+def heard(*parts: tuple[Part, int, int]) -> Heard:
+    """What a cut leaves of (part, played_ms, received_ms) each."""
+    left = tuple(PartHeard(part, played, received, False) for part, played, received in parts)
+    return Heard(left, sum(each.received_ms - each.played_ms for each in left), 15.0)
+
+
+def ask(text: str = "What time is it?", request: str | None = "q1", ticket: int = 1) -> Commanded:
+    return Commanded(ticket, request, commands.Ask(text))
+
+
+LISTENING: tuple[Input, ...] = (Begun(), LinkConnecting(0), CREATED, UPDATED)
+HEARING = (*LISTENING, events.SpeechStarted("u1", 100), NO_CUT)
+AWAITING = (
+    *HEARING,
+    events.SpeechStopped("u1", 900),
+    events.Committed("u1", None),
+    events.UserTranscriptDone("u1", "Count to ten."),
+)
+THINKING = (*AWAITING, events.ResponseCreated("r1", None))
+SPEAKING = (
+    *THINKING,
+    events.OutputItemAdded("r1", "a1", "message"),
+    events.TextDelta("r1", "a1", TEXT, False),
+    events.AudioDelta(A1, SECOND),
+)
+"""One second of a1 is queued, and the server makes more."""
+ANSWERED = (*SPEAKING, events.AudioDone(A1), events.TextDone("r1", "a1", TEXT, False), done("r1"))
+"""The server has sent all of it; the speaker still plays."""
+DRAINED = (*ANSWERED, drained(A1))
+ASKED = (*LISTENING, ask())
+"""An `ask` waits for its response.created."""
+MUTED = (*LISTENING, Commanded(9, "m1", commands.Mute("on")))
+
+
+def new_conversation() -> Conversation:
+    return Conversation(CONFIG, "local", "rtvoice-local")
+
+
+def after(*history: Input, now: float = 0.0) -> Conversation:
+    """A conversation in which all this has happened, at *now*."""
+    conversation = new_conversation()
+    for happened in history:
+        conversation.handle(happened, now)
+    return conversation
+
+
+def state_of(conversation: Conversation) -> State:
+    return conversation.state
+
+
+def effects_of(conversation: Conversation, *inputs: Input, now: float = 1.0) -> list[Effect]:
+    return [effect for each in inputs for effect in conversation.handle(each, now)]
+
+
+def sent(told: Iterable[Effect]) -> list[ClientEvent]:
+    return [effect.event for effect in told if isinstance(effect, Send)]
+
+
+def published(told: Iterable[Effect]) -> list[Event]:
+    """What subscribers get, but for `state` and the counts of arriving audio."""
+    events_ = [effect.event for effect in told if isinstance(effect, Publish)]
+    return [each for each in events_ if not isinstance(each, ipc.State | ipc.AudioArrived)]
+
+
+def replies(told: Iterable[Effect]) -> list[dict[str, Any]]:
+    return [effect.data for effect in told if isinstance(effect, Reply)]
+
+
+def state(conversation: str, **other: Any) -> Publish:
+    """The `state` event of a connected daemon without a card."""
+    words: dict[str, Any] = {
+        "muted": False,
+        "push_to_talk": False,
+        "connection": "up",
+        "input": "unavailable",
+        "output": "unavailable",
+        "voice": "marin",
+        "provider": "local",
+    }
+    return Publish(ipc.State(conversation, **(words | other)))

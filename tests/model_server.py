@@ -1,0 +1,164 @@
+"""A model of a Realtime server: the orders of events that real ones keep, and what they refuse."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from rtvoice.audio.pcm import WIRE, Part
+from rtvoice.realtime import events
+from rtvoice.realtime.events import ClientEvent, ServerEvent
+
+DELTA_MS = 200
+DELTA = b"\x10\x27" * WIRE.frames(DELTA_MS)
+
+
+@dataclass(frozen=True)
+class Habits:
+    """In what servers differ."""
+
+    gives_metadata_back: bool = True
+    announces_responses: bool = True
+    ends_cancelled_responses: bool = True
+
+
+@dataclass
+class Response:
+    response_id: str
+    request: str | None
+    plan: deque[ServerEvent] = field(default_factory=deque)
+    """What is still to be generated."""
+
+
+class ModelServer:
+    """One session; asserts that it is never told anything impossible."""
+
+    def __init__(self, number: int, habits: Habits) -> None:
+        self.number = number
+        self.habits = habits
+        self.told: deque[ServerEvent] = deque([events.SessionCreated(f"sess_{number}", None, "ga")])
+        """On its way to the client."""
+        self.active: Response | None = None
+        self.speaking: str | None = None
+        """The utterance that the user is in."""
+        self.audio_ms: dict[str, int] = {}
+        """Of each item of ours: what was sent."""
+        self.items: list[str] = []
+        self.corrected: set[str] = set()
+        self.creations = 0
+        self._counter = 0
+
+    def _id(self, prefix: str) -> str:
+        self._counter += 1
+        return f"{prefix}{self.number}_{self._counter}"
+
+    # ------------------------------------------------------------ by itself
+
+    def speech(self) -> None:
+        """The VAD hears somebody; what is being generated is interrupted."""
+        self.speaking = self._id("u")
+        self.told.append(events.SpeechStarted(self.speaking, 0))
+        self._end("cancelled", "turn_detected")
+
+    def silence(self) -> None:
+        """The VAD hears the end of it: the utterance is committed and answered."""
+        assert self.speaking
+        item_id, self.speaking = self.speaking, None
+        self.items.append(item_id)
+        self.told += (
+            events.SpeechStopped(item_id, 0),
+            events.Committed(item_id, None),
+            events.ItemAdded(item_id, "user", None),
+        )
+        self.respond(None)
+        self.told.append(events.UserTranscriptDone(item_id, "hello"))
+
+    def respond(self, request: str | None, items: int = 1, deltas: int = 3) -> None:
+        self._end("cancelled", "turn_detected")
+        response = self.active = Response(self._id("r"), request)
+        back = request if self.habits.gives_metadata_back else None
+        if self.habits.announces_responses:
+            self.told.append(events.ResponseCreated(response.response_id, back))
+        for _ in range(items):
+            self._plan_item(response, deltas)
+
+    def _plan_item(self, response: Response, deltas: int) -> None:
+        part = Part(response.response_id, self._id("a"))
+        response.plan.append(events.OutputItemAdded(part.response_id, part.item_id, "message"))
+        for _ in range(deltas):
+            response.plan.append(events.TextDelta(part.response_id, part.item_id, "word ", False))
+            response.plan.append(events.AudioDelta(part, DELTA))
+        response.plan.append(events.AudioDone(part))
+        response.plan.append(events.TextDone(part.response_id, part.item_id, "word " * deltas, False))
+
+    def generate(self, most: int = 1) -> None:
+        """Send the next of the active response."""
+        for _ in range(most):
+            if self.active is None:
+                return
+            if not self.active.plan:
+                self._end("completed", None)
+                return
+            event = self.active.plan.popleft()
+            if isinstance(event, events.OutputItemAdded):
+                self.items.append(event.item_id)
+                self.audio_ms[event.item_id] = 0
+            if isinstance(event, events.AudioDelta):
+                self.audio_ms[event.part.item_id] += DELTA_MS
+            self.told.append(event)
+
+    def _end(self, status: str, reason: str | None) -> None:
+        response, self.active = self.active, None
+        if response is None or (status == "cancelled" and not self.habits.ends_cancelled_responses):
+            return
+        back = response.request if self.habits.gives_metadata_back else None
+        self.told.append(events.ResponseDone(response.response_id, status, reason, request=back))
+
+    # ------------------------------------------------------------ when told
+
+    def take(self, event: ClientEvent) -> None:
+        match event:
+            case events.UpdateSession(config):
+                self.told.append(
+                    events.SessionUpdated(f"sess_{self.number}", None, config.voice, "m", 24_000, 24_000)
+                )
+            case events.UpdateVoice(voice):
+                self.told.append(events.SessionUpdated(None, None, voice, None, 24_000, 24_000))
+            case events.ClearAudio():
+                self.speaking = None
+            case events.CreateItem(item_id, role, text, previous):
+                assert previous in (None, "root", *self.items), f"{previous} is not in {self.items}"
+                assert item_id not in self.items, f"{item_id} is there already"
+                assert text
+                self.items.append(item_id)
+                self.told.append(events.ItemAdded(item_id, role, previous))
+            case events.TruncateItem(item_id, _, audio_end_ms):
+                assert 0 < audio_end_ms <= self.audio_ms[item_id]
+                self._correct(item_id)
+            case events.DeleteItem(item_id):
+                assert item_id in self.items
+                self._correct(item_id)
+                self.items.remove(item_id)
+            case events.CreateResponse(event_id, request):
+                self._create_response(event_id, request)
+            case events.CancelResponse(response_id):
+                if self.active is not None and self.active.response_id == response_id:
+                    self._end("cancelled", "client_cancelled")
+                else:
+                    self.told.append(
+                        events.ServerError("response_cancel_not_active", "no active response found")
+                    )
+            case events.AppendAudio():
+                raise AssertionError("audio goes another way")
+
+    def _create_response(self, event_id: str, request: str | None) -> None:
+        self.creations += 1
+        if self.active is not None:
+            code = "conversation_already_has_active_response"
+            self.told.append(events.ServerError(code, "wait", event_id))
+        else:
+            self.respond(request, items=1 + self.creations % 2)
+
+    def _correct(self, item_id: str) -> None:
+        assert item_id not in self.corrected, f"{item_id} was corrected twice"
+        self.corrected.add(item_id)

@@ -1,0 +1,306 @@
+"""The world around a conversation, without clocks and sockets: link, timers, speaker, subscribers."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import replace
+
+from histories import CONFIG, state_of
+from model_server import Habits, ModelServer
+from rtvoice import effects, inputs
+from rtvoice.audio.ledger import Drained
+from rtvoice.audio.pcm import WIRE
+from rtvoice.audio.playback import Playback
+from rtvoice.conversation import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER, Conversation
+from rtvoice.effects import Effect
+from rtvoice.inputs import Input
+from rtvoice.ipc import commands
+from rtvoice.ipc import events as ipc
+from rtvoice.realtime import events
+from rtvoice.realtime.events import ClientEvent
+from rtvoice.session import CONFIGURE_TIMER, VOICE_TIMER
+from rtvoice.states import Awaiting, Hearing, Listening, Speaking, Thinking
+
+
+class World:
+    """Runs a conversation as the daemon does, and asserts all the while what must hold."""
+
+    def __init__(self, habits: Habits) -> None:
+        self.habits = habits
+        self.conversation = Conversation(CONFIG, "local", "m")
+        self.now = 0.0
+        self.timers: dict[str, float] = {}
+        self.playback = Playback(WIRE.hz)
+        self.server: ModelServer | None = None
+        self.to_server: deque[ClientEvent] = deque()
+        self.sessions = 0
+        self.gate = effects.Gate.CLOSED
+        self.published: list[ipc.Event] = []
+        self.words: ipc.State | None = None
+        self.unanswered: set[int] = set()
+        self.tickets = 0
+        self.asked: dict[str, bool] = {}
+        """Requests of accepted asks, and whether a spoken turn took them in."""
+        self.reported: Counter[str] = Counter()
+        self.opened: set[str] = set()
+        """Responses that were published and are not done."""
+        self.dead: set[str] = set()
+        """Responses that were cut, or cancelled."""
+        self.played: Counter[str] = Counter()
+        self.delivered: Counter[str] = Counter()
+        self.in_speech: str | None = None
+        self.creating = False
+        self.link_order: Input | None = None
+        self.quit = False
+        self.dispatch(inputs.Begun())
+
+    # ----------------------------------------------------------- the daemon
+
+    def dispatch(self, happened: Input) -> None:
+        waiting = deque([happened])
+        while waiting:
+            each = waiting.popleft()
+            told = self.conversation.handle(each, self.now)
+            for effect in told:
+                self._apply(effect, waiting)
+            if isinstance(each, inputs.Cut):
+                self._check_corrections(each, told)
+            assert self.words == self.conversation.words(), "a change was not published"
+            if not waiting and self.link_order is None:
+                self._check()
+        if self.link_order is not None:
+            order, self.link_order = self.link_order, None
+            self.lose_link(order)
+
+    def _apply(self, effect: Effect, waiting: deque[Input]) -> None:  # noqa: C901
+        match effect:
+            case effects.Send(event):
+                self._send(event)
+            case effects.Play(part, pcm, hz):
+                assert part.response_id not in self.dead, "audio of a cut answer was played"
+                self.played[part.response_id] += len(pcm)
+                self.playback.push(part, pcm, hz)
+            case effects.FinishPart(part):
+                self.playback.finish(part)
+            case effects.FinishResponse(response_id):
+                self.playback.finish_response(response_id)
+            case effects.CutPlayback(cause, ticket, request, lost_frames):
+                heard = self.playback.cut(lost_frames)
+                self.dead |= self.opened
+                self.dead |= {each.part.response_id for each in heard.parts}
+                waiting.append(inputs.Cut(heard, cause, ticket, request))
+            case effects.SetMicrophone(gate, _):
+                self.gate = gate
+            case effects.Publish(event):
+                self._published(event)
+            case effects.Reply(ticket) | effects.Refuse(ticket):
+                self.unanswered.remove(ticket)
+            case effects.SetTimer(name, at):
+                assert at > self.now
+                self.timers[name] = at
+            case effects.ClearTimer(name):
+                self.timers.pop(name, None)
+            case effects.Reconnect():
+                self.link_order = inputs.LinkLost("reconnect", 0, 0.0)
+            case effects.DropLink(reason):
+                self.link_order = inputs.LinkLost(reason, 1, 0.0)
+            case effects.FailLink(reason):
+                self.link_order = inputs.LinkFailed(reason, 600.0)
+            case effects.Quit():
+                self.quit = True
+            case effects.SaveMute():
+                pass
+
+    def _send(self, event: ClientEvent) -> None:
+        if self.server is None:
+            return
+        if isinstance(event, events.CreateResponse):
+            assert not self.creating, "a second response was asked for"
+            assert not (self.opened - self.dead), "a response was asked for while one is active"
+            self.creating = True
+        if isinstance(event, events.CancelResponse):
+            self.dead.add(event.response_id)
+        self.to_server.append(event)
+
+    def _published(self, event: ipc.Event) -> None:
+        self.published.append(event)
+        match event:
+            case ipc.State():
+                assert event != self.words, "the same state was published twice"
+                self.words = event
+            case ipc.SpeechStarted(item_id):
+                assert self.in_speech is None
+                self.in_speech = item_id
+            case ipc.SpeechStopped(item_id):
+                assert item_id == self.in_speech
+                self.in_speech = None
+            case ipc.ResponseCreated(response_id):
+                assert response_id not in self.opened
+                self.opened.add(response_id)
+            case ipc.ResponseDone(response_id, request=request):
+                self.opened.remove(response_id)
+                self.reported.update([request] if request else [])
+            case ipc.Error(details=details):
+                self.reported.update([details["request"]] if "request" in details else [])
+            case _:
+                pass
+        assert len(self.opened) <= 2
+
+    def _check_corrections(self, cut: inputs.Cut, told: list[Effect]) -> None:
+        """Every cut item gets exactly one truncate or delete, none where its session is gone."""
+        corrected = Counter(
+            effect.event.item_id
+            for effect in told
+            if isinstance(effect, effects.Send)
+            and isinstance(effect.event, events.TruncateItem | events.DeleteItem)
+        )
+        known = self.server.audio_ms if self.server and self.conversation.session.up else {}
+        cut_items = {each.part.item_id for each in cut.heard.parts}
+        for item_id in cut_items:
+            assert corrected[item_id] == (item_id in known)
+        for each in cut.heard.parts:
+            assert each.played_ms <= each.received_ms
+        assert all(item_id in cut_items or not self.delivered[item_id] for item_id in corrected)
+
+    def _check(self) -> None:
+        """What waits has a timer; nothing grows; only one response is not done."""
+        talk = self.conversation
+        match talk.state:
+            case Hearing():
+                assert HEARING_TIMER in self.timers
+            case Awaiting():
+                assert RESPONSE_TIMER in self.timers
+            case Thinking():
+                assert DELTA_TIMER in self.timers
+            case Speaking(generating=True):
+                assert DELTA_TIMER in self.timers
+            case _:
+                pass
+        if talk.questions.asking is not None or talk._unwanted:
+            assert RESPONSE_TIMER in self.timers
+        if talk.answers.active is not None:
+            assert DELTA_TIMER in self.timers
+        elif len(talk.questions) and talk.session.up and isinstance(talk.state, Listening):
+            assert ASK_TIMER in self.timers or RESPONSE_TIMER in self.timers
+        if talk.session._configuring:
+            assert CONFIGURE_TIMER in self.timers
+        if talk.session._change is not None:
+            assert VOICE_TIMER in self.timers
+        unfinished = [key for key, answer in talk.answers._answers.items() if not answer.done]
+        assert unfinished == ([talk.answers.active] if talk.answers.active else [])
+        assert talk.answers.accepting in (None, talk.answers.active)
+        assert len(talk.answers._answers) <= 12
+
+    # ------------------------------------------------------------- commands
+
+    def command(self, command: commands.Command, until: float | None = None) -> str:
+        self.tickets += 1
+        self.unanswered.add(self.tickets)
+        request = f"q{self.tickets}"
+        heard, up = isinstance(self.conversation.state, Hearing), self.conversation.session.up
+        self.dispatch(inputs.Commanded(self.tickets, request, command, until))
+        if isinstance(command, commands.Ask) and up and len(self.conversation.questions) < 100:
+            self.asked[request] = heard
+        return request
+
+    # ----------------------------------------------------------------- link
+
+    def connect(self) -> None:
+        self.sessions += 1
+        self.server = ModelServer(self.sessions, self.habits)
+        self.to_server.clear()
+        self.dispatch(inputs.LinkConnecting(0))
+
+    def lose_link(self, how: Input) -> None:
+        self.server = None
+        self.to_server.clear()
+        self.creating = False
+        self.dispatch(how)
+
+    def server_reads(self, most: int = 1) -> None:
+        for _ in range(most):
+            if self.server is not None and self.to_server:
+                self.server.take(self.to_server.popleft())
+
+    def client_reads(self, most: int = 1) -> None:
+        for _ in range(most):
+            if self.server is None or not self.server.told:
+                return
+            event = self.server.told.popleft()
+            if isinstance(event, events.AudioDelta):
+                self.delivered[event.part.response_id] += len(event.pcm)
+                self.delivered[event.part.item_id] += len(event.pcm)
+            begins = events.ResponseCreated | events.ServerError
+            if isinstance(event, begins) or not self.habits.announces_responses:
+                self.creating = False
+            self.dispatch(event)
+            if isinstance(event, events.ResponseDone) and event.response_id not in self.dead:
+                assert self.played[event.response_id] == self.delivered[event.response_id], "not whole"
+
+    # ---------------------------------------------------------------- time
+
+    def pass_time(self, ms: int, *, report: bool = True) -> None:
+        """The speaker plays, and timers fire."""
+        self.playback.take(WIRE.frames(ms))
+        self.playback.note(WIRE.block, 0.0)
+        if report:
+            self.report()
+        until = self.now + ms / 1000
+        while due := sorted((at, name) for name, at in self.timers.items() if at <= until):
+            at, name = due[0]
+            self.now = max(self.now, at)
+            del self.timers[name]
+            if name == RESPONSE_TIMER:
+                self.creating = False
+            self.dispatch(inputs.TimerFired(name))
+        self.now = max(self.now, until)
+
+    def report(self) -> None:
+        for moved in self.playback.reports():
+            if isinstance(moved, Drained) and moved.idle and self.playback.sounding:
+                self.dispatch(replace(moved, idle=False))
+            else:
+                self.dispatch(moved)
+        if isinstance(self.conversation.state, Speaking) and not self.conversation.state.generating:
+            assert self.playback._ledger._entries, "nothing will ever end this"
+
+    # -------------------------------------------------------------- settling
+
+    def settle(self) -> None:
+        """Everything works again, and nobody says a word for a while."""
+        if self.conversation.mute.on:
+            self.command(commands.Mute("off"))
+        for _ in range(600):
+            if self.server is None:
+                self.connect()
+            assert self.server
+            if self.server.speaking:
+                self.server.silence()
+            self.server_reads(100)
+            self.server.generate(100)
+            self.client_reads(100)
+            self.pass_time(1000)
+            quiet = isinstance(self.conversation.state, Listening) and not self.conversation.questions
+            if quiet and not self.server.told and not self.to_server and not self.timers:
+                return
+        raise AssertionError(f"no rest: {self.conversation.state} {self.timers} {self.server}")
+
+    def turn(self) -> None:
+        """The user speaks and is answered, audibly and to the end."""
+        assert self.server
+        assert self.gate == effects.Gate.OPEN
+        self.server.speech()
+        self.client_reads(100)
+        assert isinstance(self.conversation.state, Hearing)
+        self.server.silence()
+        active = self.server.active
+        assert active
+        self.server.generate(3)
+        self.client_reads(100)
+        assert state_of(self.conversation) == Speaking(active.response_id)
+        self.server.generate(100)
+        self.client_reads(100)
+        assert self.played[active.response_id] == self.delivered[active.response_id] > 0
+        self.pass_time(2000)
+        self.pass_time(100)
+        assert state_of(self.conversation) == Listening()

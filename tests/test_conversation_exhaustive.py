@@ -1,0 +1,291 @@
+"""Every kind of input in every state, muted or not, connected or not."""
+
+from __future__ import annotations
+
+import pytest
+
+import histories as h
+from rtvoice.audio.ledger import Started
+from rtvoice.audio.pcm import Part
+from rtvoice.conversation import (
+    ASK_TIMER,
+    DELTA_TIMER,
+    HEARING_TIMER,
+    RESPONSE_TIMER,
+)
+from rtvoice.effects import ClearTimer, CutPlayback, Effect, SetTimer
+from rtvoice.inputs import (
+    Begun,
+    Commanded,
+    Cut,
+    DeviceChanged,
+    Input,
+    LinkConnecting,
+    LinkFailed,
+    LinkLost,
+    ShutdownAsked,
+    TimerFired,
+)
+from rtvoice.ipc import commands
+from rtvoice.ipc import events as ipc
+from rtvoice.mute import TIMER as UNMUTE_TIMER
+from rtvoice.realtime import events
+from rtvoice.session import CONFIGURE_TIMER, VOICE_TIMER
+from rtvoice.states import Awaiting, Hearing, Speaking, Thinking
+
+STATES: dict[str, tuple[Input, ...]] = {
+    "unborn": (),
+    "connecting": (Begun(), LinkConnecting(0)),
+    "configuring": (Begun(), LinkConnecting(0), h.CREATED),
+    "listening": h.LISTENING,
+    "hearing": h.HEARING,
+    "awaiting": h.AWAITING,
+    "asking": h.ASKED,
+    "thinking": h.THINKING,
+    "speaking": h.SPEAKING,
+    "answered": h.ANSWERED,
+    "answered, asking": (*h.ANSWERED, h.ask()),
+    "answered, thinking": (*h.ANSWERED, h.ask(), events.ResponseCreated("r2", "q1")),
+    "drained": h.DRAINED,
+    "interrupted": (*h.SPEAKING, events.SpeechStarted("u2", 0), Cut(h.heard((h.A1, 4, 9)), "server_vad")),
+    "interrupted while asking": (
+        *h.ASKED,
+        Commanded(2, "i1", commands.Interrupt()),
+        Cut(h.NOTHING, "command", 2),
+    ),
+    "rejected": (*h.HEARING, events.ResponseCreated("r1", None)),
+    "asks wait": (*h.SPEAKING, h.ask(), h.ask("More", "q2", 2)),
+    "voice is changing": (*h.LISTENING, Commanded(3, "v1", commands.SetVoice("cedar"))),
+}
+BESIDE: dict[str, tuple[Input, ...]] = {
+    "": (),
+    "muted": (Commanded(7, "m1", commands.Mute("on")),),
+    "muted for a time": (Commanded(7, "m1", commands.Mute("on", 60.0), 1000.0),),
+    "link lost": (h.LOST,),
+    "link failed": (LinkFailed("no key", 600.0, "auth_failed"),),
+    "link replaced": (LinkConnecting(1),),
+    "reconnecting afresh": (Commanded(8, "f1", commands.Reconnect(fresh=True)), h.LOST, LinkConnecting(1)),
+}
+INPUTS: list[Input] = [
+    Begun(),
+    Begun(muted=True, for_s=3.0, until=100.0),
+    LinkConnecting(2),
+    LinkLost("closed", 1, 0.2),
+    LinkFailed("no", 600.0),
+    h.CREATED,
+    h.UPDATED,
+    events.SessionUpdated(None, None, None, None, 16_000, 24_000),
+    *[DeviceChanged(way, word, "USB") for way in ("input", "output") for word in ("open", "lost", "silent")],
+    *[Cut(h.NOTHING, cause) for cause in ("server_vad", "command", "device", "shutdown")],
+    Cut(h.heard((h.A1, 0, 1000)), "command", 4, "i9"),
+    Cut(h.heard((h.A1, 500, 1000), (h.A2, 0, 10)), "server_vad"),
+    Started(h.A1),
+    h.drained(h.A1),
+    h.drained(Part("r0", "a0"), idle=False),
+    *[
+        TimerFired(name)
+        for name in (
+            RESPONSE_TIMER,
+            DELTA_TIMER,
+            HEARING_TIMER,
+            ASK_TIMER,
+            UNMUTE_TIMER,
+            CONFIGURE_TIMER,
+            VOICE_TIMER,
+        )
+    ],
+    ShutdownAsked("SIGTERM"),
+    *[
+        Commanded(20, "c1", command, 500.0)
+        for command in (
+            commands.Mute("on"),
+            commands.Mute("off"),
+            commands.Mute("toggle"),
+            commands.Mute("on", 9.0),
+            commands.Interrupt(),
+            commands.Ask("why?"),
+            commands.Reconnect(),
+            commands.Reconnect(fresh=True),
+            commands.SetVoice("ash"),
+            commands.Stop(),
+        )
+    ],
+    *[events.SpeechStarted(item, 1) for item in ("u1", "u9")],
+    *[events.SpeechStopped(item, 1) for item in ("u1", "u9")],
+    *[events.Committed(item, None) for item in ("u1", "u9")],
+    events.ItemAdded("u9", "user", "u1"),
+    events.ItemAdded("x1", None, None),
+    events.UserTranscriptDelta("u1", "he"),
+    events.UserTranscriptDone("u1", ""),
+    events.UserTranscriptFailed("u1", "no"),
+    *[
+        events.ResponseCreated(response, request)
+        for response in ("r1", "r2", "r9")
+        for request in (None, "q1")
+    ],
+    events.OutputItemAdded("r1", "a2", "message"),
+    events.OutputItemAdded("r1", "f1", "function_call"),
+    events.OutputItemAdded("r9", "a9", "message"),
+    events.AudioDelta(h.A1, b"\1\2"),
+    events.AudioDelta(h.A1, b"\1"),
+    events.AudioDelta(h.A1, b""),
+    events.AudioDelta(h.B1, b"\1\2"),
+    events.AudioDone(h.A1),
+    events.TextDelta("r1", "a1", "more", False),
+    events.TextDelta("", "a1", "more", True),
+    events.TextDone("r1", "a1", "all", False),
+    events.TextDone("", "a1", "", True),
+    *[h.done(response, word) for response in ("r1", "r9") for word in ("completed", "cancelled", "failed")],
+    h.done("r1", "failed", error_code="insufficient_quota", error_message="pay"),
+    *[
+        events.ServerError(code, "no", event_id)
+        for code in (
+            None,
+            "session_expired",
+            "invalid_api_key",
+            "cannot_update_voice",
+            "response_cancel_not_active",
+            "conversation_already_has_active_response",
+        )
+        for event_id in (None, "session-1", "voice-2", "ask-2")
+    ],
+    events.Ignored("rate_limits.updated"),
+]
+
+
+def test_every_kind_of_input_is_fed() -> None:
+    assert {type(each) for each in INPUTS} == set(Input.__args__)
+
+
+class Driven:
+    """A conversation, its timers, and what its cuts are answered."""
+
+    def __init__(self) -> None:
+        self.conversation = h.new_conversation()
+        self.timers: set[str] = set()
+        self.open: list[str] = []
+        self.speech: str | None = None
+
+    def feed(self, happened: Input) -> list[Effect]:
+        if isinstance(happened, TimerFired):
+            self.timers.discard(happened.name)
+        told = self.conversation.handle(happened, now=1.0)
+        for effect in list(told):
+            match effect:
+                case SetTimer(name):
+                    self.timers.add(name)
+                case ClearTimer(name):
+                    self.timers.discard(name)
+                case CutPlayback(cause, ticket, request):
+                    told += self.feed(Cut(h.NOTHING, cause, ticket, request))
+                case _:
+                    pass
+        for event in h.published(told):
+            self._note(event)
+        return told
+
+    def _note(self, event: object) -> None:
+        match event:
+            case ipc.SpeechStarted(item_id):
+                assert self.speech is None
+                self.speech = item_id
+            case ipc.SpeechStopped(item_id):
+                assert item_id == self.speech
+                self.speech = None
+            case ipc.ResponseCreated(response_id):
+                self.open.append(response_id)
+            case ipc.ResponseDone(response_id):
+                self.open.remove(response_id)
+            case _:
+                pass
+
+    def must_hold(self) -> None:
+        talk = self.conversation
+        waits = {Hearing: HEARING_TIMER, Awaiting: RESPONSE_TIMER, Thinking: DELTA_TIMER}
+        if type(talk.state) in waits:
+            assert waits[type(talk.state)] in self.timers
+        if isinstance(talk.state, Speaking) and talk.state.generating:
+            assert DELTA_TIMER in self.timers
+        if talk.questions.asking is not None:
+            assert RESPONSE_TIMER in self.timers
+        assert (self.speech is not None) == isinstance(talk.state, Hearing)
+        assert self.open == ([talk.answers.active] if talk.answers.active else [])
+        assert talk.answers.accepting in (None, talk.answers.active)
+        assert talk.session.up or not isinstance(talk.state, Hearing | Awaiting | Thinking)
+
+    def turn_works(self) -> None:
+        """Whatever happened: after a reconnect the user is heard and answered."""
+        self.feed(h.LOST)
+        self.feed(Commanded(30, "u1", commands.Mute("off")))
+        for each in (LinkConnecting(1), events.SessionCreated("sess_2", None, "ga"), h.UPDATED):
+            self.feed(each)
+        self.feed(events.SpeechStarted("u77", 0))
+        assert h.state_of(self.conversation) == Hearing("u77")
+        self.feed(events.SpeechStopped("u77", 0))
+        self.feed(events.ResponseCreated("r77", None))
+        assert h.state_of(self.conversation) == Thinking("r77")
+        self.feed(events.AudioDelta(Part("r77", "a77"), b"\1\2"))
+        assert h.state_of(self.conversation) == Speaking("r77")
+
+
+def driven(*history: Input) -> Driven:
+    driven = Driven()
+    for happened in history:
+        # The histories carry the answers to their cuts themselves.
+        if not isinstance(happened, Cut) or happened.heard.parts:
+            driven.feed(happened)
+    return driven
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("state", STATES)
+def test_any_input_in_any_state(state: str, beside: str) -> None:
+    for happened in INPUTS:
+        conversation = driven(*STATES[state], *BESIDE[beside])
+        conversation.must_hold()
+        conversation.feed(happened)
+        conversation.must_hold()
+        conversation.turn_works()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_state_is_published_when_a_word_changes_and_only_then(state: str) -> None:
+    for happened in INPUTS:
+        conversation = h.after(*STATES[state])
+        before = conversation.words()
+        told = conversation.handle(happened, now=1.0)
+        after = conversation.words()
+        states = [each.event for each in told if hasattr(each, "event") and isinstance(each.event, ipc.State)]
+        known = before if STATES[state] else None
+        assert states == ([after] if after != known else [])
+
+
+EXPECTED = {
+    # state: (speech, rtctl interrupt, link lost, an ask)
+    "listening": ("hearing", "listening", "idle", "thinking"),
+    "hearing": ("hearing", "hearing", "idle", "hearing"),
+    "awaiting": ("hearing", "listening", "idle", "thinking"),
+    "asking": ("hearing", "listening", "idle", "thinking"),
+    "thinking": ("hearing", "listening", "idle", "thinking"),
+    "speaking": ("hearing", "listening", "speaking", "speaking"),
+    "answered": ("hearing", "listening", "speaking", "thinking"),
+    "answered, thinking": ("hearing", "listening", "speaking", "thinking"),
+    "drained": ("hearing", "listening", "idle", "thinking"),
+    "interrupted": ("hearing", "hearing", "idle", "hearing"),
+    "interrupted while asking": ("hearing", "listening", "idle", "listening"),
+}
+
+
+@pytest.mark.parametrize("state", EXPECTED)
+def test_what_the_important_inputs_lead_to(state: str) -> None:
+    def word(happened: Input) -> str:
+        conversation = driven(*STATES[state])
+        conversation.feed(happened)
+        return conversation.conversation.words().conversation
+
+    assert (
+        word(events.SpeechStarted("u9", 0)),
+        word(Commanded(20, "c1", commands.Interrupt())),
+        word(h.LOST),
+        word(h.ask("why?", "q9", 21)),
+    ) == EXPECTED[state]

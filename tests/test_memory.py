@@ -1,0 +1,130 @@
+"""What was said, in order, and what of it was heard."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtvoice.memory import MOST_ITEMS, SEEDED_ITEMS, Memory, words_heard
+
+MS = st.integers(0, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "played_ms", "received_ms", "heard"),
+    [
+        ("one two three", 0, 0, ""),
+        ("one two three", 0, 1000, ""),
+        ("one two three", 1000, 1000, "one two three"),
+        ("one two three", 999, 1000, "one two"),
+        ("one two three", 220, 1000, ""),
+        ("one two three", 231, 1000, "one"),
+        ("one two three", 308, 1000, "one"),
+        ("one two three", 530, 1000, "one"),
+        ("one two three", 539, 1000, "one two"),
+        ("one  two", 500, 1000, "one"),
+        ("one\ntwo", 500, 1000, "one"),
+        (" one two ", 1000, 1000, "one two"),
+        ("unbroken", 900, 1000, ""),
+        ("", 500, 1000, ""),
+        ("", 1000, 1000, ""),
+        ("今日は天気がいい", 500, 1000, "今日は天"),
+        ("Grüße, Ärger", 600, 1000, "Grüße,"),
+    ],
+)
+def test_words_heard(text: str, played_ms: int, received_ms: int, heard: str) -> None:
+    assert words_heard(text, played_ms, received_ms) == heard
+
+
+@given(st.text(), MS, MS)
+def test_words_heard_are_the_beginning_of_the_text(text: str, played_ms: int, received_ms: int) -> None:
+    heard = words_heard(text, played_ms, received_ms)
+
+    assert text.strip().startswith(heard)
+
+
+@given(st.lists(st.text("abc", min_size=1)), MS, MS)
+def test_words_heard_are_whole(words: list[str], played_ms: int, received_ms: int) -> None:
+    heard = words_heard(" ".join(words), played_ms, received_ms).split()
+
+    assert heard == words[: len(heard)]
+
+
+@given(st.text(), MS, MS, MS)
+def test_longer_listening_hears_no_less(text: str, first_ms: int, second_ms: int, received_ms: int) -> None:
+    less, more = sorted((first_ms, second_ms))
+
+    assert len(words_heard(text, less, received_ms)) <= len(words_heard(text, more, received_ms))
+
+
+def filled(*items: tuple[str, str, str]) -> Memory:
+    memory = Memory()
+    for item_id, role, text in items:
+        item = memory.add(item_id, role)
+        item.text = text
+        item.heard = text if role == "assistant" else None
+    return memory
+
+
+def ids(memory: Memory) -> list[str]:
+    return [item.item_id for item in memory.seeds()]
+
+
+def test_items_stand_after_the_one_they_follow() -> None:
+    memory = filled(("u1", "user", "a"), ("a1", "assistant", "b"))
+    memory.add("u2", "user", previous="u1").text = "c"
+
+    assert ids(memory) == ["u1", "u2", "a1"]
+
+
+def test_item_that_follows_an_unknown_one_comes_last() -> None:
+    memory = filled(("u1", "user", "a"))
+    memory.add("u2", "user", previous="gone").text = "b"
+
+    assert ids(memory) == ["u1", "u2"]
+
+
+def test_item_is_added_once() -> None:
+    memory = filled(("u1", "user", "a"))
+
+    assert memory.add("u1", "user") is memory.get("u1")
+    assert ids(memory) == ["u1"]
+
+
+def test_of_answers_only_what_was_heard_is_known() -> None:
+    memory = filled(("u1", "user", "a"), ("a1", "assistant", "b c"))
+    memory.add("a2", "assistant").text = "never heard"
+    heard = memory.get("a1")
+    assert heard is not None
+    heard.heard = "b"
+
+    assert [item.known for item in memory.seeds()] == ["a", "b"]
+
+
+def test_only_the_last_items_are_told_to_a_new_session() -> None:
+    memory = filled(*[(f"u{n}", "user", "a") for n in range(SEEDED_ITEMS + 5)])
+
+    assert ids(memory) == [f"u{n}" for n in range(5, SEEDED_ITEMS + 5)]
+
+
+def test_memory_is_bounded() -> None:
+    memory = filled(*[(f"u{n}", "user", "a") for n in range(MOST_ITEMS + 5)])
+
+    assert (memory.get("u4"), memory.get("u5")) == (None, memory.add("u5", "user"))
+
+
+def test_place_of_an_item_is_the_nearest_that_the_server_knows() -> None:
+    memory = filled(("u1", "user", "a"), ("a1", "assistant", ""), ("a2", "assistant", "b"))
+
+    assert (memory.before("a2"), memory.before("u1")) == ("u1", None)
+
+
+def test_forgotten_words_are_told_to_nobody_even_when_they_are_still_to_be_heard() -> None:
+    memory = filled(("u1", "user", "a"))
+    sounding = memory.add("a1", "assistant")
+    memory.forget()
+    sounding.text = sounding.heard = "still to be heard"
+
+    assert memory.seeds() == []
+    assert memory.get("a1") is sounding
