@@ -18,7 +18,12 @@ def configure(level: str = "info", form: str = "auto") -> None:
     """Log to stderr; *form* is ``console``, ``json`` or ``auto``: console on a terminal, else JSON."""
     console = is_console(form)
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            pad_event_to=24,
+            # Where rich is installed, the default shows the values of all variables: keys too.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
         if console
         else structlog.processors.JSONRenderer()
     )

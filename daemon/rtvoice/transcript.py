@@ -20,16 +20,18 @@ class Transcript:
         self._color = color
         self._muted = False
         self._connection = ""
-        self._cut: ipc.AssistantTranscript | None = None
+        self._heard: dict[str, str] = {}
+        """Words heard of the items that are being cut."""
 
     def __call__(self, event: Event) -> None:
         """Show *event*, if it is one that people want to see."""
         match event:
             case ipc.UserTranscript(_, text, True):
                 self._line("you", text or "(nothing understood)", BOLD)
-            case ipc.AssistantTranscript(_, _, text, _, _, interrupted):
+            case ipc.AssistantTranscript(_, item_id, text, heard, _, interrupted):
                 self._line("assistant", text, "")
-                self._cut = event if interrupted else None
+                if interrupted:
+                    self._heard[item_id] = heard
             case ipc.Interrupt():
                 self._interrupt(event)
             case ipc.Connection():
@@ -51,8 +53,9 @@ class Transcript:
         self._note(text)
 
     def _interrupt(self, event: ipc.Interrupt) -> None:
-        cut, self._cut = self._cut, None
-        heard = f'; heard: "{cut.heard}"' if cut is not None and cut.heard else "; nothing of it was heard"
+        words = self._heard.get(event.item_id)
+        self._heard.clear()
+        heard = f'; heard: "{words}"' if words else "" if event.played_ms else "; nothing of it was heard"
         self._line(
             "✂ cut",
             f"after {event.played_ms} ms, {event.dropped_ms} ms never played ({event.cause}){heard}",
