@@ -68,9 +68,16 @@ class EmbeddedServer:
         )
         assert child.stdout is not None
         line = b""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(START_S):
-                line = await child.stdout.readline()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(START_S):
+                    line = await child.stdout.readline()
+        except asyncio.CancelledError:
+            # Nobody knows of this child yet: left alone it would warm up for nobody.
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+            raise
         text = line.decode("utf-8", "replace").strip()
         if not text.startswith(GREETING):
             with contextlib.suppress(ProcessLookupError):
