@@ -257,7 +257,7 @@ def test_answer_that_is_heard_out_without_a_session_is_told_to_the_next() -> Non
 
 def test_reconnect_is_followed_by_its_request() -> None:
     conversation = after(*LISTENING, Commanded(5, "c1", commands.Reconnect()))
-    links = [each for each in published(effects_of(conversation, LOST, *AGAIN))]
+    links = published(effects_of(conversation, LOST, *AGAIN))
 
     assert [(each.status, each.request) for each in links if isinstance(each, ipc.Connection)] == [
         ("lost", "c1"),
@@ -291,7 +291,7 @@ def test_voice_that_the_server_cannot_change_any_more_is_the_next_sessions(event
         ClearTimer("voice"),
         Reply(5, {"voice": "cedar", "applied": "next_session"}),
     ]
-    configs = [each for each in sent(effects_of(conversation, LOST, *AGAIN))]
+    configs = sent(effects_of(conversation, LOST, *AGAIN))
     assert configs[0] == events.UpdateSession(replace(CONFIG, voice="cedar"), "session-3")
 
 

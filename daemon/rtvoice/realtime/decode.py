@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ def decode(message: str | bytes) -> ServerEvent:
     if isinstance(message, bytes):
         raise UnreadableEventError("binary frame")
     try:
-        raw = json.loads(message)
+        raw = json.loads(message, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise UnreadableEventError(f"not JSON: {error}") from None
     name = raw.get("type") if isinstance(raw, dict) else None
@@ -58,8 +59,8 @@ def _session_created(raw: dict[str, Any]) -> ServerEvent:
     beta = "modalities" in session or "input_audio_format" in session
     ga = session.get("type") == "realtime" or "output_modalities" in session or "audio" in session
     return events.SessionCreated(
-        session_id=session.get("id"),
-        expires_at=session.get("expires_at"),
+        session_id=_text_or_none(session, "id"),
+        expires_at=_number_or_none(session, "expires_at"),
         shape="beta" if beta and not ga else "ga",
     )
 
@@ -70,48 +71,52 @@ def _session_updated(raw: dict[str, Any]) -> ServerEvent:
     heard, spoken = _object(audio.get("input")), _object(audio.get("output"))
     voice = spoken.get("voice", session.get("voice"))
     if isinstance(voice, dict):
+        # Azure Voice Live names it, OpenAI gives a custom voice an id.
         voice = voice.get("name") or voice.get("id")
     return events.SessionUpdated(
-        session_id=session.get("id"),
-        expires_at=session.get("expires_at"),
-        voice=voice,
-        model=session.get("model"),
-        input_hz=_rate(heard.get("format")),
-        output_hz=_rate(spoken.get("format")),
+        session_id=_text_or_none(session, "id"),
+        expires_at=_number_or_none(session, "expires_at"),
+        voice=voice if isinstance(voice, str) else None,
+        model=_text_or_none(session, "model"),
+        input_hz=_rate(heard.get("format"), session.get("input_audio_sampling_rate")),
+        output_hz=_rate(spoken.get("format"), None),
     )
 
 
-def _rate(form: object) -> int:
+def _rate(form: object, beside: object) -> int:
     """Return the rate of a format; the beta protocol names formats by a word and means 24 kHz."""
-    rate = _object(form).get("rate", WIRE.hz)
-    if not isinstance(rate, int) or not 8_000 <= rate <= 96_000:
+    known = _object(form)
+    given = (known.get("rate"), known.get("sample_rate"), beside)
+    rate = next((each for each in given if each is not None), WIRE.hz)
+    if not isinstance(rate, int | float) or not 8_000 <= rate <= 96_000:
         raise ValueError(f"format.rate {rate!r}")
-    return rate
+    return int(rate)
 
 
 def _speech_started(raw: dict[str, Any]) -> ServerEvent:
-    return events.SpeechStarted(_text(raw, "item_id"), int(raw.get("audio_start_ms") or 0))
+    return events.SpeechStarted(_text(raw, "item_id"), _whole(raw, "audio_start_ms"))
 
 
 def _speech_stopped(raw: dict[str, Any]) -> ServerEvent:
-    return events.SpeechStopped(_text(raw, "item_id"), int(raw.get("audio_end_ms") or 0))
+    return events.SpeechStopped(_text(raw, "item_id"), _whole(raw, "audio_end_ms"))
 
 
 def _committed(raw: dict[str, Any]) -> ServerEvent:
-    return events.Committed(_text(raw, "item_id"), raw.get("previous_item_id"))
+    return events.Committed(_text(raw, "item_id"), _text_or_none(raw, "previous_item_id"))
 
 
 def _item_added(raw: dict[str, Any]) -> ServerEvent:
     item = raw["item"]
-    return events.ItemAdded(_text(item, "id"), item.get("role"), raw.get("previous_item_id"))
+    previous = _text_or_none(raw, "previous_item_id")
+    return events.ItemAdded(_text(item, "id"), _text_or_none(item, "role"), previous)
 
 
 def _user_delta(raw: dict[str, Any]) -> ServerEvent:
-    return events.UserTranscriptDelta(_text(raw, "item_id"), raw.get("delta") or "")
+    return events.UserTranscriptDelta(_text(raw, "item_id"), _text_or_nothing(raw, "delta"))
 
 
 def _user_done(raw: dict[str, Any]) -> ServerEvent:
-    return events.UserTranscriptDone(_text(raw, "item_id"), (raw.get("transcript") or "").strip())
+    return events.UserTranscriptDone(_text(raw, "item_id"), _text_or_nothing(raw, "transcript").strip())
 
 
 def _user_failed(raw: dict[str, Any]) -> ServerEvent:
@@ -125,7 +130,8 @@ def _response_created(raw: dict[str, Any]) -> ServerEvent:
 
 def _output_item_added(raw: dict[str, Any]) -> ServerEvent:
     item = raw["item"]
-    return events.OutputItemAdded(_text(raw, "response_id"), _text(item, "id"), item.get("type", "message"))
+    kind = _text_or_none(item, "type") or "message"
+    return events.OutputItemAdded(_text(raw, "response_id"), _text(item, "id"), kind)
 
 
 def _audio_delta(raw: dict[str, Any]) -> ServerEvent:
@@ -141,21 +147,29 @@ def _audio_done(raw: dict[str, Any]) -> ServerEvent:
 
 
 def _transcript_delta(raw: dict[str, Any]) -> ServerEvent:
-    return events.TextDelta(_text(raw, "response_id"), _text(raw, "item_id"), _text(raw, "delta"), False)
+    return _delta(raw, written=False)
 
 
 def _transcript_done(raw: dict[str, Any]) -> ServerEvent:
-    text = raw.get("transcript") or ""
-    return events.TextDone(_text(raw, "response_id"), _text(raw, "item_id"), str(text), False)
+    return _text_is_done(raw, "transcript", written=False)
 
 
 def _text_delta(raw: dict[str, Any]) -> ServerEvent:
-    return events.TextDelta(_text(raw, "response_id"), _text(raw, "item_id"), _text(raw, "delta"), True)
+    return _delta(raw, written=True)
 
 
 def _text_done(raw: dict[str, Any]) -> ServerEvent:
-    text = raw.get("text") or ""
-    return events.TextDone(_text(raw, "response_id"), _text(raw, "item_id"), str(text), True)
+    return _text_is_done(raw, "text", written=True)
+
+
+def _delta(raw: dict[str, Any], *, written: bool) -> ServerEvent:
+    response_id = _text_or_nothing(raw, "response_id")
+    return events.TextDelta(response_id, _text(raw, "item_id"), _text(raw, "delta"), written)
+
+
+def _text_is_done(raw: dict[str, Any], key: str, *, written: bool) -> ServerEvent:
+    response_id = _text_or_nothing(raw, "response_id")
+    return events.TextDone(response_id, _text(raw, "item_id"), _text_or_nothing(raw, key), written)
 
 
 def _response_done(raw: dict[str, Any]) -> ServerEvent:
@@ -164,12 +178,12 @@ def _response_done(raw: dict[str, Any]) -> ServerEvent:
     code, message = _error(_object(details))
     return events.ResponseDone(
         response_id=_text(response, "id"),
-        status=response.get("status") or "completed",
+        status=_text_or_none(response, "status") or "completed",
         # xAI sends a sentence in place of the object.
-        reason=details if isinstance(details, str) else _object(details).get("reason"),
+        reason=details if isinstance(details, str) else _text_or_none(_object(details), "reason"),
         error_code=code,
         error_message=message or None,
-        usage=response.get("usage") or raw.get("usage"),
+        usage=_object(response.get("usage")) or _object(raw.get("usage")) or None,
         request=_request(response),
     )
 
@@ -177,9 +191,9 @@ def _response_done(raw: dict[str, Any]) -> ServerEvent:
 def _server_error(raw: dict[str, Any]) -> ServerEvent:
     code, message = _error(raw)
     return events.ServerError(
-        code=code or _code(raw),
+        code=code or _text_or_none(raw, "code"),
         message=message or "the server gave no reason",
-        event_id=_object(raw.get("error")).get("event_id"),
+        event_id=_text_or_none(_object(raw.get("error")), "event_id"),
     )
 
 
@@ -207,25 +221,19 @@ READERS: dict[str, Callable[[dict[str, Any]], ServerEvent]] = {
 
 
 def _part(raw: dict[str, Any]) -> Part:
-    return Part(_text(raw, "response_id"), _text(raw, "item_id"), int(raw.get("content_index") or 0))
+    return Part(_text(raw, "response_id"), _text(raw, "item_id"), _whole(raw, "content_index"))
 
 
 def _request(response: dict[str, Any]) -> str | None:
-    request = _object(response.get("metadata")).get("request")
-    return request if isinstance(request, str) else None
+    return _text_or_none(_object(response.get("metadata")), "request")
 
 
 def _error(raw: dict[str, Any]) -> tuple[str | None, str]:
     """Return code and message of ``raw["error"]``, which vLLM sends as a bare string."""
     error = raw.get("error")
     if isinstance(error, dict):
-        return _code(error), str(error.get("message") or "")
+        return _text_or_none(error, "code"), str(error.get("message") or "")
     return None, str(error or "")
-
-
-def _code(error: dict[str, Any]) -> str | None:
-    code = error.get("code")
-    return code if isinstance(code, str) else None
 
 
 def _object(value: object) -> dict[str, Any]:
@@ -236,4 +244,31 @@ def _text(raw: dict[str, Any], key: str) -> str:
     value = raw[key]
     if not isinstance(value, str):
         raise TypeError(f"{key} is no string")
+    return value
+
+
+def _text_or_none(raw: dict[str, Any], key: str) -> str | None:
+    value = raw.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _text_or_nothing(raw: dict[str, Any], key: str) -> str:
+    return _text_or_none(raw, key) or ""
+
+
+def _number_or_none(raw: dict[str, Any], key: str) -> float | None:
+    value = raw.get(key)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _whole(raw: dict[str, Any], key: str) -> int:
+    """Return a count; 0 where it is left out or makes no sense."""
+    return max(0, int(_number_or_none(raw, key) or 0))
+
+
+def _finite(text: str) -> float:
+    """Read a number: JSON has no infinity, and subscribers are promised JSON."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number")
     return value

@@ -161,6 +161,7 @@ class TextDelta:
     """A piece of what the assistant says, spoken (its transcript) or written."""
 
     response_id: str
+    """Empty where the server leaves it out: of the answer that is being made."""
     item_id: str
     text: str
     written: bool
@@ -172,6 +173,7 @@ class TextDone:
     """All that the assistant says in this item; replaces the sum of the deltas."""
 
     response_id: str
+    """Empty where the server leaves it out: of the answer that is being made."""
     item_id: str
     text: str
     written: bool
