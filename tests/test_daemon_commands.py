@@ -14,6 +14,13 @@ from rtvoice.local.rules import STORY
 from running import Room, Running, room
 
 LOCAL = ("--provider", "local")
+STATUS = {
+    *("conversation", "muted", "muted_until", "push_to_talk", "connection", "input", "output", "response"),
+    *("interruption", "subscribers", "uptime_s", "pid", "run", "seq", "version", "supervisor", "last_error"),
+}
+CONNECTION = {
+    *("status", "provider", "model", "voice", "session_id", "since", "attempt", "expires_at", "reason"),
+}
 
 
 @pytest.fixture
@@ -62,6 +69,23 @@ def test_without_a_device_it_runs_says_so_and_answers_in_text(
         assert (said["text"], said["heard"], said["interrupted"]) == ("hello", "hello", False)
         assert done["status"] == "completed"
         assert running.named("error") == []
+
+
+# Who is there
+
+
+def test_status_and_hello_have_all_that_the_contract_names(here: Room, daemon: Running) -> None:
+    hello, status = daemon.request("hello"), daemon.request("status")
+    told = here.rtctl("hello").stdout
+
+    assert set(hello["data"]) == {"protocol", "version", "capabilities", "pid", "run", "endpoints"}
+    assert set(status["data"]) == STATUS
+    assert set(status["data"]["connection"]) == CONNECTION
+    for reply in (hello, status):
+        assert (reply["data"]["run"], reply["data"]["pid"]) == (reply["run"], daemon.process.pid)
+    assert status["data"]["seq"] == status["seq"] == daemon.seq
+    assert {each["run"] for each in daemon.events} == {status["run"]}
+    assert told.endswith(f"pid {daemon.process.pid}, run {status['run']}\n")
 
 
 # Ids

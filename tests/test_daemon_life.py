@@ -8,6 +8,7 @@ import random
 import signal
 import socket
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,24 @@ LOCAL = ("--provider", "local", "--audio", "none")
 NOWHERE = ("--url", "ws://127.0.0.1:9/v1/realtime", "--audio", "none", "--log-level", "error")
 """A server that nobody runs: port 9 discards."""
 FRAMES = 10_000
+BUGGY = """
+import os, sys
+from pathlib import Path
+import rtvoice.audio.playback, rtvoice.conversation, rtvoice.__main__
+
+owner, _, name = "{where}".rpartition(".")
+module, _, kind = owner.rpartition(".")
+of = getattr(sys.modules["rtvoice." + module], kind)
+right = getattr(of, name)
+
+def wrong(*args):
+    if Path(os.environ["HOME"], "now").exists():
+        raise RuntimeError("a bug, on purpose")
+    return right(*args)
+
+setattr(of, name, wrong)
+sys.exit(rtvoice.__main__.main())
+"""
 
 
 @pytest.fixture
@@ -104,6 +123,21 @@ def test_embedded_server_does_not_outlive_a_killed_daemon(here: Room) -> None:
         again.wait("assistant_transcript", heard="hello")
 
 
+# A bug ends it: the service manager starts another
+
+
+@pytest.mark.parametrize("where", ["conversation.Conversation.handle", "audio.playback.Playback.take"])
+def test_bug_ends_the_process_with_70_and_leaves_nothing(here: Room, where: str) -> None:
+    with Running(here, *LOCAL, program=(sys.executable, "-c", BUGGY.format(where=where))) as daemon:
+        daemon.until(connection="up")
+        (here.path / "now").touch()
+        daemon.post("mute")
+        assert daemon.ended() == 70
+        assert daemon.wait("bye")["data"] == {"reason": "bug"}
+        assert "a bug, on purpose" in daemon.log()
+        eventually(lambda: not here.processes(), lambda: str(here.processes()))
+
+
 # Disturbed
 
 
@@ -181,6 +215,12 @@ def test_stopped_while_it_connects(here: Room) -> None:
                 assert connection.recv(3) == b"GET"
                 daemon.stop()
         assert daemon.words["connection"] == "connecting"
+
+
+def test_stopped_while_its_server_starts(here: Room) -> None:
+    with Running(here, *LOCAL) as daemon:
+        eventually(lambda: [line for line in here.processes().values() if " serve " in line])
+        daemon.stop()
 
 
 def test_stopped_while_its_server_hangs(here: Room) -> None:

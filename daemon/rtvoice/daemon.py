@@ -187,7 +187,7 @@ class Daemon:
     def _serve(self, ticket: int, request: Request) -> None:
         match request.command:
             case commands.Hello():
-                self._control.reply(ticket, status.hello(self._endpoints))
+                self._control.reply(ticket, {**status.hello(self._endpoints), "run": self._publisher.run})
             case commands.Status():
                 self._control.reply(ticket, self._status())
             case commands.Mute(_, float() | int() as for_s):
@@ -199,7 +199,8 @@ class Daemon:
     def _status(self) -> dict[str, Any]:
         progress = self._playback.progress()
         subscribers = self._publisher.subscribers
-        return status.status(self._conversation, self._facts, progress, subscribers, time.monotonic())
+        told = status.status(self._conversation, self._facts, progress, subscribers, time.monotonic())
+        return {**told, "run": self._publisher.run, "seq": self._publisher.seq}
 
     # ------------------------------------------------------------------------------ audio
 

@@ -33,7 +33,7 @@ class Facts:
 def status(
     conversation: Conversation, facts: Facts, progress: Progress, subscribers: int, now: float
 ) -> dict[str, Any]:
-    """Return everything that is true now, but for the envelope's run and seq."""
+    """Return everything that is true now, but for the run and its seq, which the publisher has."""
     words = conversation.words()
     part = progress.part
     return {
@@ -63,7 +63,7 @@ def status(
 
 
 def hello(endpoints: Mapping[str, str]) -> dict[str, Any]:
-    """Return who is there."""
+    """Return who is there, but for the run."""
     return {
         "protocol": [protocol.VERSION],
         "version": __version__,
