@@ -299,3 +299,25 @@ def test_without_a_session_there_is_nothing_to_give_up() -> None:
             assert (it.all(LinkLost), len(it.all(LinkFailed)), len(it.all(LinkConnecting))) == ([], 1, 2)
 
     run(scenario)
+
+
+def test_a_server_that_gives_no_session_is_left_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtvoice.realtime.link.CREATED_S", 0.2)
+
+    async def script(visit: Visit) -> None:
+        if visit.number == 0:
+            await visit.send({"type": "ping"})
+        else:
+            await visit.configure()
+            # Once it is there, a session may be as silent as it likes.
+            await asyncio.sleep(0.4)
+            await visit.send({"type": "error", "error": {"code": "last", "message": "words"}})
+
+    async def scenario() -> None:
+        async with scripted_server(script) as server, linked(server.url) as it:
+            await it.first(ServerError)
+            (lost,) = it.all(LinkLost)
+            assert lost == LinkLost("the server gave no session within 0 s", 1, 0.0)
+            assert len(server.visits) == 2
+
+    run(scenario)

@@ -28,6 +28,8 @@ from rtvoice.realtime.outbox import Outbox
 
 OPEN_S = 10.0
 """The handshake, from the first packet to HTTP 101."""
+CREATED_S = 10.0
+"""From HTTP 101 to `session.created`."""
 CLOSE_S = 1.0
 """How long the server may take to say goodbye."""
 MAX_MESSAGE = 16 << 20
@@ -214,6 +216,8 @@ class Link:
             raise error
         try:
             reader.result()
+        except TimeoutError:
+            return Ended(f"the server gave no session within {CREATED_S:.0f} s")
         except websockets.ConnectionClosed as error:
             return self._fatal or closed(error)
         raise AssertionError("reading ends with the connection")
@@ -244,25 +248,37 @@ class Link:
         return websocket
 
     async def _read(self, websocket: ClientConnection, endpoint: Endpoint) -> None:
-        while True:
-            message = await websocket.recv()
-            try:
-                event = decode(message)
-            except UnreadableEventError as error:
-                self.unreadable += 1
-                log.warning("link.unreadable_event", problem=str(error)[:200], count=self.unreadable)
-                continue
-            match event:
-                case events.SessionCreated(_, _, shape) if endpoint.dialect is None:
-                    self._dialect = shape
-                case events.SessionUpdated() if self._configured_at is None:
-                    self._configured_at = time.monotonic()
-                    self.sessions += 1
-                case events.ServerError(code, message_text) if code in events.FATAL_CODES:
-                    self._fatal = Ended(f"{code}: {message_text}", failure(code))
-                case _:
-                    pass
-            self._post(_masked(event, endpoint))
+        """Pass on what comes; raises TimeoutError where no session does."""
+        async with asyncio.timeout(CREATED_S) as greeting:
+            while True:
+                event = self._event(await websocket.recv())
+                if event is None:
+                    continue
+                if isinstance(event, events.SessionCreated):
+                    greeting.reschedule(None)
+                self._note(event, endpoint)
+                self._post(_masked(event, endpoint))
+
+    def _event(self, message: str | bytes) -> ServerEvent | None:
+        """Return the event in *message*, or None where it can't be read, which is counted."""
+        try:
+            return decode(message)
+        except UnreadableEventError as error:
+            self.unreadable += 1
+            log.warning("link.unreadable_event", problem=str(error)[:200], count=self.unreadable)
+            return None
+
+    def _note(self, event: ServerEvent, endpoint: Endpoint) -> None:
+        match event:
+            case events.SessionCreated(_, _, shape) if endpoint.dialect is None:
+                self._dialect = shape
+            case events.SessionUpdated() if self._configured_at is None:
+                self._configured_at = time.monotonic()
+                self.sessions += 1
+            case events.ServerError(code, message_text) if code in events.FATAL_CODES:
+                self._fatal = Ended(f"{code}: {message_text}", failure(code))
+            case _:
+                pass
 
     async def _write(self, websocket: ClientConnection) -> None:
         """Send what waits; raises TimeoutError where the line takes nothing.
