@@ -233,7 +233,10 @@ class World:
             begins = events.ResponseCreated | events.ServerError
             if isinstance(event, begins) or not self.habits.announces_responses:
                 self.creating = False
+            unheard = isinstance(event, events.OutputItemAdded) and event.response_id in self.dead
             self.dispatch(event)
+            if unheard and isinstance(event, events.OutputItemAdded):
+                assert events.DeleteItem(event.item_id) in self.to_server, "nobody will hear it"
             if isinstance(event, events.ResponseDone) and event.response_id not in self.dead:
                 assert self.played[event.response_id] == self.delivered[event.response_id], "not whole"
 

@@ -284,6 +284,14 @@ def test_item_that_is_announced_after_the_cut_is_deleted() -> None:
     ]
 
 
+def test_item_that_is_announced_after_we_gave_up_is_deleted() -> None:
+    conversation = after(*THINKING, TimerFired("delta"))
+
+    assert conversation.handle(events.OutputItemAdded("r1", "a1", "message"), now=31.0) == [
+        Send(events.DeleteItem("a1"))
+    ]
+
+
 def test_answer_after_an_interrupted_one_is_played_whole() -> None:
     conversation = after(*CUT, done("r1", "cancelled"), events.SpeechStopped("u2", 6000))
     conversation.handle(events.ResponseCreated("r2", None), now=1.0)

@@ -22,6 +22,7 @@ from histories import (
     done,
     drained,
     effects_of,
+    heard,
     published,
     replies,
     sent,
@@ -133,6 +134,14 @@ def test_without_a_session_nothing_can_be_asked() -> None:
     assert after(*LISTENING, LOST).handle(ask(), now=1.0) == [
         Refuse(1, "not_connected", "no session with the server (lost: closed)", retryable=True)
     ]
+
+
+def test_ask_that_waited_for_the_user_is_put_when_a_mute_ends_the_utterance() -> None:
+    cut = Cut(heard((A1, 400, 1000)), "server_vad")
+    conversation = after(*SPEAKING, ask(), events.SpeechStarted("u2", 1), cut, done("r1", "cancelled"))
+    told = conversation.handle(Commanded(9, "m1", commands.Mute("on")), now=1.0)
+
+    assert sent(told)[2:] == [events.CreateResponse("ask-2", "q1")]
 
 
 # ------------------------------------------------------------------- trouble

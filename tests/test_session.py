@@ -49,7 +49,7 @@ from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.realtime import events
 from rtvoice.session import CONFIGURE_S, VOICE_S
-from rtvoice.states import Idle, Listening, Speaking
+from rtvoice.states import Awaiting, Idle, Listening, Speaking
 
 CONNECTING: tuple[Input, ...] = (Begun(), LinkConnecting(0))
 AGAIN: tuple[Input, ...] = (LinkConnecting(1), events.SessionCreated("sess_2", None, "ga"), UPDATED)
@@ -213,8 +213,8 @@ def test_fresh_session_is_told_nothing() -> None:
     conversation = after(*DRAINED)
 
     assert conversation.handle(FRESH, now=1.0) == [Reply(6, {"accepted": True}), Reconnect()]
-    late = events.UserTranscriptDone("u1", "Count to ten.")
-    assert sent(effects_of(conversation, late, LOST, *AGAIN))[1:] == []
+    late = (events.Committed("u2", None), events.UserTranscriptDone("u2", "And on."))
+    assert sent(effects_of(conversation, *late, LOST, *AGAIN))[1:] == []
 
 
 def test_fresh_session_is_not_told_what_still_sounds() -> None:
@@ -253,6 +253,13 @@ def test_answer_before_which_nothing_is_known_comes_first() -> None:
 
 def test_answer_that_is_heard_out_without_a_session_is_told_to_the_next() -> None:
     assert seeds(*ANSWERED, LOST, drained(A1))[-1] == events.CreateItem("seed_2_1", "assistant", TEXT)
+
+
+def test_answer_that_was_not_wanted_is_not_waited_for_in_the_next_session() -> None:
+    interrupted = (Commanded(5, "i1", commands.Interrupt()), Cut(heard(), "command", 5))
+    ask = Commanded(7, "q1", commands.Ask("What time is it?"))
+
+    assert after(*AWAITING, *interrupted, LOST, *AGAIN, ask).state == Awaiting()
 
 
 def test_reconnect_is_followed_by_its_request() -> None:

@@ -88,10 +88,12 @@ class Answers:
     def announced(self, event: events.OutputItemAdded) -> list[Effect]:
         """An answer announces an item; an item of a cut answer will not be heard, so it goes."""
         answer = self._answers.get(event.response_id)
-        if event.kind != "message" or answer is None or answer.done:
+        if event.kind != "message":
             return []
-        if answer.cut:
+        if event.response_id in self._over or (answer is not None and answer.cut):
             return [Send(events.DeleteItem(event.item_id))]
+        if answer is None or answer.done:
+            return []
         self._said(answer, event.item_id)
         return []
 

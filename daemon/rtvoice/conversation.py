@@ -1,7 +1,8 @@
 """The conversation: one synchronous function from what happens to what has to be done. Pure.
 
-A state holds exactly what is true in it. Connection, mute and the answers'
-bookkeeping are facts beside it, in `session`, `mute` and `answers`.
+A state holds exactly what is true in it. Connection, mute, and the bookkeeping
+of utterances, questions and answers are facts beside it, in `session`, `mute`,
+`utterances`, `questions` and `answers`.
 
 * Two clocks: the server sends faster than real time, so an answer ends at
   *drained after done*, and whether there is something to interrupt is asked
@@ -12,7 +13,7 @@ bookkeeping are facts beside it, in `session`, `mute` and `answers`.
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import assert_never
 
 from rtvoice import effects, inputs
 from rtvoice.answers import Answers
@@ -27,8 +28,10 @@ from rtvoice.mute import TIMER as UNMUTE_TIMER
 from rtvoice.mute import Mute
 from rtvoice.questions import MOST_WAITING, Questions, about
 from rtvoice.realtime import events
+from rtvoice.reports import interrupt_event, interrupt_reply, late_error
 from rtvoice.session import CONFIGURE_TIMER, VOICE_TIMER, Session
 from rtvoice.states import Awaiting, Hearing, Idle, Listening, Speaking, State, Thinking
+from rtvoice.utterances import Utterances, not_transcribed, stopped
 
 RESPONSE_S = 15.0
 """From the end of speech, or from an `ask`, to ``response.created``."""
@@ -59,11 +62,10 @@ class Conversation:
         self.memory = Memory()
         self.answers = Answers(self.memory, self.session)
         self.questions = Questions(self.memory)
+        self.utterances = Utterances(self.memory)
         self._devices = {"input": "unavailable", "output": "unavailable"}
         self._sounding: Part | None = None
         """The part last queued, while anything is queued or in the card."""
-        self._discarded: str | None = None
-        """The utterance that a mute ended last; what the server still makes of it is deleted."""
         self._unwanted = False
         """The response to the last utterance is cancelled as soon as it has an id."""
         self._fresh = False
@@ -110,19 +112,16 @@ class Conversation:
             case events.Committed(item_id, previous):
                 return self._committed(item_id, previous, now)
             case events.ItemAdded(item_id, role, previous):
-                return self._item_added(item_id, role, previous)
+                self.utterances.added(item_id, role, previous)
+                return []
             case events.UserTranscriptDelta(item_id, text):
-                return self._user_text(item_id, text, final=False)
+                spoken_now = self.state == Hearing(item_id)
+                return self.utterances.text(item_id, text, final=False, spoken_now=spoken_now)
             case events.UserTranscriptDone(item_id, text):
-                return self._user_text(item_id, text, final=True)
+                spoken_now = self.state == Hearing(item_id)
+                return self.utterances.text(item_id, text, final=True, spoken_now=spoken_now)
             case events.UserTranscriptFailed(item_id, message):
-                return [
-                    Publish(
-                        ipc.Error(
-                            "internal", f"transcription failed: {message}", details={"item_id": item_id}
-                        )
-                    )
-                ]
+                return [not_transcribed(item_id, message)]
             case events.ResponseCreated():
                 return self._response_created(happened, now)
             case events.OutputItemAdded(response_id):
@@ -170,15 +169,15 @@ class Conversation:
             return []
         if self.mute.on:
             # Said before the mute and only now heard by the server.
-            self._discarded = event.item_id
+            self.utterances.discarded = event.item_id
             return [Send(events.ClearAudio())]
         if self.state == Hearing(event.item_id):
             return []
         ended: list[Effect] = []
         if isinstance(self.state, Hearing):
-            ended.append(self._stopped(self.state.item_id, event.audio_start_ms, "silence"))
+            ended.append(stopped(self.state.item_id, event.audio_start_ms, "silence"))
         self.state = Hearing(event.item_id)
-        self._discarded, self._unwanted = None, False
+        self.utterances.discarded, self._unwanted = None, False
         return [
             effects.CutPlayback("server_vad"),
             *ended,
@@ -188,53 +187,29 @@ class Conversation:
         ]
 
     def _speech_stopped(self, item_id: str, end_ms: int | None, now: float) -> list[Effect]:
-        if not isinstance(self.state, Hearing) or item_id == self._discarded:
+        if not isinstance(self.state, Hearing) or item_id == self.utterances.discarded:
             return []
         begun, self.state = self.state.item_id, Awaiting()
         return [
             effects.ClearTimer(HEARING_TIMER),
             effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S),
-            self._stopped(begun, end_ms, "silence"),
+            stopped(begun, end_ms, "silence"),
         ]
 
     def _committed(self, item_id: str, previous: str | None, now: float) -> list[Effect]:
-        if item_id == self._discarded:
+        if item_id == self.utterances.discarded:
             self._unwanted = True
             return [Send(events.DeleteItem(item_id)), effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S)]
         self.memory.add(item_id, "user", previous)
         # Not every server tells where an utterance ends.
         return self._speech_stopped(item_id, None, now) if self.state == Hearing(item_id) else []
 
-    def _item_added(self, item_id: str, role: str | None, previous: str | None) -> list[Effect]:
-        if role == "user" and item_id != self._discarded:
-            self.memory.add(item_id, "user", previous)
-        return []
-
-    def _user_text(self, item_id: str, text: str, *, final: bool) -> list[Effect]:
-        item = self.memory.get(item_id)
-        if item is None:
-            # Of an utterance that a mute ended, or transcribed while it is still spoken.
-            if self.state != Hearing(item_id):
-                return []
-            item = self.memory.add(item_id, "user")
-        item.text = text if final else item.text + text
-        return [Publish(ipc.UserTranscript(item_id, text, final))]
-
     def _discard_utterance(self, reason: str) -> list[Effect]:
         """End the open utterance and have nothing made of it."""
         if not isinstance(self.state, Hearing):
             return []
-        self._discarded, self.state = self.state.item_id, Listening()
-        self.memory.remove(self._discarded)
-        return [
-            effects.ClearTimer(HEARING_TIMER),
-            Send(events.ClearAudio()),
-            self._stopped(self._discarded, None, reason),
-        ]
-
-    @staticmethod
-    def _stopped(item_id: str, end_ms: int | None, reason: str) -> Effect:
-        return Publish(ipc.SpeechStopped(item_id, end_ms, "server", reason))
+        item_id, self.state = self.state.item_id, Listening()
+        return [effects.ClearTimer(HEARING_TIMER), *self.utterances.discard(item_id, reason)]
 
     # ------------------------------------------------------------- the assistant's turn
 
@@ -361,8 +336,8 @@ class Conversation:
         """The session is gone: what has arrived plays to its end, everything else starts anew."""
         told: list[Effect] = []
         if isinstance(self.state, Hearing):
-            told.append(self._stopped(self.state.item_id, None, "link_lost"))
-        self._discarded, self._unwanted = None, False
+            told.append(stopped(self.state.item_id, None, "link_lost"))
+        self.utterances.discarded, self._unwanted = None, False
         told += [effects.ClearTimer(name) for name in (HEARING_TIMER, RESPONSE_TIMER, DELTA_TIMER, ASK_TIMER)]
         told += [*self.answers.link_lost(), *self.questions.link_lost()]
         if self._fresh:
@@ -515,37 +490,6 @@ class Conversation:
         if self._sounding is not None:
             told.append(effects.CutPlayback("shutdown"))
         if isinstance(self.state, Hearing):
-            told.append(self._stopped(self.state.item_id, None, "cancel"))
+            told.append(stopped(self.state.item_id, None, "cancel"))
             self.state = Listening()
         return [*told, effects.Quit(reason)]
-
-
-def late_error(message: str, details: dict[str, str] | None = None) -> Effect:
-    """Return what the subscribers are told when something did not come in time."""
-    return Publish(ipc.Error("timeout", message, retryable=True, details=dict(details or {})))
-
-
-def interrupt_event(cut: inputs.Cut) -> ipc.Interrupt:
-    """Return what the subscribers are told of a cut: of the item that was audible, or came next."""
-    first = cut.heard.parts[0]
-    return ipc.Interrupt(
-        cause=cut.cause,
-        response_id=first.part.response_id,
-        item_id=first.part.item_id,
-        played_ms=first.played_ms,
-        dropped_ms=cut.heard.dropped_ms,
-        decision_to_silence_ms=round(cut.heard.silence_ms, 1),
-        request=cut.request,
-    )
-
-
-def interrupt_reply(cut: inputs.Cut, *, cancelled: bool) -> dict[str, Any]:
-    """Return the reply to `interrupt`; no item where only a response not yet audible was cancelled."""
-    parts = cut.heard.parts
-    audible = parts[0] if parts and parts[0].played_ms else None
-    return {
-        "interrupted": bool(parts) or cancelled,
-        "item_id": audible.part.item_id if audible else None,
-        "played_ms": audible.played_ms if audible else 0,
-        "dropped_ms": cut.heard.dropped_ms,
-    }

@@ -1,0 +1,40 @@
+"""What people are told of cuts and of what came too late. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rtvoice.effects import Effect, Publish
+from rtvoice.inputs import Cut
+from rtvoice.ipc import events as ipc
+
+
+def late_error(message: str, details: dict[str, str] | None = None) -> Effect:
+    """Return what the subscribers are told when something did not come in time."""
+    return Publish(ipc.Error("timeout", message, retryable=True, details=dict(details or {})))
+
+
+def interrupt_event(cut: Cut) -> ipc.Interrupt:
+    """Return what the subscribers are told of a cut: of the item that was audible, or came next."""
+    first = cut.heard.parts[0]
+    return ipc.Interrupt(
+        cause=cut.cause,
+        response_id=first.part.response_id,
+        item_id=first.part.item_id,
+        played_ms=first.played_ms,
+        dropped_ms=cut.heard.dropped_ms,
+        decision_to_silence_ms=round(cut.heard.silence_ms, 1),
+        request=cut.request,
+    )
+
+
+def interrupt_reply(cut: Cut, *, cancelled: bool) -> dict[str, Any]:
+    """Return the reply to `interrupt`; no item where only a response not yet audible was cancelled."""
+    parts = cut.heard.parts
+    audible = parts[0] if parts and parts[0].played_ms else None
+    return {
+        "interrupted": bool(parts) or cancelled,
+        "item_id": audible.part.item_id if audible else None,
+        "played_ms": audible.played_ms if audible else 0,
+        "dropped_ms": cut.heard.dropped_ms,
+    }
