@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rtvoice.audio.pcm import WIRE
 from running import Room, Running, eventually, room
-from scripted_server import Wire
-from stage import Seat, flat, stage
+from scripted_server import Visit, Wire
+from stage import APPEND, Seat, flat, stage
 
 ANSWER, LATE, NEXT, QUEUED = 1000, 3000, 2000, 4000
 """Sample values: who is heard can be counted."""
@@ -128,6 +128,25 @@ def test_twice_within_50_ms_cuts_once(scene: Scene) -> None:
     assert count_ms(scene.heard(), NEXT) == NEXT_MS
 
 
+def test_answer_cut_while_the_one_before_fades_out_is_corrected_too(scene: Scene) -> None:
+    scene.seat.say(flat(2000, ANSWER), "One two three four five six.", "r1", "i1")
+    scene.speaks()
+    scene.seat.speech_started("u7")
+    scene.seat.speech_stopped("u7", "no")
+    scene.seat.say(flat(500, QUEUED), "Yes.", "r2", "i2")
+    scene.seat.speech_started("u9")
+    first, second = scene.daemon.wait("interrupt"), scene.daemon.wait("interrupt", count=2)
+    played_ms = second["data"]["played_ms"]
+
+    assert [each["data"]["item_id"] for each in (first, second)] == ["i1", "i2"]
+    assert scene.answered() == [
+        truncated("i1", first["data"]["played_ms"]),
+        truncated("i2", played_ms) if played_ms else deleted("i2"),
+    ]
+    assert abs(count_ms(heard := scene.heard(), QUEUED) - played_ms) <= EXACT_MS
+    assert count_ms(heard, NEXT) == NEXT_MS
+
+
 def test_before_the_first_audio_deletes(scene: Scene) -> None:
     scene.seat.begin("r1", "i1")
     scene.seat.delta("r1", "i1", b"", "I was about to ")
@@ -183,3 +202,30 @@ def test_speech_after_an_answer_cuts_nothing(scene: Scene) -> None:
     assert scene.answered() == []
     assert scene.daemon.named("interrupt") == []
     assert count_ms(scene.heard(), ANSWER) == 200
+
+
+def test_server_of_another_rate_is_told_in_its_own_milliseconds() -> None:
+    async def at_16_khz(visit: Visit) -> None:
+        await visit.send({"type": "session.created", "session": {"id": "s", "type": "realtime"}})
+        session = (await visit.sent("session.update"))["session"]
+        for half in ("input", "output"):
+            session["audio"][half]["format"]["rate"] = 16_000
+        await visit.send({"type": "session.updated", "session": session})
+
+    with room() as here, stage(at_16_khz) as server:
+        card = f"wav:,{here.path}/heard.wav"
+        with Running(here, "--url", server.url, "--audio", card) as daemon:
+            daemon.until(connection="up")
+            scene = Scene(here, daemon, server.seat())
+            scene.seat.say(np.full(32_000, ANSWER, "<i2").tobytes(), "One two three.", "r1", "i1")
+            scene.speaks()
+            scene.seat.speech_started("u9")
+            cut = daemon.wait("interrupt")["data"]
+            (sent,) = scene.seat.corrections()
+            appends = scene.seat.visit.events(APPEND)
+
+            assert sent == truncated("i1", cut["played_ms"])
+            assert cut["played_ms"] + cut["dropped_ms"] == 2000
+            assert abs(count_ms(scene.heard(), ANSWER) - cut["played_ms"]) <= EXACT_MS
+            # 20 ms at 16 kHz, as base64.
+            assert {len(each["audio"]) for each in appends[2:]} == {856}
