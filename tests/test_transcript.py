@@ -141,3 +141,15 @@ def test_a_note_is_a_line_like_any_other() -> None:
     Transcript(lines.append, color=False).note("sound goes to out.wav\x1b")
 
     assert lines == ["·          sound goes to out.wav "]
+
+
+def test_long_lines_are_wrapped_below_their_first_word() -> None:
+    lines: list[str] = []
+    shown_in = Transcript(lines.append, color=True, columns=40)
+
+    shown_in(ipc.UserTranscript("u1", "one two three four five six seven eight", True))
+
+    assert lines == [
+        "\x1b[1myou        one two three four five six\x1b[0m",
+        "\x1b[1m           seven eight\x1b[0m",
+    ]

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import sys
 import time
 import uuid
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from rtvoice.settings import Settings
     from rtvoice.transcript import Transcript
 
+MOST_COLUMNS = 110
+"""Longer lines are hard to read, however wide the terminal."""
 FLAGS = {
     "--provider": ("session.provider", "NAME", "openai, azure, custom or local"),
     "--url": ("session.url", "URL", "WebSocket URL of a custom server, taken verbatim"),
@@ -192,7 +195,8 @@ def transcript(config: Settings) -> Transcript | None:
         with contextlib.suppress(OSError, UnicodeEncodeError):
             print(line, flush=True)
 
-    return Transcript(show, color=sys.stdout.isatty())
+    columns = shutil.get_terminal_size((MOST_COLUMNS, 24)).columns
+    return Transcript(show, color=sys.stdout.isatty(), columns=min(columns, MOST_COLUMNS))
 
 
 def audio(

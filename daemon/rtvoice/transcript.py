@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 
 from rtvoice.ipc import events as ipc
@@ -9,15 +10,18 @@ from rtvoice.ipc.events import Event
 
 WIDTH = 11
 """Columns of the speaker's name."""
+LEAST_COLUMNS = 40
 DIM, BOLD, RED, PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
 
 class Transcript:
     """Turns events into lines: who spoke, what, and where it was cut."""
 
-    def __init__(self, write: Callable[[str], None], *, color: bool) -> None:
+    def __init__(self, write: Callable[[str], None], *, color: bool, columns: int | None = None) -> None:
         self._write = write
         self._color = color
+        self._columns = columns
+        """Width of the terminal; None: lines may be as long as they like."""
         self._muted = False
         self._connection = ""
         self._heard: dict[str, str] = {}
@@ -78,5 +82,18 @@ class Transcript:
     def _line(self, who: str, text: str, style: str) -> None:
         # A server's text may hold escape sequences that would rewrite the terminal.
         clean = "".join(each if each.isprintable() else " " for each in text)
-        line = f"{who:<{WIDTH}}{clean}"
-        self._write(f"{style}{line}{PLAIN}" if self._color and style else line)
+        for line in self._wrapped(f"{who:<{WIDTH}}", clean):
+            self._write(f"{style}{line}{PLAIN}" if self._color and style else line)
+
+    def _wrapped(self, who: str, text: str) -> list[str]:
+        """Return the lines, the words below each other: a story fills more than one."""
+        if self._columns is None:
+            return [who + text]
+        wrapped = textwrap.wrap(
+            text,
+            max(self._columns, LEAST_COLUMNS),
+            initial_indent=who,
+            subsequent_indent=" " * WIDTH,
+            break_on_hyphens=False,
+        )
+        return wrapped or [who]
