@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import replace
 
-from histories import CONFIG, state_of
+from histories import CONFIG, sent, state_of
 from model_server import Habits, ModelServer
 from rtvoice import effects, inputs
 from rtvoice.audio.ledger import Drained
@@ -158,6 +158,8 @@ class World:
         cut_items = {each.part.item_id for each in cut.heard.parts}
         for item_id in cut_items:
             assert corrected[item_id] == (item_id in known)
+        cancels = [each for each in sent(told) if isinstance(each, events.CancelResponse)]
+        assert not cancels or cut.cause != "server_vad", "the server cancels by itself"
         for each in cut.heard.parts:
             assert each.played_ms <= each.received_ms
         assert all(item_id in cut_items or not self.delivered[item_id] for item_id in corrected)

@@ -53,6 +53,15 @@ class ConversationMachine(RuleBasedStateMachine):
     def lose_link(self, failed: bool) -> None:
         self.world.lose_link(LinkFailed("no", 600.0) if failed else LinkLost("closed", 1, 0.1))
 
+    @precondition(lambda self: self.eventful and self.world.playback.sounding)
+    @rule(interrupted=st.booleans())
+    def new_session_while_an_answer_sounds(self, interrupted: bool) -> None:
+        self.world.lose_link(LinkLost("closed", 1, 0.0))
+        self.connected()
+        self.world.client_reads(10)
+        if interrupted:
+            self.world.command(commands.Interrupt())
+
     @precondition(lambda self: self.eventful)
     @rule(
         code=st.sampled_from(
