@@ -47,12 +47,6 @@ def loud(samples: Samples) -> NDArray[np.intp]:
     return np.flatnonzero(np.abs(samples.astype(np.int32)) > AUDIBLE)
 
 
-def last_audible(samples: Samples, begin: int, end: int) -> int:
-    """Return the sample after the last audible one between *begin* and *end*; *begin* if there is none."""
-    found = loud(samples[begin:end])
-    return begin + int(found[-1]) + 1 if len(found) else begin
-
-
 def gaps_ms(samples: Samples, least_ms: float = 2.0) -> list[float]:
     """Return how long each silence is that lies between two audible samples."""
     pauses = np.diff(loud(samples)) * 1000 / RECORD_HZ
@@ -64,7 +58,7 @@ def place_of(
 ) -> tuple[int, float]:
     """Return where between *begin* and *end* the *known* begins, and its likeness there (1: the same)."""
     heard = samples[begin : end if end >= 0 else len(samples)].astype(np.float64)
-    if len(heard) < len(known):
+    if not 0 < len(known) <= len(heard):
         return begin, 0.0
     size = 1 << (len(heard) + len(known)).bit_length()
     product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(known, size)), size)
@@ -78,12 +72,12 @@ def place_of(
     return begin + at, float(likeness[at])
 
 
-def onset_of(pcm: bytes, samples: Samples, begin: int, end: int) -> int:
-    """Return where between *begin* and *end* a `signal` begins; AssertionError where it is not heard."""
-    at, likeness = place_of(as_recorded(pcm)[: int(0.08 * RECORD_HZ)], samples, begin, end)
-    # In a stall of the machine the beginning may be torn.
-    assert likeness > 0.5, f"not heard: likeness {likeness:.2f}"
-    return at
+def parted(samples: Samples) -> tuple[int, int, int, int]:
+    """Return where two sounds begin and end, by the longest silence between audible samples."""
+    found = loud(samples)
+    assert len(found) > 1, "nothing was heard"
+    last = int(np.argmax(np.diff(found)))
+    return int(found[0]), int(found[last]) + 1, int(found[last + 1]), int(found[-1]) + 1
 
 
 def position_of(end: int, pcm: bytes, samples: Samples, fade_ms: float) -> float:
