@@ -95,9 +95,9 @@ def test_after_kill_9_the_next_daemon_works_at_once_and_a_mute_still_holds(here:
         third.kill()
     with Running(here, *NOWHERE) as fourth:
         assert fourth.data("status")["muted"] is False
-        fourth.data("mute", mode="on", for_s=0.2)
+        until = fourth.data("mute", mode="on", for_s=0.2)["until"]
         fourth.kill()
-    time.sleep(0.2)  # The mute runs out while no daemon lives.
+    eventually(lambda: time.time() > until)  # It runs out while no daemon lives.
     with Running(here, *NOWHERE) as fifth:
         assert fifth.data("status")["muted"] is False
 
