@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from rtvoice.audio.ledger import Drained, Heard, Started
 from rtvoice.ipc import commands
-from rtvoice.realtime.events import ServerEvent
+from rtvoice.realtime.events import ServerEvent, SessionConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,18 @@ class Commanded:
     ticket: int
     request: str | None
     """The id that the client chose; events that come of the command carry it."""
-    command: commands.Command
+    command: commands.ForConversation
     until: float | None = None
     """Unix seconds at which a mute for a time ends: only the daemon has a wall clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """The session is to run with another configuration; *ticket* gets *reply* with ``applied`` added."""
+
+    config: SessionConfig
+    ticket: int | None = None
+    reply: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ class ShutdownAsked:
 Input = (
     Begun
     | Commanded
+    | Configure
     | LinkConnecting
     | LinkLost
     | LinkFailed

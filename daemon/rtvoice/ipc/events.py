@@ -177,6 +177,27 @@ class ResponseDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens by kind, of this response and of the run."""
+
+    event: ClassVar[str] = "usage"
+    response_id: str
+    response: dict[str, int]
+    run: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How loud it is; uncounted, at most 20 a second, and only while somebody subscribes to it."""
+
+    event: ClassVar[str] = "level"
+    input_dbfs: float
+    output_dbfs: float
+    vad: float | None = None
+    """Probability of speech, where the daemon has a VAD of its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Error:
     """Something went wrong that a person or a program may care about."""
 
@@ -221,9 +242,11 @@ EVENTS: dict[str, type[Any]] = {
         AssistantTranscript,
         ResponseCreated,
         ResponseDone,
+        Usage,
+        Level,
         Error,
         Heartbeat,
         Bye,
     )
 }
-UNCOUNTED = frozenset({"welcome", "heartbeat"})
+UNCOUNTED = frozenset({"welcome", "heartbeat", "level"})

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, fields
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, get_args, get_type_hints
 
 from rtvoice.errors import CommandError
 from rtvoice.ipc.commands import COMMANDS, Command, bad_args
@@ -140,15 +141,32 @@ def _parse_command(raw: dict[str, Any]) -> Command:
 
 
 def _checked(key: str, value: object, wanted: Any) -> Any:
-    """Return *value* if it is of the type that the field declares."""
-    if wanted is str and isinstance(value, str) and _is_text(value):
-        return value
-    if wanted is bool and isinstance(value, bool):
-        return value
-    if wanted == (float | None) and (value is None or _is_number(value)):
-        return value
-    names = {str: "a string", bool: "true or false"}
-    raise bad_args(key, f"must be {names.get(wanted, 'a number')}")
+    """Return *value* if it is of a type that the field declares."""
+    for kind in get_args(wanted) if isinstance(wanted, UnionType) else (wanted,):
+        if kind is NoneType and value is None:
+            return None
+        if kind is bool and isinstance(value, bool):
+            return value
+        if kind is int and isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if kind is float and _is_number(value):
+            return value
+        if kind is str and isinstance(value, str) and _is_text(value):
+            return value
+        if kind == tuple[str, ...] and isinstance(value, list):
+            return tuple(_checked(key, each, str) for each in value)
+    raise bad_args(key, f"must be {KINDS[wanted]}")
+
+
+KINDS: dict[Any, str] = {
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    int | None: "a whole number",
+    float | None: "a number",
+    str | float | bool: "a string, a number, true or false",
+    tuple[str, ...] | None: "a list of strings",
+}
 
 
 def _is_number(value: object) -> bool:
