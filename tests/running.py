@@ -18,6 +18,7 @@ import zmq
 
 from rtvoice.ipc.protocol import request_body
 from rtvoice.paths import control_socket, events_socket
+from schemas import check_event, check_reply, check_rtctl
 from small_daemon import short_dir
 
 PATIENCE_S = 40.0
@@ -60,9 +61,12 @@ class Room:
     def rtctl(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run rtctl here."""
         command = [sys.executable, "-m", "rtctl.cli", "--runtime-dir", str(self.run), *words]
-        return subprocess.run(
+        ended = subprocess.run(
             command, env=self.environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
+        if "--json" in words:
+            check_rtctl(words, ended.stdout)
+        return ended
 
     def rtvoiced(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run an rtvoiced here that is to end by itself."""
@@ -119,6 +123,8 @@ class Running:
         self.beats: list[Event] = []
         self.words: dict[str, Any] = {}
         """The last `state`."""
+        self._requests: dict[str, Event] = {}
+        """All that were posted, by id."""
         self._replies: dict[str, Event] = {}
         self._logs = [room.path / f"{uuid.uuid4().hex[:8]}.{name}" for name in ("out", "err")]
         with self._logs[0].open("wb") as out, self._logs[1].open("wb") as err:
@@ -222,7 +228,9 @@ class Running:
     ) -> str:
         """Send a request without waiting for its reply; return its id."""
         chosen = request_id or uuid.uuid4().hex
-        self._dealer.send_multipart([b"", request_body(command, dict(args), chosen, expires)])
+        body = request_body(command, dict(args), chosen, expires)
+        self._requests[chosen] = json.loads(body)
+        self._dealer.send_multipart([b"", body])
         return chosen
 
     def reply(self, request_id: str) -> Event:
@@ -298,11 +306,13 @@ class Running:
                 self._happened(*self._sub.recv_multipart())
             if self._dealer in ready:
                 reply = json.loads(self._dealer.recv_multipart()[-1])
+                check_reply(self._requests.get(reply["id"]), reply)
                 self._replies[reply["id"]] = reply
             ready = dict(poller.poll(0))
 
     def _happened(self, topic: bytes, body: bytes) -> None:
         event = json.loads(body)
+        check_event(topic, event)
         if topic == b"+welcome":
             self._joined = True
         elif topic == b"heartbeat":

@@ -22,6 +22,7 @@ from rtvoice.ipc.publisher import Publisher
 from rtvoice.ipc.runtime import claim
 from rtvoice.ipc.sockets import Context
 from rtvoice.paths import control_socket, events_socket
+from schemas import check_event, check_reply
 
 RUN = "9f3a61c2"
 PATIENCE_MS = 20_000
@@ -150,6 +151,10 @@ class Peer:
     async def message(self) -> dict[str, Any]:
         """Return the JSON of the next message's last frame."""
         message: dict[str, Any] = json.loads((await self.frames())[-1])
+        if "event" in message:
+            check_event(None, message)
+        else:
+            check_reply(None, message)
         return message
 
     async def ask(self, command: str, *, request_id: str | None = None, **args: Any) -> dict[str, Any]:

@@ -93,7 +93,9 @@ def test_what_is_sent_is_described() -> None:
     check_reply(None, refusal)
     reply = json.loads(reply_body(ID, "9f3a61c2", 7, {"events": [welcome], "more": False}))
     check_reply({"command": "replay", "args": {"run": "9f3a61c2", "since": 0}}, reply)
-    assert check_rtctl("mute", '{"muted": true, "until": null, "changed": false, "later": 1}')["muted"]
+    muted = {"muted": True, "until": None, "changed": False, "of a later version": 1}
+    assert check_rtctl(["--json", "mute"], json.dumps(muted)) == [muted]
+    assert check_rtctl(["events", "welcome"], json.dumps(welcome) + "\n") == [welcome]
 
 
 def test_what_is_not_right_is_found() -> None:
@@ -104,4 +106,4 @@ def test_what_is_not_right_is_found() -> None:
         "data/played_ms",
     ]
     with pytest.raises(AssertionError, match="'changed' is a required property"):
-        check_rtctl("mute", '{"muted": true, "until": null}')
+        check_rtctl(["unmute"], '{"muted": true, "until": null}')
