@@ -18,7 +18,7 @@ from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.realtime import events
 from rtvoice.realtime.events import ClientEvent
-from rtvoice.session import CONFIGURE_TIMER, VOICE_TIMER
+from rtvoice.session import CONFIGURE_TIMER, CHANGE_TIMER
 from rtvoice.states import Awaiting, Hearing, Listening, Speaking, Thinking
 
 
@@ -186,8 +186,8 @@ class World:
             assert ASK_TIMER in self.timers or RESPONSE_TIMER in self.timers
         if talk.session._configuring:
             assert CONFIGURE_TIMER in self.timers
-        if talk.session._change is not None:
-            assert VOICE_TIMER in self.timers
+        if talk.session._changes.current is not None:
+            assert CHANGE_TIMER in self.timers
         unfinished = [key for key, answer in talk.answers._answers.items() if not answer.done]
         assert unfinished == ([talk.answers.active] if talk.answers.active else [])
         assert talk.answers.accepting in (None, talk.answers.active)

@@ -48,7 +48,7 @@ from rtvoice.inputs import Begun, Commanded, Cut, Input, LinkConnecting, LinkFai
 from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.realtime import events
-from rtvoice.session import CONFIGURE_S, VOICE_S
+from rtvoice.session import CONFIGURE_S, CHANGE_S
 from rtvoice.states import Awaiting, Idle, Listening, Speaking
 
 CONNECTING: tuple[Input, ...] = (Begun(), LinkConnecting(0))
@@ -281,10 +281,10 @@ def test_voice_is_changed_once_the_server_has_it() -> None:
 
     assert conversation.handle(SET_VOICE, now=1.0) == [
         Send(events.UpdateVoice("cedar", "voice-2")),
-        SetTimer("voice", 1.0 + VOICE_S),
+        SetTimer("change", 1.0 + CHANGE_S),
     ]
     assert conversation.handle(VOICE_IS_CEDAR, now=1.5) == [
-        ClearTimer("voice"),
+        ClearTimer("change"),
         Reply(5, {"voice": "cedar", "applied": "now"}),
         state("listening", voice="cedar"),
     ]
@@ -295,7 +295,7 @@ def test_voice_that_the_server_cannot_change_any_more_is_the_next_sessions(event
     conversation = after(*DRAINED, SET_VOICE)
 
     assert conversation.handle(refused("cannot_update_voice", event_id), now=1.0) == [
-        ClearTimer("voice"),
+        ClearTimer("change"),
         Reply(5, {"voice": "cedar", "applied": "next_session"}),
     ]
     configs = sent(effects_of(conversation, LOST, *AGAIN))
@@ -304,7 +304,7 @@ def test_voice_that_the_server_cannot_change_any_more_is_the_next_sessions(event
 
 def test_voice_that_does_not_exist_is_refused() -> None:
     assert after(*LISTENING, SET_VOICE).handle(refused("invalid_value"), now=1.0) == [
-        ClearTimer("voice"),
+        ClearTimer("change"),
         Refuse(5, "bad_args", "no such voice", details={"arg": "voice"}),
     ]
 
@@ -312,7 +312,7 @@ def test_voice_that_does_not_exist_is_refused() -> None:
 def test_voice_without_an_answer_times_out() -> None:
     conversation = after(*LISTENING, SET_VOICE)
 
-    assert conversation.handle(TimerFired("voice"), now=3.0) == [
+    assert conversation.handle(TimerFired("change"), now=3.0) == [
         Refuse(5, "timeout", "the server did not answer within 2 s", retryable=True)
     ]
 

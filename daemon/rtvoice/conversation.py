@@ -29,7 +29,7 @@ from rtvoice.mute import Mute
 from rtvoice.questions import MOST_WAITING, Questions, about
 from rtvoice.realtime import events
 from rtvoice.reports import interrupt_event, interrupt_reply, late_error
-from rtvoice.session import CONFIGURE_TIMER, VOICE_TIMER, Session
+from rtvoice.session import CHANGE_TIMER, CONFIGURE_TIMER, Session
 from rtvoice.states import Awaiting, Hearing, Idle, Listening, Speaking, State, Thinking
 from rtvoice.utterances import Utterances, not_transcribed, stopped
 
@@ -137,6 +137,8 @@ class Conversation:
                 return self._cut(happened, now)
             case inputs.Commanded():
                 return self._commanded(happened, now)
+            case inputs.Configure():
+                return self.session.configure(happened, now)
             case events.SessionCreated():
                 return [*self._link_replaced(), *self.session.created(happened, now)]
             case events.SessionUpdated():
@@ -325,7 +327,7 @@ class Conversation:
 
     def _session_updated(self, event: events.SessionUpdated, now: float) -> list[Effect]:
         was_up = self.session.up
-        told = self.session.updated(event)
+        told = self.session.updated(event, now)
         if was_up or not self.session.up:
             return told
         self._fresh = False
@@ -350,7 +352,7 @@ class Conversation:
         return [*self._link_gone(), self._microphone()] if self.session.up else []
 
     def _server_error(self, error: events.ServerError, now: float) -> list[Effect]:
-        of_session = self.session.refused(error)
+        of_session = self.session.refused(error, now)
         if of_session is not None:
             return of_session
         asked, details = self.questions.asking, {}
@@ -376,8 +378,8 @@ class Conversation:
         return self._nothing_expected()
 
     def _timer(self, name: str, now: float) -> list[Effect]:
-        if name in (CONFIGURE_TIMER, VOICE_TIMER):
-            return self.session.timer(name)
+        if name in (CONFIGURE_TIMER, CHANGE_TIMER):
+            return self.session.timer(name, now)
         if name == UNMUTE_TIMER:
             return self._set_mute(False, None, None, now)
         if name == ASK_TIMER:
@@ -432,8 +434,8 @@ class Conversation:
                 return self.session.set_voice(asked.ticket, voice, now)
             case commands.Stop():
                 return [effects.Reply(asked.ticket, {"accepted": True}), *self._shutdown("stop")]
-            case commands.Hello() | commands.Status():
-                raise AssertionError("the daemon answers these by itself")
+            case commands.Say():
+                return [effects.Refuse(asked.ticket, "internal", "not yet")]
             case _:
                 assert_never(asked.command)
 

@@ -31,6 +31,8 @@ class Commanded:
     command: commands.ForConversation
     until: float | None = None
     """Unix seconds at which a mute for a time ends: only the daemon has a wall clock."""
+    expires: float | None = None
+    """CLOCK_MONOTONIC seconds at which who waits for a reply gives up, or None."""
 
 
 @dataclass(frozen=True, slots=True)

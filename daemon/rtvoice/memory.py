@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 MOST_ITEMS = 500
 SEEDED_ITEMS = 20
@@ -18,6 +19,8 @@ class Item:
     """What was said; of an answer, what was generated."""
     heard: str | None = None
     """Of an answer: the words that were really played; None until it has drained or was cut."""
+    shown_id: str = ""
+    """The id by which the events told of it: sessions to come know it by another."""
     forgotten: bool = False
     """A fresh session was asked for while this was still to be heard."""
 
@@ -40,7 +43,7 @@ class Memory:
         known = self.get(item_id)
         if known is not None:
             return known
-        item = Item(item_id, role)
+        item = Item(item_id, role, shown_id=item_id)
         self._items.insert(self._place(previous), item)
         del self._items[:-MOST_ITEMS]
         return item
@@ -72,6 +75,18 @@ class Memory:
     def seeds(self) -> list[Item]:
         """Return the items that a new session is told, oldest first."""
         return [each for each in self._items if each.known][-SEEDED_ITEMS:]
+
+    def history(self, last: int | None) -> dict[str, Any]:
+        """Return the newest messages of which there are words, at most *last*: the data of `history`."""
+        told = [item for item in self._items if item.text and not item.forgotten]
+        newest = told[-(last or MOST_ITEMS) :]
+        return {
+            "items": [
+                {"item_id": item.shown_id, "role": item.role, "text": item.text, "heard": item.heard}
+                for item in newest
+            ],
+            "more": len(newest) < len(told),
+        }
 
     def _place(self, previous: str | None) -> int:
         for index in range(len(self._items) - 1, -1, -1):

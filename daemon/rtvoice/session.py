@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rtvoice import effects
+from rtvoice.changes import MOST_CHANGES, Change, Changes
 from rtvoice.effects import Effect, Send
-from rtvoice.inputs import LinkConnecting, LinkFailed, LinkLost
+from rtvoice.inputs import Configure, LinkConnecting, LinkFailed, LinkLost
 from rtvoice.ipc import events as ipc
 from rtvoice.memory import Memory
 from rtvoice.realtime import events
 
 CONFIGURE_S = 5.0
 """How long a server may take to answer ``session.update``."""
-VOICE_S = 2.0
-"""How long `set-voice` waits for the server."""
+CHANGE_S = 2.0
+"""How long `set-voice` and `set` wait for the server."""
 CONFIGURE_TIMER = "session.updated"
-VOICE_TIMER = "voice"
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceChange:
-    """A `set-voice` that the server has not answered."""
-
-    ticket: int
-    voice: str
-    event_id: str
+CHANGE_TIMER = "change"
 
 
 class Session:
@@ -49,7 +41,9 @@ class Session:
         """The `reconnect` that asked for the session to come."""
         self._configuring = False
         """The server owes an answer to our configuration."""
-        self._change: VoiceChange | None = None
+        self._sent = config
+        """What this session was configured with; `config` may be newer."""
+        self._changes = Changes()
         self._events = 0
 
     @property
@@ -65,20 +59,20 @@ class Session:
     def created(self, event: events.SessionCreated, now: float) -> list[Effect]:
         """Configure first; until the answer comes the session runs on defaults and hears nothing."""
         self.number += 1
-        self._configuring = True
+        self._configuring, self._sent = True, self.config
         self.session_id, self.expires_at = event.session_id, event.expires_at
         return [
             Send(events.UpdateSession(self.config, self._event_id("session"))),
             effects.SetTimer(CONFIGURE_TIMER, now + CONFIGURE_S),
         ]
 
-    def updated(self, event: events.SessionUpdated) -> list[Effect]:
-        """The server took a configuration: the first opens the session, a later one changed the voice."""
+    def updated(self, event: events.SessionUpdated, now: float) -> list[Effect]:
+        """The server took a configuration: the first opens the session, a later one changed it."""
         if not self.up and not self._configuring:
             return []
         self.voice = event.voice or self.config.voice
         if self.up:
-            return self._voice_answered(event.voice)
+            return self._changed(event.voice, now)
         self._configuring = False
         self.session_id = event.session_id or self.session_id
         self.expires_at = event.expires_at or self.expires_at
@@ -86,7 +80,14 @@ class Session:
         self.input_hz, self.output_hz = event.input_hz, event.output_hz
         self.status, self.reason, self.attempt = "up", None, 0
         request, self.request = self.request, None
-        return [effects.ClearTimer(CONFIGURE_TIMER), self._publish(request=request)]
+        if self.config != self._sent:
+            # Changed while the server was being told the old one.
+            self._changes.append(Change(None, config=self.config))
+        return [
+            effects.ClearTimer(CONFIGURE_TIMER),
+            self._publish(request=request),
+            *self._next_change(now),
+        ]
 
     def seed(self, memory: Memory) -> list[Effect]:
         """Tell a new session what was said; the items get ids that it knows."""
@@ -114,46 +115,42 @@ class Session:
 
     def set_voice(self, ticket: int, voice: str, now: float) -> list[Effect]:
         """Ask the server for another voice; without a session the next one gets it."""
-        if self._change is not None:
+        if self._changes.voice:
             return [effects.Refuse(ticket, "busy", "another set-voice waits for the server", retryable=True)]
-        if not self.up:
-            return self._next_session(ticket, voice)
-        self._change = VoiceChange(ticket, voice, self._event_id("voice"))
-        return [
-            Send(events.UpdateVoice(voice, self._change.event_id)),
-            effects.SetTimer(VOICE_TIMER, now + VOICE_S),
-        ]
+        return self._change(Change(ticket, voice=voice, reply={"voice": voice}), now)
 
-    def refused(self, error: events.ServerError) -> list[Effect] | None:
+    def configure(self, asked: Configure, now: float) -> list[Effect]:
+        """Run with another configuration, but for its voice, which is `set_voice`'s."""
+        return self._change(Change(asked.ticket, config=asked.config, reply=asked.reply), now)
+
+    def refused(self, error: events.ServerError, now: float) -> list[Effect] | None:
         """Return what follows from an error if it concerns the session itself, else None."""
         if error.code in events.FATAL_CODES:
             return [effects.FailLink(f"{error.code}: {error.message}")]
-        change, locked = self._change, error.code == "cannot_update_voice"
+        change, locked = self._changes.current, error.code == "cannot_update_voice"
         # Not every error names the event that it is about.
-        if change is not None and (error.event_id == change.event_id or locked):
-            self._change = None
-            done: Effect = effects.ClearTimer(VOICE_TIMER)
-            if locked:
-                return [done, *self._next_session(change.ticket, change.voice)]
-            return [done, effects.Refuse(change.ticket, "bad_args", error.message, details={"arg": "voice"})]
+        if change is not None and (error.event_id == change.event_id or (locked and change.voice)):
+            self._changes.end()
+            if locked and change.voice:
+                told = self._next_session(change)
+            else:
+                told = change.refused("bad_args", error.message)
+            return [effects.ClearTimer(CHANGE_TIMER), *told, *self._next_change(now)]
         if error.event_id is not None and error.event_id.startswith("session-") and not self.up:
             return [effects.FailLink(f"the server refused the session's configuration: {error.message}")]
         if error.code == "session_expired":
             return [effects.DropLink("session_expired")]
         return None
 
-    def timer(self, name: str) -> list[Effect]:
+    def timer(self, name: str, now: float) -> list[Effect]:
         """One of our timers has run out."""
         if name == CONFIGURE_TIMER and self._configuring:
             return [effects.DropLink("timeout: no answer to session.update")]
-        if name == VOICE_TIMER and self._change is not None:
-            change, self._change = self._change, None
-            return [
-                effects.Refuse(
-                    change.ticket, "timeout", "the server did not answer within 2 s", retryable=True
-                )
-            ]
-        return []
+        change = self._changes.end() if name == CHANGE_TIMER else None
+        if change is None:
+            return []
+        message = f"the server did not answer within {CHANGE_S:.0f} s"
+        return [*change.refused("timeout", message, retryable=True), *self._next_change(now)]
 
     def facts(self) -> dict[str, Any]:
         """Return what `status` tells of the connection."""
@@ -168,30 +165,58 @@ class Session:
             "reason": self.reason,
         }
 
-    def _voice_answered(self, voice: str | None) -> list[Effect]:
-        change, self._change = self._change, None
+    def _change(self, change: Change, now: float) -> list[Effect]:
+        if not self.up:
+            return self._next_session(change)
+        if len(self._changes) >= MOST_CHANGES:
+            message = f"{MOST_CHANGES} changes wait for the server"
+            return change.refused("busy", message, retryable=True)
+        self._changes.append(change)
+        return self._next_change(now)
+
+    def _next_change(self, now: float) -> list[Effect]:
+        change = self._changes.begin()
         if change is None:
             return []
-        self.config = replace(self.config, voice=change.voice)
-        self.voice = voice or change.voice
-        reply = effects.Reply(change.ticket, {"voice": change.voice, "applied": "now"})
-        return [effects.ClearTimer(VOICE_TIMER), reply]
+        if change.voice is not None:
+            change.event_id = self._event_id("voice")
+            update: events.ClientEvent = events.UpdateVoice(change.voice, change.event_id)
+        else:
+            change.event_id = self._event_id("change")
+            # With the voice in force: a server refuses the whole for another one, once it has spoken.
+            config = replace(change.config or self.config, voice=self.voice)
+            update = events.UpdateSession(config, change.event_id)
+        return [Send(update), effects.SetTimer(CHANGE_TIMER, now + CHANGE_S)]
 
-    def _next_session(self, ticket: int, voice: str) -> list[Effect]:
-        self.config = replace(self.config, voice=voice)
-        if not self.up:
-            self.voice = voice
-        return [effects.Reply(ticket, {"voice": voice, "applied": "next_session"})]
+    def _changed(self, voice: str | None, now: float) -> list[Effect]:
+        change = self._changes.end()
+        if change is None:
+            return []
+        self._keep(change)
+        if change.voice is not None:
+            self.voice = voice or change.voice
+        return [effects.ClearTimer(CHANGE_TIMER), *change.done("now"), *self._next_change(now)]
+
+    def _keep(self, change: Change) -> None:
+        """Configure every session to come so."""
+        if change.config is not None:
+            self.config = replace(change.config, voice=self.config.voice)
+        if change.voice is not None:
+            self.config = replace(self.config, voice=change.voice)
+
+    def _next_session(self, change: Change) -> list[Effect]:
+        self._keep(change)
+        if not self.up and change.voice is not None:
+            self.voice = change.voice
+        return change.done("next_session")
 
     def _gone(self) -> list[Effect]:
         self.session_id, self.expires_at, self._configuring = None, None, False
         undone: list[Effect] = [effects.ClearTimer(CONFIGURE_TIMER)]
-        if self._change is not None:
-            change, self._change = self._change, None
-            undone += [
-                effects.ClearTimer(VOICE_TIMER),
-                *self._next_session(change.ticket, change.voice),
-            ]
+        if self._changes:
+            undone.append(effects.ClearTimer(CHANGE_TIMER))
+        for change in self._changes.end_all():
+            undone += self._next_session(change)
         return undone
 
     def _event_id(self, what: str) -> str:
