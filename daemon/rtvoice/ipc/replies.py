@@ -66,6 +66,16 @@ class LastError:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoStatus:
+    """The echo canceller."""
+
+    mode: str
+    state: str
+    lag_ms: float | None
+    erle_db: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything that is true now."""
 
@@ -78,6 +88,7 @@ class Status:
     output: DeviceStatus
     response: ResponseStatus | None
     interruption: str
+    echo: EchoStatus
     volume_percent: int
     subscribers: int
     uptime_s: float
