@@ -1,173 +1,244 @@
-"""The synchronous client: one request, or the events as they come.
+"""The client library, synchronous: commands as methods, and the events without a silent gap.
 
-zmq is imported only once a plain connect() has found a daemon: libzmq can't
-tell a dead daemon from a slow one, and its import takes longer than the answer.
+>>> with Client() as client:
+...     client.mute(for_s=600)
+...     for item in client.events("state", snapshot=True):
+...         print(item)
 """
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, Self, TypeVar
 
-from rtvoice.errors import CommandError, NotRunningError, PermissionRefusedError
-from rtvoice.paths import control_socket, events_socket
+from rtctl.asking import TIMEOUT_S, Asking
+from rtctl.connection import Connection
+from rtctl.follow import Follower, Item
+from rtctl.messages import Reply, is_passing, message_of, no_welcome
+from rtctl.typed import typed
+from rtvoice.errors import CommandError, RtvoiceError
+from rtvoice.ipc import replies
+from rtvoice.paths import events_socket, runtime_dir
 
-if TYPE_CHECKING:
-    import zmq
+T = TypeVar("T")
 
 SILENCE_S = 3.0
-"""Three heartbeats missed: the daemon is gone, or stopped."""
-ALWAYS = ("heartbeat", "bye")
-"""What every follower subscribes to, to notice the daemon's end."""
+"""Three heartbeats missed: the daemon is stopped, or its machine is."""
+LOOK_S = 0.25
+"""How often a follower looks whether the daemon is back: a connect() of 20 µs."""
+FIRST_LOOK_S = 0.1
+"""How long a patient follower waits for the first welcome before it says `Gone`."""
 
 
 class Client:
-    """Talks to the daemon of one runtime directory."""
+    """Talks to the daemon over one warm connection, made when it is needed; for one thread at a time.
 
-    def __init__(self, directory: Path, timeout_s: float, silence_s: float = SILENCE_S) -> None:
-        """Take where the daemon is, how long an answer and a silence of the events may take, in seconds."""
-        self._directory = directory
-        self._timeout_s = timeout_s
-        self._silence_s = silence_s
-
-    def request(self, command: str, args: dict[str, Any]) -> dict[str, Any]:
-        """Return the data of the daemon's reply.
-
-        Raises `CommandError` with the daemon's code, or ``timeout``;
-        `NotRunningError` or `PermissionRefusedError` where no daemon can be
-        reached.
-        """
-        path = control_socket(self._directory)
-        probe(path)
-        import zmq
-
-        from rtvoice.ipc.protocol import request_body
-
-        # 32 characters, unique across clients; uuid would cost its import.
-        request_id = os.urandom(16).hex()
-        body = request_body(command, args, request_id, time.monotonic() + self._timeout_s)
-        with zmq.Context() as context, context.socket(zmq.REQ) as req:
-            req.set(zmq.LINGER, 0)
-            req.connect(f"ipc://{path}")
-            req.send(body)
-            if not req.poll(int(self._timeout_s * 1000)):
-                raise CommandError(
-                    "timeout",
-                    f"no answer to {command} within {self._timeout_s:g} s: the daemon is busy or stopped, "
-                    "or the command takes longer (--timeout); if not begun by now, it is not carried out",
-                    retryable=True,
-                )
-            return _data(req.recv(), request_id)
-
-    def follow(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Yield the events called *names* (none: all that are counted) as they come, for ever.
-
-        Counted ones only, unless named; ``welcome`` comes once, when every
-        subscription is in force. Raises `CommandError` ``timeout`` where the
-        daemon does not welcome, `NotRunningError` when it ended or fell
-        silent.
-        """
-        path = events_socket(self._directory)
-        probe(path)
-        import zmq
-
-        topics = list(dict.fromkeys([*names, *ALWAYS])) if names else [""]
-        with zmq.Context() as context, context.socket(zmq.SUB) as sub:
-            sub.set(zmq.LINGER, 0)
-            sub.connect(f"ipc://{path}")
-            for topic in topics:
-                sub.subscribe(topic)
-            welcome = self._join(sub, f"{topics[-1]}+welcome".encode())
-            if "welcome" in names:
-                yield welcome
-            while True:
-                yield from self._next(sub, names)
-
-    def _join(self, sub: zmq.Socket[bytes], topic: bytes) -> dict[str, Any]:
-        """Wait for the welcome of the last subscription and return it: they are handled in order."""
-        until = time.monotonic() + self._timeout_s
-        while (left := until - time.monotonic()) > 0:
-            if sub.poll(int(left * 1000) + 1):
-                frames = sub.recv_multipart()
-                if frames[0] == topic:
-                    return _json(frames[1])
-        raise CommandError(
-            "timeout",
-            f"no welcome within {self._timeout_s:g} s: the daemon is busy or stopped",
-            retryable=True,
-        )
-
-    def _next(self, sub: zmq.Socket[bytes], names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Yield the next message if it is wanted."""
-        from rtvoice.ipc.events import UNCOUNTED
-
-        if not sub.poll(int(self._silence_s * 1000)):
-            raise NotRunningError(f"the daemon at {self._directory} fell silent {self._silence_s:g} s ago")
-        topic, body = sub.recv_multipart()[:2]
-        name = topic.decode("utf-8", "replace")
-        if name.endswith("+welcome"):  # Of a subscription of ours, or of another program's.
-            return
-        event = _json(body)
-        if name in names or (not names and name not in UNCOUNTED):
-            yield event
-        if name == "bye":
-            raise NotRunningError(
-                f"the daemon ended: {event.get('data', {}).get('reason', 'no reason given')}"
-            )
-
-
-def probe(path: Path) -> None:
-    """Find out within a millisecond whether a daemon listens at *path*.
-
-    Raises `NotRunningError` or `PermissionRefusedError`. A daemon that is
-    stopped still listens: that takes the time-out to tell.
+    Every command raises `CommandError` with the daemon's ``code`` (or
+    ``timeout``), `NotRunningError`, or `PermissionRefusedError`. Its
+    *timeout_s* replaces the client's own; one that waits has none unless it
+    is given.
     """
-    with socket.socket(socket.AF_UNIX) as plain:
-        plain.setblocking(False)  # A stopped daemon's full backlog would block us.
+
+    def __init__(
+        self,
+        directory: Path | str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        *,
+        system: bool = False,
+        silence_s: float = SILENCE_S,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Take the runtime directory (None: found as ``rtctl`` finds it; *system*: the service's).
+
+        *timeout_s* is how long an answer may take, *silence_s* how long the
+        events may be silent before the daemon counts as gone.
+        """
+        named = None if directory is None else str(directory)
+        self._asking = Asking(runtime_dir(named, environ, system=system), system=system)
+        self._timeout_s, self._silence_s = timeout_s, silence_s
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the sockets back; the next command would connect again."""
+        self._asking.close()
+
+    @property
+    def directory(self) -> Path:
+        """The runtime directory."""
+        return self._asking.directory
+
+    # Commands, as docs/ipc.md has them
+
+    def hello(self, *, timeout_s: float | None = None) -> replies.Hello:
+        """Return who is there: versions, what it can, where its sockets are."""
+        return self._ask(replies.Hello, "hello", timeout_s)
+
+    def status(self, *, timeout_s: float | None = None) -> replies.Status:
+        """Return everything that is true now."""
+        return self._ask(replies.Status, "status", timeout_s)
+
+    def mute(
+        self,
+        mode: Literal["on", "off", "toggle"] = "on",
+        *,
+        for_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> replies.Mute:
+        """Switch the microphone off, on or over; *for_s* seconds, or until told otherwise."""
+        return self._ask(replies.Mute, "mute", timeout_s, mode=mode, for_s=for_s)
+
+    def unmute(self, *, timeout_s: float | None = None) -> replies.Mute:
+        """Switch the microphone on."""
+        return self.mute("off", timeout_s=timeout_s)
+
+    def volume(
+        self, percent: int | None = None, *, relative: int | None = None, timeout_s: float | None = None
+    ) -> replies.Volume:
+        """Set the volume, 0 to 100, or change it by so much; with neither, tell it."""
+        return self._ask(replies.Volume, "volume", timeout_s, percent=percent, relative=relative)
+
+    def interrupt(self, *, timeout_s: float | None = None) -> replies.Interrupt:
+        """Silence the assistant now."""
+        return self._ask(replies.Interrupt, "interrupt", timeout_s)
+
+    def say(self, text: str, *, wait: bool = False, timeout_s: float | None = None) -> replies.Queued:
+        """Ask the assistant to say exactly this; *wait* until it was heard."""
+        return self._ask(replies.Queued, "say", timeout_s, text=text, wait=wait)
+
+    def ask(self, text: str, *, wait: bool = False, timeout_s: float | None = None) -> replies.Queued:
+        """Put a text to the assistant; *wait* until the answer was heard."""
+        return self._ask(replies.Queued, "ask", timeout_s, text=text, wait=wait)
+
+    def reconnect(
+        self, *, fresh: bool = False, wait: bool = False, timeout_s: float | None = None
+    ) -> replies.Accepted:
+        """Open a new session; *fresh*: one that knows nothing; *wait* until it is up."""
+        return self._ask(replies.Accepted, "reconnect", timeout_s, fresh=fresh, wait=wait)
+
+    def set_voice(self, voice: str, *, timeout_s: float | None = None) -> replies.SetVoice:
+        """Speak with another voice until the daemon ends."""
+        return self._ask(replies.SetVoice, "set-voice", timeout_s, voice=voice)
+
+    def set(self, key: str, value: str | float | bool, *, timeout_s: float | None = None) -> replies.Set:
+        """Change ``section.key`` of the configuration until the daemon ends."""
+        return self._ask(replies.Set, "set", timeout_s, key=key, value=value)
+
+    def get(self, key: str, *, timeout_s: float | None = None) -> replies.Get:
+        """Return the value of ``section.key`` and where it came from."""
+        return self._ask(replies.Get, "get", timeout_s, key=key)
+
+    def devices(self, *, timeout_s: float | None = None) -> replies.Devices:
+        """Return the microphones and speakers that there are."""
+        return self._ask(replies.Devices, "devices", timeout_s)
+
+    def set_device(
+        self, direction: Literal["input", "output"], name: str, *, timeout_s: float | None = None
+    ) -> replies.SetDevice:
+        """Use another microphone or speaker; *name* is a part of its name, empty: the system's default."""
+        return self._ask(replies.SetDevice, "set-device", timeout_s, direction=direction, name=name)
+
+    def history(self, last: int | None = None, *, timeout_s: float | None = None) -> replies.History:
+        """Return what was said, oldest first: at most *last* messages, 1 to 500."""
+        return self._ask(replies.History, "history", timeout_s, last=last)
+
+    def stats(self, *, timeout_s: float | None = None) -> replies.Stats:
+        """Return counters and latencies since the daemon's start."""
+        return self._ask(replies.Stats, "stats", timeout_s)
+
+    def reload(self, *, timeout_s: float | None = None) -> replies.Reload:
+        """Have the configuration file read again."""
+        return self._ask(replies.Reload, "reload", timeout_s)
+
+    def stop(self, *, timeout_s: float | None = None) -> replies.Accepted:
+        """End the daemon."""
+        return self._ask(replies.Accepted, "stop", timeout_s)
+
+    def request(
+        self, command: str, args: dict[str, Any] | None = None, *, timeout_s: float | None = None
+    ) -> Reply:
+        """Return the whole reply to any command, also one that this library does not know."""
+        waits = (args or {}).get("wait") is True
+        return self._asking.request(
+            command, args, self._timeout_s if timeout_s is None and not waits else timeout_s
+        )
+
+    def _ask(self, kind: type[T], command: str, timeout_s: float | None, **args: Any) -> T:
+        given = {key: value for key, value in args.items() if value is not None}
+        return typed(kind, self.request(command, given, timeout_s=timeout_s).data)
+
+    # Events
+
+    def events(
+        self, *names: str, snapshot: bool = False, since: int | None = None, patient: bool = False
+    ) -> Iterator[Item]:
+        """Yield the events called *names* (none: all that are counted) for ever: see `rtctl.follow`.
+
+        Each comes once; losses are repaired by the daemon's replay, and what
+        can't be is a `Gap`. The daemon's end is a `Gone`, and `Back` or
+        `Restarted` when it answers again. *since* starts behind that number
+        of the present run, *snapshot* with a `Snapshot`. The first join
+        raises what a command does; *patient*: it says `Gone` and goes on
+        trying.
+        """
+        follower = Follower(names, snapshot=snapshot, since=since)
+        joined_once, join_s = False, FIRST_LOOK_S if patient else self._timeout_s
+        while True:
+            try:
+                with self._subscribed(follower.topics) as stream:
+                    self._await_welcome(stream, follower, join_s)
+                    yield from follower.joined(*self._snapshot(follower))
+                    joined_once = True
+                    yield from self._followed(stream, follower)
+            except RtvoiceError as error:
+                if not is_passing(error) or not (joined_once or patient):
+                    raise
+                yield from follower.lost(str(error))
+            join_s = self._timeout_s
+            time.sleep(LOOK_S)
+
+    def _followed(self, stream: Connection, follower: Follower) -> Iterator[Item]:
+        """Yield what comes until the daemon is gone."""
+        while follower.following:
+            if follower.missing:
+                yield from self._repaired(follower)
+            elif follower.stale:
+                yield from follower.refreshed(*self._snapshot(follower))
+            elif (frames := stream.receive(self._silence_s)) is None:
+                yield from follower.lost(f"the daemon fell silent {self._silence_s:g} s ago")
+            else:
+                yield from follower.take(frames[0], message_of(frames[-1]))
+
+    def _repaired(self, follower: Follower) -> Iterator[Item]:
         try:
-            plain.connect(os.fsencode(path))
-        except BlockingIOError:
-            return
-        except PermissionError:
-            raise PermissionRefusedError(
-                f"no permission to use {path}; is the daemon another user's?"
-            ) from None
-        except OSError as error:
-            raise NotRunningError(
-                f"no daemon at {path} ({error.strerror}); start it with: rtvoiced"
-            ) from None
+            page = self.request("replay", follower.replay_args)
+        except CommandError as error:
+            if is_passing(error):
+                raise
+            yield from follower.refused(error)
+        else:
+            data = typed(replies.Replay, page.data)
+            yield from follower.replayed(data.events, data.more, page.seq)
 
+    def _subscribed(self, topics: tuple[str, ...]) -> Connection:
+        context, path = self._asking.found(), events_socket(self.directory)
+        return Connection.to_events(context, path, topics)
 
-def _data(body: bytes, request_id: str) -> dict[str, Any]:
-    reply = _json(body)
-    if reply.get("ok") is True and reply.get("id") == request_id and isinstance(reply.get("data"), dict):
-        data: dict[str, Any] = reply["data"]
-        return data
-    error = reply.get("error")
-    if not isinstance(error, dict):
-        raise CommandError(
-            "unsupported_protocol", "the daemon's answer can't be read; is it of another version?"
-        )
-    raise CommandError(
-        str(error.get("code", "internal")),
-        str(error.get("message", "no message")),
-        retryable=error.get("retryable") is True,
-        details=error.get("details"),
-    )
+    def _await_welcome(self, stream: Connection, follower: Follower, timeout_s: float) -> None:
+        until = time.monotonic() + timeout_s
+        while (left := until - time.monotonic()) > 0:
+            frames = stream.receive(left)
+            if frames is not None and follower.welcomed(frames[0], message_of(frames[-1])):
+                return
+        raise no_welcome(timeout_s)
 
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        message = json.loads(body)
-    except ValueError:
-        message = None
-    if not isinstance(message, dict):
-        raise CommandError(
-            "unsupported_protocol", "the daemon's answer can't be read; is it of another version?"
-        )
-    return message
+    def _snapshot(self, follower: Follower) -> tuple[str, int, replies.Status | None]:
+        reply = self.request("snapshot")
+        return reply.run, reply.seq, typed(replies.Status, reply.data) if follower.wants_snapshot else None
