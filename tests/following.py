@@ -12,8 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from flooding import Flood
+from measuring import asking, rss_mb
 from rtctl.client import Client
 from rtctl.follow import Event, Gap, Snapshot
+from running import Running
+
+RING = 5_000
+"""`ipc.replay_events`, the default."""
 
 Range = tuple[int, int]
 """The first and the last of numbers that follow each other."""
@@ -108,6 +114,41 @@ def follow(directory: Path) -> Account:
                 case _:
                     pass
     return Account(joined, seen, lost)
+
+
+@dataclass(frozen=True)
+class Standstill:
+    """What came of it."""
+
+    account: Account
+    last: int
+    """Number of the event that ended it."""
+    growth_mb: float
+    took_ms: list[float]
+    """How long each command took, one after the other while the events came."""
+
+
+def standstill(running: Running, flood: Flood, words: int, per_s: float) -> Standstill:
+    """Stop a subscriber, let *words* events come, ask all the while, set it going again."""
+    pid = running.process.pid
+    with following(running.room.run) as subscriber, asking(running.room.run) as asker:
+        # What the daemon keeps anyway is there then: its ring is full.
+        flood.words(RING, per_s)
+        flood.done()
+        until = asker.ask("snapshot")["seq"] + words
+        before = rss_mb(pid)
+        subscriber.stop()
+        asker.took_ms.clear()
+        flood.words(words, per_s)
+        while asker.ask("hello")["seq"] < until:
+            pass
+        flood.done()
+        growth, took_ms = rss_mb(pid) - before, list(asker.took_ms)
+        subscriber.resume()
+        asker.ask("mute")
+        last = asker.ask("hello")["seq"]
+        account = subscriber.account()
+    return Standstill(account, last, growth, took_ms)
 
 
 if __name__ == "__main__":

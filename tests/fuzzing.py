@@ -7,21 +7,28 @@ import random
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import zmq
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from measuring import rss_mb
 from rtvoice.ipc.commands import COMMANDS
 from rtvoice.ipc.protocol import MAX_REQUEST_BYTES, VERSION, request_body
 from rtvoice.ipc.schema import generate
-from running import PATIENCE_S
+from rtvoice.paths import control_socket
+from running import PATIENCE_S, Running
 from schemas import check_reply, problems
 
 ID = "c1f0c1f0c1f0c1f0"
 WINDOW = 200
 """Frames on their way at a time, below the number at which the daemon says `busy`."""
+NOWHERE = ("--url", "ws://127.0.0.1:9/v1/realtime", "--audio", "none", "--log-level", "error")
+GROWTH_MB = 10.0
+"""What the daemon may have grown by once it has seen each kind: the allocator's, not the frames'."""
 HTTP = b"GET /status HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n"
 REFUSED_AS = {
     "json": {"bad_request"},
@@ -270,3 +277,49 @@ class Attacker:
         dealer.set(zmq.RCVHWM, 0)
         dealer.connect(f"ipc://{path}")
         return dealer
+
+
+def abuse(running: Running, frames: int, examples: int, big: int) -> float:
+    """Send *frames* to a daemon, which has to answer each, to live on and not to grow; return MB it grew by.
+
+    *examples* of them are made for each command from its schema; of the
+    others one in *big* has a megabyte.
+    """
+    rng = random.Random(frames)
+    pid, run = running.process.pid, running.data("hello")["run"]
+    with Attacker(control_socket(running.room.run)) as attacker:
+
+        @settings(
+            max_examples=examples,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(of_every_command())
+        def send(wrong: tuple[Frame, ...]) -> None:
+            for frame in wrong:
+                attacker.send(frame)
+
+        chance = by_chance(frames, big)
+        for frame in islice(chance, frames // 10):
+            attacker.send(frame)
+        attacker.overflow()
+        attacker.finish()
+        before = rss_mb(pid)
+        send()
+        made = attacker.answered
+        for frame in islice(chance, max(0, frames - made)):
+            if rng.random() < 0.02:
+                attacker.misaddress(rng)
+            attacker.send(frame)
+        attacker.finish()
+        growth = rss_mb(pid) - before
+        assert attacker.answered >= frames
+        assert {"bad_request", "bad_args", "unknown_command"} <= attacker.refused.keys()
+    running.live_on()
+    hello = running.data("hello")
+    assert (hello["pid"], hello["run"]) == (pid, run)
+    assert "Traceback" not in running.log()
+    assert growth < GROWTH_MB
+    return growth
