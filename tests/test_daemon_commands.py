@@ -17,6 +17,7 @@ LOCAL = ("--provider", "local")
 STATUS = {
     *("conversation", "muted", "muted_until", "push_to_talk", "connection", "input", "output", "response"),
     *("interruption", "subscribers", "uptime_s", "pid", "run", "seq", "version", "supervisor", "last_error"),
+    *("volume_percent", "echo"),
 }
 CONNECTION = {
     *("status", "provider", "model", "voice", "session_id", "since", "attempt", "expires_at", "reason"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import zmq
 
-from rtvoice.ipc.events import EVENTS, Delta, Playback, SpeechStarted
+from rtvoice.ipc.events import EVENTS, UNCOUNTED, Delta, Playback, SpeechStarted
 from rtvoice.paths import control_socket, events_socket
 from small_daemon import RUN, Peer, SmallDaemon, peers, run_small, stall
 
@@ -90,7 +90,7 @@ def test_a_heartbeat_is_uncounted_and_shows_the_last_numbers() -> None:
         assert (beat["seq"], beat["n"], beat["data"]["seq"]) == (1, 0, 1)
         last = beat["data"]["last"]
         assert {name: n for name, n in last.items() if n} == {"speech_started": 1}
-        assert set(last) == set(EVENTS) - {"welcome", "heartbeat"}
+        assert set(last) == set(EVENTS) - UNCOUNTED
         assert daemon.publisher.seq == 1
 
     assert run_small(scenario) == []

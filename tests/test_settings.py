@@ -16,7 +16,7 @@ KEYS = [
     *("turn.detection", "turn.threshold", "turn.silence_ms", "turn.prefix_ms"),
     *("audio.input", "audio.output", "audio.card", "audio.volume_percent", "audio.start_muted"),
     *("interruption.fade_ms", "link.retry_first_s", "link.retry_max_s", "link.ping_s"),
-    *("log.level", "log.format"),
+    *("ipc.replay_events", "log.level", "log.format"),
 ]
 
 

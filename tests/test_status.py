@@ -26,7 +26,7 @@ def facts() -> Facts:
 
 
 def test_at_the_start_nothing_is_there_and_all_is_told() -> None:
-    assert status.status(conversation(), facts(), QUIET, 0, now=100.04) == {
+    assert status.status(conversation(), facts(), QUIET, 100, 0, now=100.04) == {
         "conversation": "idle",
         "muted": False,
         "muted_until": None,
@@ -46,6 +46,8 @@ def test_at_the_start_nothing_is_there_and_all_is_told() -> None:
         "output": {"status": "unavailable", "name": None, "rate_hz": None, "latency_ms": None},
         "response": None,
         "interruption": "server",
+        "echo": {"mode": "off", "state": "off", "lag_ms": None, "erle_db": None},
+        "volume_percent": 100,
         "subscribers": 0,
         "uptime_s": 0.0,
         "pid": os.getpid(),
@@ -67,7 +69,7 @@ def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None
     known.devices["input"] = DeviceChanged("input", "open", "pulse", 24_000, 20.0)
     known.last_error = {"code": "timeout", "message": "late", "time": 1.0}
 
-    told = status.status(talk, known, Progress(Part("resp_9", "item_8"), 840, 5160), 2, now=3700.06)
+    told = status.status(talk, known, Progress(Part("resp_9", "item_8"), 840, 5160), 40, 2, now=3700.06)
 
     assert (told["conversation"], told["muted"], told["muted_until"]) == ("listening", True, 1_795_204_160.0)
     assert told["connection"] == {
@@ -88,7 +90,7 @@ def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None
         "played_ms": 840,
         "queued_ms": 5160,
     }
-    assert (told["subscribers"], told["uptime_s"]) == (2, 3600.1)
+    assert (told["volume_percent"], told["subscribers"], told["uptime_s"]) == (40, 2, 3600.1)
     assert told["last_error"] == {"code": "timeout", "message": "late", "time": 1.0}
     assert json.loads(json.dumps(told)) == told
 
@@ -96,7 +98,7 @@ def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None
 def test_a_lost_connection_says_why_and_how_often_it_was_tried() -> None:
     talk = conversation()
     talk.handle(LinkLost("connection lost", 3, 0.4), 1.0)
-    connection = status.status(talk, facts(), QUIET, 0, now=100.0)["connection"]
+    connection = status.status(talk, facts(), QUIET, 100, 0, now=100.0)["connection"]
 
     assert (connection["status"], connection["reason"], connection["attempt"]) == (
         "lost",

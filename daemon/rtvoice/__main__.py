@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rtvoice.audio.duplex import Duplex, Report
     from rtvoice.audio.pcm import Card
     from rtvoice.audio.playback import Playback
+    from rtvoice.audio.watch import DeviceWatch
+    from rtvoice.live import LiveSettings
     from rtvoice.providers import Provider
     from rtvoice.settings import Settings
     from rtvoice.transcript import Transcript
@@ -93,7 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from rtvoice.check import report
 
             return report(config, os.environ, as_json=options.json)
-        return run(config, paths.runtime_dir(options.runtime_dir, os.environ, daemon=True))
+        directory = paths.runtime_dir(options.runtime_dir, os.environ, daemon=True)
+        return run(config, directory, lambda: load(options))
     except RtvoiceError as error:
         if options.check and options.json:
             from rtvoice.check import tell
@@ -114,8 +117,8 @@ def load(options: argparse.Namespace) -> Settings:
     return settings.load(options.given or [], os.environ, file, must_exist=bool(named))
 
 
-def run(config: Settings, directory: Path) -> int:
-    """Run one daemon on *directory* until it is asked to stop."""
+def run(config: Settings, directory: Path, again: Callable[[], Settings]) -> int:
+    """Run one daemon on *directory* until it is asked to stop; *again* reads the configuration anew."""
     from rtvoice.audio.portaudio import quiet_stderr
     from rtvoice.ipc.runtime import claim
     from rtvoice.providers import choose
@@ -125,35 +128,46 @@ def run(config: Settings, directory: Path) -> int:
     try:
         quiet_stderr()
         logs.configure(config.log.level, config.log.format)
-        return asyncio.run(serve(config, provider, directory))
+        return asyncio.run(serve(config, provider, directory, again))
     finally:
         lock.release()
 
 
-async def serve(config: Settings, provider: Provider, directory: Path) -> int:
+async def serve(config: Settings, provider: Provider, directory: Path, again: Callable[[], Settings]) -> int:
     """Build the daemon in the running loop, run it, and take it apart."""
     import zmq
 
     from rtvoice import status
     from rtvoice.audio.playback import Playback
+    from rtvoice.audio.watch import DeviceWatch
     from rtvoice.conversation import Conversation
     from rtvoice.daemon import Daemon, Shells
     from rtvoice.embedded import EmbeddedServer
     from rtvoice.ipc.control import Control
     from rtvoice.ipc.publisher import Publisher
+    from rtvoice.live import LiveSettings
     from rtvoice.mutefile import MuteFile
-    from rtvoice.providers import session_config
+    from rtvoice.providers import choose, session_config
     from rtvoice.realtime.link import Backoff, Link
 
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     run_id = uuid.uuid4().hex[:8]
     control_path, events_path = paths.control_socket(directory), paths.events_socket(directory)
-    publisher = Publisher(context, events_path, run_id)
+    publisher = Publisher(context, events_path, run_id, replay_events=config.ipc.replay_events)
     server = EmbeddedServer(config.log.level)
     conversation = Conversation(session_config(config, provider), provider.name, provider.model)
     playback = Playback(24_000, config.interruption.fade_ms, config.audio.volume_percent)
     onlooker = transcript(config)
+    watch = DeviceWatch(config.audio.input or "", config.audio.output or "")
     mute_file = MuteFile(paths.state_dir(os.environ) / "mute.json")
+
+    def usable() -> Settings:
+        # What a restart would refuse is refused now.
+        fresh = again()
+        choose(fresh, os.environ)
+        return fresh
+
+    live = LiveSettings(config, usable)
 
     async def where() -> Any:
         return provider.endpoint or await server.endpoint()
@@ -163,7 +177,7 @@ async def serve(config: Settings, provider: Provider, directory: Path) -> int:
         link=lambda post: Link(
             where, post, Backoff(config.link.retry_first_s, config.link.retry_max_s), config.link.ping_s
         ),
-        audio=lambda post: audio(config, playback, post, onlooker, lambda: conversation.session.up),
+        audio=lambda post: audio(live, playback, post, watch, onlooker, lambda: conversation.session.up),
     )
     daemon = Daemon(
         conversation,
@@ -172,9 +186,13 @@ async def serve(config: Settings, provider: Provider, directory: Path) -> int:
         shells,
         server,
         mute_file,
-        status.Facts(time.monotonic(), time.time(), supervisor=status.supervisor(os.environ)),
+        status.Facts(
+            time.monotonic(), time.time(), round(time.time(), 3), supervisor=status.supervisor(os.environ)
+        ),
         {"control": str(control_path), "events": str(events_path)},
-        config.turn.prefix_ms,
+        live,
+        lambda settings: session_config(settings, provider),
+        watch.look_for,
         onlooker or (lambda _event: None),
     )
     try:
@@ -200,25 +218,29 @@ def transcript(config: Settings) -> Transcript | None:
 
 
 def audio(
-    config: Settings,
+    live: LiveSettings,
     playback: Playback,
     post: Callable[[Report], None],
+    watch: DeviceWatch,
     onlooker: Transcript | None,
     ready: Callable[[], bool],
 ) -> Duplex:
     """Return the audio thread with the card of the configuration, not yet started."""
     from rtvoice.audio.duplex import Duplex
 
-    kind, rest = settings.card(config)
+    kind, rest = settings.card(live.now)
     if kind == "none":
         return Duplex(no_card, playback, post)
     if kind == "wav":
         return Duplex(wav_card(rest, playback, onlooker, ready), playback, post)
     from rtvoice.audio import portaudio
-    from rtvoice.audio.watch import DeviceWatch
 
-    names = (config.audio.input or "", config.audio.output or "")
-    return Duplex(lambda: portaudio.open_card(*names), playback, post, available=DeviceWatch(*names))
+    def open_card() -> Card:
+        # Each time anew: set-device changes the names.
+        wanted = live.now.audio
+        return portaudio.open_card(wanted.input or "", wanted.output or "")
+
+    return Duplex(open_card, playback, post, available=watch, closed=watch.close)
 
 
 def no_card() -> Card:

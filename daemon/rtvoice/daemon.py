@@ -12,30 +12,40 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 import structlog
 
 from rtvoice import effects, errors, inputs, status
 from rtvoice.audio import duplex
+from rtvoice.audio.devicelist import DeviceList
 from rtvoice.audio.ledger import Drained, Started
 from rtvoice.audio.playback import Playback
 from rtvoice.conversation import Conversation
+from rtvoice.desk import Desk
 from rtvoice.effects import Effect
-from rtvoice.errors import CommandError, RtvoiceError
+from rtvoice.errors import CommandError, ConfigError, RtvoiceError
 from rtvoice.inputs import Input
-from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.ipc.control import Control
 from rtvoice.ipc.events import Event
 from rtvoice.ipc.protocol import Request
 from rtvoice.ipc.publisher import Publisher
+from rtvoice.levels import Levels
+from rtvoice.live import LiveSettings
 from rtvoice.microphone import MicrophonePath
 from rtvoice.mutefile import MuteFile
+from rtvoice.realtime.events import SessionConfig
 from rtvoice.realtime.link import Link
+from rtvoice.settings import Settings
+from rtvoice.stats import Tally
+from rtvoice.terminal import Terminal
 from rtvoice.timers import Timers
 
 HEARTBEAT_S = 1.0
+STALL_S = 10.0
+"""So long without a round of the audio thread: longer than any card takes to open."""
 FLUSH_S = 0.2
 """How long the last words to the server may take."""
 CLOSE_S = 1.5
@@ -74,8 +84,11 @@ class Daemon:
         mute_file: MuteFile,
         facts: status.Facts,
         endpoints: dict[str, str],
-        preroll_ms: int,
+        live: LiveSettings,
+        session_of: Callable[[Settings], SessionConfig],
+        look_for: Callable[[str, str], None],
         onlooker: Callable[[Event], None],
+        stall_s: float = STALL_S,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._conversation = conversation
@@ -84,22 +97,43 @@ class Daemon:
         self._server = server
         self._mute_file = mute_file
         self._facts = facts
-        self._endpoints = endpoints
         self._onlooker = onlooker
+        self._stall_s = stall_s
+        self._stalls = 0
         self._inputs: deque[Input] = deque()
         self._busy = False
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._reason = "stop"
         self._timers = Timers(lambda name: self.dispatch(inputs.TimerFired(name)))
         self._link = shells.link(self.dispatch)
-        self._microphone = MicrophonePath(self._link.send, preroll_ms)
+        self._microphone = MicrophonePath(self._link.send, live.now.turn.prefix_ms)
         self._audio = shells.audio(self._post_audio)
+        self._tally, self._levels, self._terminal = Tally(), Levels(), Terminal()
         self._control = shells.control(self._serve)
+        self._desk = Desk(
+            control=self._control,
+            publisher=publisher,
+            conversation=conversation,
+            playback=playback,
+            microphone=self._microphone,
+            audio=self._audio,
+            link=self._link,
+            live=live,
+            session_of=session_of,
+            devices=DeviceList(),
+            look_for=look_for,
+            tally=self._tally,
+            facts=facts,
+            endpoints=endpoints,
+            dispatch=self.dispatch,
+            failed=partial(self._crashed, "command"),
+        )
 
     async def run(self, begun: inputs.Begun) -> int:
         """Hold the conversation until it is asked to stop; return the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._signalled, number)
+        self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         self._loop.set_exception_handler(self._loop_failed)
         self.dispatch(begun)
         self._audio.start()
@@ -133,8 +167,10 @@ class Daemon:
     def _apply(self, effect: Effect) -> None:  # noqa: C901
         match effect:
             case effects.Send(event):
+                self._tally.sent(event)
                 self._link.send(event)
             case effects.Play(part, pcm, hz):
+                self._tally.arrived(part, time.monotonic(), silent=not self._playback.sounding)
                 self._playback.push(part, pcm, hz)
             case effects.FinishPart(part):
                 self._playback.finish(part)
@@ -152,11 +188,9 @@ class Daemon:
             case effects.ClearTimer(name):
                 self._timers.clear(name)
             case effects.Reply(ticket, data):
-                self._control.reply(ticket, data)
+                self._desk.reply(ticket, data)
             case effects.Refuse(ticket, code, message, retryable, details):
-                self._control.refuse(
-                    ticket, CommandError(code, message, retryable=retryable, details=details)
-                )
+                self._desk.refuse(ticket, CommandError(code, message, retryable=retryable, details=details))
             case effects.Reconnect():
                 self._link.reconnect()
             case effects.DropLink(reason):
@@ -179,28 +213,13 @@ class Daemon:
                 log.warning("error", code=code, message=message)
             case _:
                 pass
+        self._tally.published(event, time.monotonic())
         self._publisher.publish(event)
         self._onlooker(event)
 
-    # --------------------------------------------------------------------------- commands
-
     def _serve(self, ticket: int, request: Request) -> None:
-        match request.command:
-            case commands.Hello():
-                self._control.reply(ticket, {**status.hello(self._endpoints), "run": self._publisher.run})
-            case commands.Status():
-                self._control.reply(ticket, self._status())
-            case commands.Mute(_, float() | int() as for_s):
-                until = round(time.time() + for_s, 3)
-                self.dispatch(inputs.Commanded(ticket, request.id, request.command, until))
-            case _:
-                self.dispatch(inputs.Commanded(ticket, request.id, request.command))
-
-    def _status(self) -> dict[str, Any]:
-        progress = self._playback.progress()
-        subscribers = self._publisher.subscribers
-        told = status.status(self._conversation, self._facts, progress, subscribers, time.monotonic())
-        return {**told, "run": self._publisher.run, "seq": self._publisher.seq}
+        # The desk answers through the control, so that was made first.
+        self._desk.serve(ticket, request)
 
     # ------------------------------------------------------------------------------ audio
 
@@ -216,10 +235,14 @@ class Daemon:
         if self._ended.done():
             return
         match report:
-            case duplex.Microphone(pcm, hz):
-                self._microphone.block(pcm, hz)
+            case duplex.Microphone(pcm, hz, at):
+                self._microphone.block(pcm, hz, at)
+                if self._publisher.subscribed(ipc.Level.event):
+                    self._tell_level(pcm)
             case duplex.PlaybackMoved():
                 for moved in self._playback.reports():
+                    if isinstance(moved, Started):
+                        self._tally.started(moved.part, time.monotonic())
                     self.dispatch(self._up_to_date(moved))
             case duplex.DeviceUp(direction, device):
                 log.info("audio.open", direction=direction, name=device.name, rate_hz=device.hz)
@@ -236,6 +259,12 @@ class Daemon:
             case _:
                 assert_never(report)
 
+    def _tell_level(self, pcm: bytes) -> None:
+        # A microphone that is switched off tells nothing, not even how loud it is.
+        heard = b"" if self._conversation.mute.on else pcm
+        if level := self._levels.measured(heard, self._playback.latest, time.monotonic()):
+            self._publisher.publish(level)
+
     def _up_to_date(self, moved: Started | Drained) -> Started | Drained:
         """The audio thread's `idle` may be older than what was queued since."""
         if isinstance(moved, Drained) and moved.idle and self._playback.sounding:
@@ -250,6 +279,18 @@ class Daemon:
 
     def _signalled(self, number: signal.Signals) -> None:
         self.dispatch(inputs.ShutdownAsked(number.name))
+
+    def _hung_up(self) -> None:
+        """SIGHUP: read the configuration again, unless it is our terminal that went away."""
+        if self._terminal.hung_up():
+            self.dispatch(inputs.ShutdownAsked(signal.SIGHUP.name))
+            return
+        try:
+            told = self._desk.reload()
+        except ConfigError as error:
+            self._publish(ipc.Error("bad_args", str(error)))
+        else:
+            log.info("reloaded", changed=told.changed, restart=told.restart)
 
     def _end(self, exit_status: int, reason: str) -> None:
         if not self._ended.done():
@@ -278,9 +319,24 @@ class Daemon:
         if error is not None and not self._ended.done():
             self._crashed("link", error)
 
+    def _check_audio(self) -> None:
+        """A sound system that hangs in a call can't be helped from within: end, and be started anew."""
+        stalled = time.monotonic() - self._audio.beat > self._stall_s
+        # Twice in a row: after a sleep of the whole machine the audio thread is late as well, once.
+        self._stalls = self._stalls + 1 if stalled else 0
+        if self._stalls < 2:
+            return
+        for direction, device in self._facts.devices.items():
+            if device.status == "open":
+                self._device(inputs.DeviceChanged(direction, "lost", device.name))
+        self._publish(ipc.Error("audio_unavailable", "the sound system stands still"))
+        log.critical("audio.stalled", stall_s=self._stall_s)
+        self._end(errors.INTERNAL, "audio stalled")
+
     async def _beat(self) -> None:
         while True:
             self._publisher.heartbeat()
+            self._check_audio()
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _close(self, link: asyncio.Task[None]) -> None:
@@ -291,6 +347,7 @@ class Daemon:
         self._publisher.close(self._reason)
         await self._link.flush(FLUSH_S)
         link.cancel()
+        await self._desk.close()
         try:
             async with asyncio.timeout(CLOSE_S):
                 stopped = asyncio.to_thread(self._audio.stop)

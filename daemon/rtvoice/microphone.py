@@ -18,7 +18,7 @@ class MicrophonePath:
 
     def __init__(self, send: Callable[[AppendAudio], None], preroll_ms: int) -> None:
         self._send = send
-        self._preroll_ms = preroll_ms
+        self.preroll_ms = preroll_ms
         self._gate = Gate.CLOSED
         self._hz = 24_000
         self._resampler = Resampler(24_000, 24_000)
@@ -34,32 +34,32 @@ class MicrophonePath:
         self._kept_ms = 0
         if gate is Gate.OPEN:
             for pcm, card_hz in kept:
-                self._append(pcm, card_hz)
+                self._append(pcm, card_hz, None)
 
-    def block(self, pcm: bytes, card_hz: int) -> None:
-        """Pass on 20 ms of the microphone, s16le mono at *card_hz*."""
+    def block(self, pcm: bytes, card_hz: int, at: float | None = None) -> None:
+        """Pass on 20 ms of the microphone, s16le mono at *card_hz*, read by *at* (CLOCK_MONOTONIC)."""
         match self._gate:
             case Gate.OPEN:
-                self._append(pcm, card_hz)
+                self._append(pcm, card_hz, at)
             case Gate.SILENCE:
                 # Silence, not a gap: the server's VAD counts time in samples.
-                self._append(bytes(len(pcm)), card_hz)
+                self._append(bytes(len(pcm)), card_hz, at)
             case Gate.CLOSED:
                 self._keep(pcm, card_hz)
             case Gate.OFF:
                 pass
 
-    def _append(self, pcm: bytes, card_hz: int) -> None:
+    def _append(self, pcm: bytes, card_hz: int, at: float | None) -> None:
         if self._rates != (card_hz, self._hz):
             self._rates = (card_hz, self._hz)
             self._resampler = Resampler(card_hz, self._hz)
         samples = self._resampler.process(np.frombuffer(pcm, "<i2"))
         if len(samples):
-            self._send(AppendAudio(samples.astype("<i2").tobytes()))
+            self._send(AppendAudio(samples.astype("<i2").tobytes(), at))
 
     def _keep(self, pcm: bytes, card_hz: int) -> None:
         self._preroll.append((pcm, card_hz))
         self._kept_ms += Pcm(card_hz).duration_ms(len(pcm))
-        while self._kept_ms > self._preroll_ms:
+        while self._kept_ms > self.preroll_ms:
             oldest, hz = self._preroll.popleft()
             self._kept_ms -= Pcm(hz).ms_of_frames(len(oldest) // FRAME_BYTES)

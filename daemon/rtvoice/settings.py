@@ -102,6 +102,14 @@ class LinkSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class IpcSettings:
+    """The sockets."""
+
+    replay_events: int = 5000
+    """Events kept for subscribers that missed some; 0 to 1,000,000, and 16 MiB at most."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """The log, on stderr."""
 
@@ -120,6 +128,7 @@ class Settings:
     audio: AudioSettings = AudioSettings()
     interruption: InterruptionSettings = InterruptionSettings()
     link: LinkSettings = LinkSettings()
+    ipc: IpcSettings = IpcSettings()
     log: LogSettings = LogSettings()
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -145,7 +154,22 @@ RANGES = {
     "link.retry_first_s": (0.01, 60.0),
     "link.retry_max_s": (0.01, 3600.0),
     "link.ping_s": (1.0, 3600.0),
+    "ipc.replay_events": (0, 1_000_000),
 }
+LIVE = frozenset(
+    {
+        "audio.volume_percent",
+        "interruption.fade_ms",
+        "log.level",
+        "session.instructions",
+        "session.speed",
+        "turn.detection",
+        "turn.prefix_ms",
+        "turn.silence_ms",
+        "turn.threshold",
+    }
+)
+"""Keys that can change while the daemon runs; all others need a restart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class Facts:
     """CLOCK_MONOTONIC seconds."""
     connection_since: float
     """Unix seconds of the last change of the connection's status."""
+    since: float = 0.0
+    """Unix seconds of the start."""
     devices: dict[str, DeviceChanged] = field(
         default_factory=lambda: {name: DeviceChanged(name, "unavailable") for name in ("input", "output")}
     )
@@ -31,11 +33,16 @@ class Facts:
 
 
 def status(
-    conversation: Conversation, facts: Facts, progress: Progress, subscribers: int, now: float
+    conversation: Conversation,
+    facts: Facts,
+    progress: Progress,
+    volume_percent: int,
+    subscribers: int,
+    now: float,
 ) -> dict[str, Any]:
     """Return everything that is true now, but for the run and its seq, which the publisher has."""
     words = conversation.words()
-    part = progress.part
+    part = progress.part or conversation.sounding
     return {
         "conversation": words.conversation,
         "muted": words.muted,
@@ -53,6 +60,9 @@ def status(
         if part is not None
         else None,
         "interruption": "server",
+        # Without an echo canceller there is one truth to tell.
+        "echo": {"mode": "off", "state": "off", "lag_ms": None, "erle_db": None},
+        "volume_percent": volume_percent,
         "subscribers": subscribers,
         "uptime_s": round(now - facts.started, 1),
         "pid": os.getpid(),

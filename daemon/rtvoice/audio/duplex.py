@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from threading import Event, Thread
 from typing import Protocol, runtime_checkable
 
@@ -77,6 +78,15 @@ class AudioCrashed:
     error: BaseException
 
 
+class Reopen(Enum):
+    """When another card takes over."""
+
+    AT_ONCE = auto()
+    """An answer that plays is cut."""
+    WHEN_QUIET = auto()
+    """No answer is disturbed."""
+
+
 Report = Microphone | DeviceUp | DeviceDown | PlaybackMoved | AudioCrashed
 
 
@@ -87,6 +97,8 @@ class Stats:
     rounds: int
     underruns: int
     overruns: int
+    dropped_input_ms: int
+    """What those overruns cost of the microphone."""
     late_rounds: int
     target_fill_ms: int
 
@@ -105,7 +117,7 @@ class Duplex:
     *open_card* raises AudioError when neither direction can be had; *post* is
     called in the audio thread and must not wait. *available* tells, without
     waiting, which missing directions of a half card could be had now if it were
-    opened again.
+    opened again; *closed* is called when the thread has ended.
     """
 
     def __init__(
@@ -116,6 +128,7 @@ class Duplex:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         available: Callable[[float], frozenset[str]] = lambda _now: frozenset(),
+        closed: Callable[[], None] = lambda: None,
     ) -> None:
         self._open_card = open_card
         self._playback = playback
@@ -123,6 +136,7 @@ class Duplex:
         self._clock = clock
         self._sleep = sleep
         self._available = available
+        self._closed = closed
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="audio", daemon=True)
         self._told: dict[str, Device | None] = {}
@@ -134,6 +148,7 @@ class Duplex:
         self._trouble_at = self._opened_at = self._tick = self.beat = clock()
         self._rounds = self._underruns = self._late_rounds = self._fill = 0
         self._backlog = Backlog()
+        self._reopen: Reopen | None = None
 
     def start(self) -> None:
         """Start the thread."""
@@ -144,11 +159,23 @@ class Duplex:
         """End the thread and give the card back; returns within a second, even if a driver hangs."""
         self._stopping.set()
         self._thread.join(STOP_S)
+        self._closed()
+
+    def reopen(self, when: Reopen) -> None:
+        """Open the card anew, because *open_card* would return another one now."""
+        if self._reopen is not Reopen.AT_ONCE:
+            self._reopen = when
 
     def stats(self) -> Stats:
         """Return the counters as they are now."""
-        target_ms = self._target * BLOCK_MS
-        return Stats(self._rounds, self._underruns, self._backlog.overruns, self._late_rounds, target_ms)
+        return Stats(
+            rounds=self._rounds,
+            underruns=self._underruns,
+            overruns=self._backlog.overruns,
+            dropped_input_ms=round(1000 * self._backlog.lost_s),
+            late_rounds=self._late_rounds,
+            target_fill_ms=self._target * BLOCK_MS,
+        )
 
     # The thread
 
@@ -163,6 +190,8 @@ class Duplex:
         """Do the thread's work in the caller's, until *stopped*."""
         self._tick = self._clock()
         while not stopped():
+            # Before the card is chosen: who asks after that is served in the next round.
+            self._reopen = None
             try:
                 card = self._open_card()
             except AudioError as error:
@@ -173,6 +202,10 @@ class Duplex:
                 continue
             try:
                 self._with_card(card, stopped)
+                if self._reopen is Reopen.AT_ONCE and card.output and self._playback.sounding:
+                    self._tell_down("output", card.output.name, "lost", "another was chosen", self._fill)
+                    still_until = self._clock() + LOST_GRACE_S
+                    self._without_card(stopped, still_until, still_until)
             except AudioError as error:
                 self._tell_lost(card, str(error))
                 self._without_card(stopped, self._clock() + RETRY_S, self._clock() + LOST_GRACE_S)
@@ -187,7 +220,7 @@ class Duplex:
                 self._drain()
 
     def _with_card(self, card: Card, stopped: Callable[[], bool]) -> None:
-        """Run by the card. Returns when a missing half can be had again; raises AudioError on a loss."""
+        """Run by the card. Returns when another is to be opened; raises AudioError on a loss."""
         self._welcome(card)
         missing = {name for name, device in (("input", card.input), ("output", card.output)) if not device}
         hz = card.input.hz if card.input else WIRE.hz
@@ -207,6 +240,8 @@ class Duplex:
             self._hand_over(block, hz)
             # The VAD's place: after the hand-over, so that an onset's own audio is not delayed.
             if missing and missing & self._available(now) and not self._playback.sounding:
+                return
+            if self._reopen and (self._reopen is Reopen.AT_ONCE or not self._playback.sounding):
                 return
 
     def _welcome(self, card: Card) -> None:
@@ -305,6 +340,7 @@ class Backlog:
 
     def __init__(self) -> None:
         self.overruns = 0
+        self.lost_s = 0.0
         self.restart(0.0)
 
     def restart(self, now: float) -> None:
@@ -318,5 +354,7 @@ class Backlog:
         self._blocks += 1
         self._least = min(self._least, now - self._began - self._blocks * BLOCK_S)
         if self._blocks % self.WINDOW == 0:
-            self.overruns += self._least > self._least_before + self.LOSS_S
+            if self._least > self._least_before + self.LOSS_S:
+                self.overruns += 1
+                self.lost_s += self._least - self._least_before
             self._least_before, self._least = self._least, float("inf")

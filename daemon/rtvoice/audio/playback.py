@@ -22,8 +22,8 @@ VOLUME_MAX_PERCENT = 200
 class Playback:
     """The speaker's queue.
 
-    `push`, `finish`, `finish_response`, `cut`, `set_volume`, `reports`,
-    `progress` and `sounding` are for the loop; `take`, `note` and `retune` for
+    `push`, `finish`, `finish_response`, `cut`, `set_volume`, `set_fade`,
+    `reports`, `progress` and `sounding` are for the loop; `take`, `note` and `retune` for
     the audio thread.
     """
 
@@ -42,6 +42,8 @@ class Playback:
         self._cuts = 0
         self._announced = False
         self._gain = self._gain_wanted = _gain(volume_percent)
+        self.latest = b""
+        """The newest block that went to the card, s16le mono: how loud it is can be measured elsewhere."""
 
     @property
     def hz(self) -> int:
@@ -113,6 +115,10 @@ class Playback:
         """Change the volume, over one block. Raises ValueError outside 0 to 200."""
         self._gain_wanted = _gain(percent)
 
+    def set_fade(self, ms: float) -> None:
+        """Let the next cut fade for so long."""
+        self._fade_ms = ms
+
     def reports(self) -> list[Started | Drained]:
         """Return what has happened since this was last asked, in order."""
         with self._lock:
@@ -153,7 +159,8 @@ class Playback:
                 self._ledger.hand_silence(frames - at)
                 self._flowing = False
             self._fill += frames
-        return self._louder(block).tobytes()
+        self.latest = self._louder(block).tobytes()
+        return self.latest
 
     def note(self, fill_frames: int, latency_ms: float) -> bool:
         """Tell what the card holds now, and what lies between it and the ear.

@@ -90,8 +90,8 @@ class Control:
         bind_private(self._socket, path)
         self._inbox = Inbox(self._socket, self._take)
 
-    def reply(self, ticket: int, data: dict[str, Any]) -> None:
-        """Answer that the command was carried out, with its data."""
+    def reply(self, ticket: int, data: dict[str, Any] | bytes) -> None:
+        """Answer that the command was carried out, with its data; bytes are JSON already."""
         if asked := self._asked(ticket):
             self._finish(ticket, reply_body(asked.request.id, *self._numbers(), data))
 

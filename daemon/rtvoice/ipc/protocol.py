@@ -53,9 +53,17 @@ def request_body(
     return _dump(request)
 
 
-def reply_body(request_id: str | None, run: str, seq: int, data: dict[str, Any]) -> bytes:
-    """Return the JSON frame of a reply to a command that was carried out."""
-    return _dump({"v": VERSION, "id": request_id, "ok": True, "run": run, "seq": seq, "data": data})
+def reply_body(request_id: str | None, run: str, seq: int, data: dict[str, Any] | bytes) -> bytes:
+    """Return the JSON frame of a reply to a command that was carried out; *data* may be JSON already."""
+    envelope = {"v": VERSION, "id": request_id, "ok": True, "run": run, "seq": seq}
+    if isinstance(data, bytes):
+        return b'%b,"data":%b}' % (_dump(envelope)[:-1], data)
+    return _dump({**envelope, "data": data})
+
+
+def replay_data(bodies: list[bytes], *, more: bool) -> bytes:
+    """Return the data of `replay` from whole events as they were sent."""
+    return b'{"events":[%b],"more":%b}' % (b",".join(bodies), b"true" if more else b"false")
 
 
 def refusal_body(request_id: str | None, run: str, seq: int, error: CommandError) -> bytes:
@@ -197,5 +205,9 @@ def _load(payload: bytes) -> Any:
         raise CommandError("bad_request", "a request is JSON in UTF-8") from None
 
 
+# json.dumps would make an encoder for each message: a third of what publishing costs.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def _dump(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    return _ENCODER.encode(message).encode("utf-8", "replace")

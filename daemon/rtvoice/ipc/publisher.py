@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import zmq
 
+from rtvoice.errors import CommandError
 from rtvoice.ipc.events import EVENTS, UNCOUNTED, Bye, Event, Heartbeat, Welcome
-from rtvoice.ipc.protocol import VERSION, event_body
+from rtvoice.ipc.protocol import VERSION, event_body, replay_data
+from rtvoice.ipc.ring import Ring
 from rtvoice.ipc.sockets import LINGER_MS, Context, Inbox, bind_private
 
 SEND_HWM = 1000
@@ -32,15 +34,21 @@ class Publisher:
         run: str,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        replay_events: int = 5000,
     ) -> None:
-        """Bind at *path* and listen in the running loop; *run* is 8 hex digits, new at every start."""
+        """Bind at *path* and listen in the running loop; *run* is 8 hex digits, new at every start.
+
+        The last *replay_events* are kept for `replay`.
+        """
         self.run = run
         self.seq = 0
         """Number of the last counted event."""
         self._clock, self._wall_clock = clock, wall_clock
         self._last = {name: 0 for name in EVENTS if name not in UNCOUNTED}
         self._subscriptions: set[bytes] = set()
+        self._ring = Ring(replay_events)
         self._connections: set[int] = set()
+        self.subscribers_peak = 0
         self._socket = context.socket(zmq.XPUB)
         self._socket.set(zmq.XPUB_VERBOSE, 1)
         self._socket.set(zmq.SNDHWM, SEND_HWM)
@@ -69,11 +77,27 @@ class Publisher:
     def publish(self, event: Event) -> int:
         """Send *event* to whoever wants it and return its ``seq``; never blocks."""
         name = event.event
-        if name not in UNCOUNTED:
+        if name in UNCOUNTED:
+            self._send(name, self._body(event))
+        else:
             self.seq += 1
             self._last[name] += 1
-        self._send(name, event)
+            body = self._body(event)
+            self._ring.keep(name, body)
+            self._send(name, body)
         return self.seq
+
+    def replay(self, run: str, since: int, names: Collection[str] | None = None) -> bytes:
+        """Return the data of `replay`: events past *since*, as they were sent.
+
+        Raises `CommandError` with ``gap_too_old`` where some of them are gone.
+        """
+        page = self._ring.after(since, names) if run == self.run else None
+        if page is None:
+            what = f"events before {self._ring.oldest} are gone" if run == self.run else "that run is over"
+            details = {"oldest": self._ring.oldest, "run": self.run}
+            raise CommandError("gap_too_old", f"{what}; ask for a snapshot", details=details)
+        return replay_data(page.bodies, more=page.more)
 
     def heartbeat(self) -> None:
         """Publish the heartbeat, which the daemon does every second."""
@@ -88,8 +112,8 @@ class Publisher:
         self._monitor.close(0)
         self._socket.close(LINGER_MS)
 
-    def _send(self, topic: str, event: Event) -> None:
-        body = event_body(
+    def _body(self, event: Event) -> bytes:
+        return event_body(
             event,
             run=self.run,
             seq=self.seq,
@@ -97,6 +121,8 @@ class Publisher:
             time=round(self._wall_clock(), 6),
             mono=round(self._clock(), 6),
         )
+
+    def _send(self, topic: str, body: bytes) -> None:
         self._socket.send_multipart([topic.encode(), body], zmq.NOBLOCK)
         self._inbox.check()
 
@@ -111,12 +137,13 @@ class Publisher:
             (self._subscriptions.add if first[0] == SUBSCRIBE else self._subscriptions.discard)(topic)
         if first[0] == SUBSCRIBE and topic.isascii() and len(topic) <= MAX_SUBSCRIPTION_BYTES:
             subscription = topic.decode("ascii")
-            self._send(f"{subscription}+welcome", Welcome(subscription, VERSION))
+            self._send(f"{subscription}+welcome", self._body(Welcome(subscription, VERSION)))
 
     def _count(self, frames: list[bytes]) -> None:
         """Book a connection that came or went: u16 event, i32 descriptor (zmq_socket_monitor(3))."""
         kind, descriptor = struct.unpack("=Hi", frames[0])
         if kind == zmq.EVENT_ACCEPTED:
             self._connections.add(descriptor)
+            self.subscribers_peak = max(self.subscribers_peak, len(self._connections))
         else:
             self._connections.discard(descriptor)

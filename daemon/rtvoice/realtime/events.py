@@ -7,7 +7,7 @@ OpenAI's reference of the Realtime API.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rtvoice.audio.pcm import Part
@@ -25,6 +25,9 @@ FATAL_CODES = frozenset(
     }
 )
 """Error codes that no retry mends: somebody has to act first."""
+
+SAY = "say"
+"""The ``metadata.kind`` of what is said out of band."""
 
 BENIGN_CODES = frozenset(
     {
@@ -126,10 +129,13 @@ class UserTranscriptFailed:
 
 @dataclass(frozen=True, slots=True)
 class ResponseCreated:
-    """An answer begins; *request* is what we put into its metadata."""
+    """An answer begins; *request* and *kind* are what we put into its metadata."""
 
     response_id: str
     request: str | None
+    kind: str | None = None
+    conversation_id: str | None = None
+    """None where the answer is out of band, or the server leaves it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +281,8 @@ class AppendAudio:
     """Microphone audio in the negotiated input format; the only event that may be dropped."""
 
     pcm: bytes
+    read_at: float | None = field(default=None, compare=False)
+    """When its last frame was read, CLOCK_MONOTONIC seconds; None for what was kept before the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +325,16 @@ class CreateResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateSpeech:
+    """Ask for *text* to be said, out of band: no item of it stands in the conversation."""
+
+    event_id: str
+    request: str | None
+    """Comes back as ``response.metadata.request``; `SAY` as its ``kind``."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CancelResponse:
     """End this answer, and no other."""
 
@@ -332,5 +350,6 @@ ClientEvent = (
     | TruncateItem
     | DeleteItem
     | CreateResponse
+    | CreateSpeech
     | CancelResponse
 )

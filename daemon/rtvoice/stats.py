@@ -1,0 +1,102 @@
+"""What `stats` tells: counters, and latencies as they are measured where things happen."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from rtvoice.audio.pcm import Part
+from rtvoice.ipc import events as ipc
+from rtvoice.ipc.events import Event
+from rtvoice.ipc.replies import Latencies, Latency
+from rtvoice.realtime.events import ClientEvent, DeleteItem, TruncateItem
+from rtvoice.samples import Samples
+
+ENDED = ("silence", "release")
+"""Reasons of ``speech_stopped`` after which an answer is due: the user's turn was really over."""
+
+
+class Measured(Protocol):
+    """Keeps durations."""
+
+    def latency(self) -> Latency:
+        """Return the percentiles."""
+        ...
+
+
+class Tally:
+    """Counts what the conversation does, and times its answers; all times CLOCK_MONOTONIC seconds."""
+
+    def __init__(self) -> None:
+        self.turns = self.interrupts = self.deleted_items = self.truncates = 0
+        self._onset_to_decision = Samples()
+        self._decision_to_silence = Samples()
+        self._speech_end_to_first_sound = Samples()
+        self._first_delta_to_sound = Samples()
+        self._turn_ended_at: float | None = None
+        """The user's last turn, until its answer sounds."""
+        self._answer: str | None = None
+        """The response to that turn."""
+        self._newest: str | None = None
+        """The response whose audio came last."""
+        self._first_delta_at: float | None = None
+        """Its first audio, until it sounds; None where an earlier answer still sounded and it had to wait."""
+
+    def published(self, event: Event, now: float) -> None:
+        """Book an event."""
+        match event:
+            case ipc.SpeechStarted():
+                self._turn_ended_at = None
+            case ipc.SpeechStopped(reason=reason) if reason in ENDED:
+                self.turns += 1
+                self._turn_ended_at, self._answer = now, None
+            case ipc.ResponseCreated(response_id, request=None) if self._answer is None:
+                self._answer = response_id
+            case ipc.Interrupt():
+                self.interrupts += 1
+                if event.onset_to_decision_ms is not None:
+                    self._onset_to_decision.add(event.onset_to_decision_ms)
+                if event.decision_to_silence_ms is not None:
+                    self._decision_to_silence.add(event.decision_to_silence_ms)
+            case _:
+                pass
+
+    def sent(self, event: ClientEvent) -> None:
+        """Book what the server is told."""
+        self.truncates += isinstance(event, TruncateItem)
+        self.deleted_items += isinstance(event, DeleteItem)
+
+    def arrived(self, part: Part, now: float, *, silent: bool) -> None:
+        """Book audio of an answer; *silent*: nothing sounded or was queued before it."""
+        if part.response_id != self._newest:
+            self._newest, self._first_delta_at = part.response_id, now if silent else None
+
+    def started(self, part: Part, now: float) -> None:
+        """Book that the first frame of *part* was handed to the card."""
+        if part.response_id == self._newest and self._first_delta_at is not None:
+            self._first_delta_to_sound.add(1000 * (now - self._first_delta_at))
+            self._first_delta_at = None
+        if part.response_id == self._answer and self._turn_ended_at is not None:
+            self._speech_end_to_first_sound.add(1000 * (now - self._turn_ended_at))
+            self._turn_ended_at = None
+
+    def counters(self) -> dict[str, Any]:
+        """Return the counters; those of what there is not yet are 0."""
+        return {
+            "turns": self.turns,
+            "interrupts": self.interrupts,
+            "deleted_items": self.deleted_items,
+            "truncates": self.truncates,
+            "resumes": 0,
+            "false_holds": 0,
+            "echo_rejections": 0,
+        }
+
+    def latencies(self, mic_to_wire: Measured) -> Latencies:
+        """Return all latencies; *mic_to_wire* is the link's."""
+        return Latencies(
+            onset_to_decision=self._onset_to_decision.latency(),
+            decision_to_silence=self._decision_to_silence.latency(),
+            speech_end_to_first_sound=self._speech_end_to_first_sound.latency(),
+            first_delta_to_sound=self._first_delta_to_sound.latency(),
+            mic_to_wire=mic_to_wire.latency(),
+        )

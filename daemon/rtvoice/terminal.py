@@ -1,0 +1,36 @@
+"""The terminal that we were started from: when it goes away, SIGHUP means the end and not "read again"."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+class Terminal:
+    """Remembers whether there was one."""
+
+    def __init__(self) -> None:
+        self._was_there = _is_there()
+        self._logged_to = sys.stderr.isatty()
+
+    def hung_up(self) -> bool:
+        """Return whether the terminal is gone since the start.
+
+        A daemon that nobody sees any more must not go on listening. What is
+        logged from then on goes nowhere: writing to a lost terminal fails.
+        """
+        gone = self._was_there and not _is_there()
+        if gone and self._logged_to:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stderr.fileno())
+            os.close(nowhere)
+        return gone
+
+
+def _is_there() -> bool:
+    """Return whether this process has a controlling terminal (tty(4))."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
