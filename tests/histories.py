@@ -47,6 +47,12 @@ def ask(text: str = "What time is it?", request: str | None = "q1", ticket: int 
     return Commanded(ticket, request, commands.Ask(text))
 
 
+def say(
+    text: str = "Dinner is ready.", request: str | None = "q1", ticket: int = 1, *, wait: bool = False
+) -> Commanded:
+    return Commanded(ticket, request, commands.Say(text, wait))
+
+
 LISTENING: tuple[Input, ...] = (Begun(), LinkConnecting(0), CREATED, UPDATED)
 HEARING = (*LISTENING, events.SpeechStarted("u1", 100), NO_CUT)
 AWAITING = (
@@ -68,6 +74,16 @@ ANSWERED = (*SPEAKING, events.AudioDone(A1), events.TextDone("r1", "a1", TEXT, F
 DRAINED = (*ANSWERED, drained(A1))
 ASKED = (*LISTENING, ask())
 """An `ask` waits for its response.created."""
+SPOKEN: tuple[Input, ...] = (
+    events.ResponseCreated("r1", "q1", events.SAY),
+    events.OutputItemAdded("r1", "a1", "message"),
+)
+SAYING = (*LISTENING, say(), *SPOKEN)
+"""The server makes what it was asked to say."""
+SAID: tuple[Input, ...] = (
+    events.TextDelta("r1", "a1", "Dinner is ready.", False),
+    events.AudioDelta(A1, SECOND),
+)
 MUTED = (*LISTENING, Commanded(9, "m1", commands.Mute("on")))
 
 

@@ -17,6 +17,7 @@ from rtvoice.effects import ClearTimer, CutPlayback, Effect, SetTimer
 from rtvoice.inputs import (
     Begun,
     Commanded,
+    Configure,
     Cut,
     DeviceChanged,
     Input,
@@ -55,6 +56,22 @@ STATES: dict[str, tuple[Input, ...]] = {
     ),
     "rejected": (*h.HEARING, events.ResponseCreated("r1", None)),
     "asks wait": (*h.SPEAKING, h.ask(), h.ask("More", "q2", 2)),
+    "saying, asked for": (*h.LISTENING, h.say()),
+    "saying": h.SAYING,
+    "saying, sounding": (*h.SAYING, *h.SAID),
+    "said, sounding": (*h.SAYING, *h.SAID, h.done("r1")),
+    "said and waited for": (*h.LISTENING, h.say(wait=True), *h.SPOKEN),
+    "says and asks wait": (*h.SPEAKING, h.say(), h.ask("More", "q2", 2), h.say("And this", "q3", 3)),
+    "say waits for the user": (*h.HEARING, h.say()),
+    "ask taken in": (*h.HEARING, h.ask()),
+    "ask taken in, awaiting": (*h.HEARING, h.ask(), *h.AWAITING[len(h.HEARING) :]),
+    "say overtaken": (*h.LISTENING, h.say(), events.SpeechStarted("u1", 0), h.NO_CUT),
+    "waited for": (
+        *h.LISTENING,
+        Commanded(11, "w1", commands.Ask("why?", wait=True), expires=50.0),
+        Commanded(12, "w2", commands.Reconnect(wait=True), expires=60.0),
+    ),
+    "session is changing": (*h.LISTENING, Configure(h.CONFIG, 13), Configure(h.CONFIG, 14)),
     "voice is changing": (*h.LISTENING, Commanded(3, "v1", commands.SetVoice("cedar"))),
 }
 BESIDE: dict[str, tuple[Input, ...]] = {
@@ -82,9 +99,15 @@ INPUTS: list[Input] = [
     Started(h.A1),
     h.drained(h.A1),
     h.drained(Part("r0", "a0"), idle=False),
+    Configure(h.CONFIG, 21, {"key": "session.speed"}),
+    Configure(h.CONFIG),
     *[
         TimerFired(name)
         for name in (
+            "wait-1",
+            "wait-11",
+            "wait-12",
+            "wait-99",
             RESPONSE_TIMER,
             DELTA_TIMER,
             HEARING_TIMER,
@@ -104,7 +127,11 @@ INPUTS: list[Input] = [
             commands.Mute("on", 9.0),
             commands.Interrupt(),
             commands.Ask("why?"),
+            commands.Ask("why?", wait=True),
+            commands.Say("so"),
+            commands.Say("so", wait=True),
             commands.Reconnect(),
+            commands.Reconnect(wait=True),
             commands.Reconnect(fresh=True),
             commands.SetVoice("ash"),
             commands.Stop(),
@@ -122,6 +149,12 @@ INPUTS: list[Input] = [
         events.ResponseCreated(response, request)
         for response in ("r1", "r2", "r9")
         for request in (None, "q1")
+    ],
+    *[
+        events.ResponseCreated(response, request, events.SAY, conversation)
+        for response in ("r1", "r9")
+        for request in (None, "q1")
+        for conversation in (None, "conv_1")
     ],
     events.OutputItemAdded("r1", "a2", "message"),
     events.OutputItemAdded("r1", "f1", "function_call"),
@@ -147,7 +180,7 @@ INPUTS: list[Input] = [
             "response_cancel_not_active",
             "conversation_already_has_active_response",
         )
-        for event_id in (None, "session-1", "voice-2", "ask-2")
+        for event_id in (None, "session-1", "voice-2", "ask-2", "say-2", "change-2")
     ],
     events.Ignored("rate_limits.updated"),
 ]

@@ -61,8 +61,34 @@ def test_written_the_same_in_every_dialect(event: ClientEvent, wire: dict[str, A
     assert written(event, dialect) == wire
 
 
+@pytest.mark.parametrize(
+    ("dialect", "modalities"),
+    [("ga", {"output_modalities": ["audio"]}), ("beta", {"modalities": ["text", "audio"]})],
+)
+def test_say_is_out_of_band_and_its_text_is_quoted(dialect: str, modalities: dict[str, Any]) -> None:
+    say = events.CreateSpeech("say-1", "q1", 'He said:\n"Grüße!"')
+
+    assert written(say, dialect) == {
+        "type": "response.create",
+        "event_id": "say-1",
+        "response": {
+            "conversation": "none",
+            "input": [],
+            "instructions": dialects.ga.EXACTLY + r'"He said: \"Grüße!\""',
+            "metadata": {"request": "q1", "kind": "say"},
+            **modalities,
+        },
+    }
+
+
+def test_say_without_a_request_is_known_by_its_kind() -> None:
+    response = written(events.CreateSpeech("say-1", None, "Hi."))["response"]
+
+    assert response["metadata"] == {"kind": "say"}
+
+
 def test_every_client_event_has_its_line() -> None:
-    with_own_tests = {events.UpdateSession, events.UpdateVoice}
+    with_own_tests = {events.CreateSpeech, events.UpdateSession, events.UpdateVoice}
 
     assert {type(event) for event, _ in SAME} | with_own_tests == set(get_args(ClientEvent))
 

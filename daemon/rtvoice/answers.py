@@ -16,8 +16,9 @@ from rtvoice.audio.pcm import FRAME_BYTES, Pcm
 from rtvoice.effects import Effect, Publish, Send
 from rtvoice.inputs import Cut
 from rtvoice.ipc import events as ipc
-from rtvoice.memory import Item, Memory, words_heard
+from rtvoice.memory import Item, Memory, words_heard, words_of_part
 from rtvoice.realtime import events
+from rtvoice.reports import server_error
 from rtvoice.session import Session
 
 REMEMBERED = 16
@@ -34,6 +35,8 @@ class Said:
     written: bool = False
     """It comes as text instead of audio."""
     text_done: bool = False
+    played_ms: int = 0
+    """Of the parts that were heard to their end."""
     playing: set[int] = field(default_factory=set)
     """Content parts of which audio has come and is not heard to its end."""
 
@@ -50,6 +53,10 @@ class Answer:
     """It was cut, or never wanted: what it still announces is deleted."""
     done: bool = False
     """The server will send no more of it."""
+    keys: tuple[str, ...] = ()
+    """The questions that it answers, by item id."""
+    ephemeral: bool = False
+    """It is out of band: the conversation has no item of it but the words heard, which we put there."""
     whole: bool = False
     """The server has sent all that it meant to say."""
     said: dict[str, Said] = field(default_factory=dict)
@@ -64,34 +71,69 @@ class Answers:
         self.accepting: str | None = None
         """The active response, if its deltas are queued; None after a cut until the next one is created."""
         self._answers: dict[str, Answer] = {}
-        self._over: deque[str] = deque(maxlen=REMEMBERED)
+        self._over: deque[tuple[str, bool]] = deque(maxlen=REMEMBERED)
+        """Response ids, and whether each was ephemeral."""
         self._memory = memory
         self._session = session
         self._late = 0
 
-    def created(self, response_id: str, request: str | None) -> list[Effect]:
+    def created(
+        self, response_id: str, request: str | None, keys: tuple[str, ...] = (), *, ephemeral: bool = False
+    ) -> list[Effect]:
         """An answer begins and is accepted from now on."""
-        told = self._begun(Answer(response_id, request, self._session.number))
+        answer = Answer(response_id, request, self._session.number, keys=keys, ephemeral=ephemeral)
+        told = self._begun(answer)
         self.accepting = response_id
         return told
 
-    def rejected(self, response_id: str, request: str | None) -> list[Effect]:
+    def rejected(self, response_id: str, request: str | None, *, ephemeral: bool = False) -> list[Effect]:
         """An answer begins that nobody wants: it is cancelled, and not one sample of it is queued."""
-        told = self._begun(Answer(response_id, request, self._session.number, cut=True))
+        answer = Answer(response_id, request, self._session.number, cut=True, ephemeral=ephemeral)
+        accepted = self._answers.get(self.accepting or "")
+        if accepted is not None and (ephemeral or accepted.ephemeral):
+            # What is out of band runs beside the answer that is wanted, and does not end it.
+            self._over.append((response_id, ephemeral))
+            done = ipc.ResponseDone(response_id, "cancelled", "superseded", None, request)
+            told: list[Effect] = [Publish(ipc.ResponseCreated(response_id, request=request)), Publish(done)]
+        else:
+            told = self._begun(answer)
         return [*told, Send(events.CancelResponse(response_id))]
 
     def is_new(self, response_id: str) -> bool:
         """Return True for a response that was never announced, or of which the last session knew."""
         answer = self._answers.get(response_id)
-        return response_id not in self._over and (answer is None or answer.session != self._session.number)
+        over = any(response_id == each for each, _ in self._over)
+        return not over and (answer is None or answer.session != self._session.number)
+
+    def holds(self, key: str) -> bool:
+        """Return whether the answer to this question is being made, or to be heard to its end."""
+        return any(key in answer.keys and not answer.cut for answer in self._answers.values())
+
+    def keys(self, response_id: str | None) -> tuple[str, ...]:
+        """Return the questions that this response answers."""
+        answer = self._answers.get(response_id or "")
+        return answer.keys if answer is not None else ()
+
+    @property
+    def request(self) -> str | None:
+        """The request of the active response."""
+        answer = self._answers.get(self.active or "")
+        return answer.request if answer is not None else None
+
+    def is_ephemeral(self, response_id: str | None) -> bool:
+        """Return True for a response that is out of band."""
+        answer = self._answers.get(response_id or "")
+        return answer is not None and answer.ephemeral
 
     def announced(self, event: events.OutputItemAdded) -> list[Effect]:
         """An answer announces an item; an item of a cut answer will not be heard, so it goes."""
         answer = self._answers.get(event.response_id)
         if event.kind != "message":
             return []
-        if event.response_id in self._over or (answer is not None and answer.cut):
-            return [Send(events.DeleteItem(event.item_id))]
+        over = dict(self._over).get(event.response_id)
+        if over is not None or (answer is not None and answer.cut):
+            ephemeral = over or (answer is not None and answer.ephemeral)
+            return [] if ephemeral else [Send(events.DeleteItem(event.item_id))]
         if answer is None or answer.done:
             return []
         self._said(answer, event.item_id)
@@ -140,7 +182,7 @@ class Answers:
             request = answer.request if answer else event.request
             details = {"request": request} if request else {}
             message = event.error_message or "the answer failed"
-            told.append(Publish(ipc.Error(event.error_code or "internal", message, details=details)))
+            told.append(Publish(server_error(event.error_code, message, details)))
         return told
 
     def drained(self, event: Drained) -> list[Effect]:
@@ -150,6 +192,7 @@ class Answers:
         if answer is None or said is None:
             return []
         said.playing.discard(event.part.content_index)
+        said.played_ms += event.played_ms
         return self._heard_all(answer, said)
 
     def cut(self, cut: Cut) -> list[Effect]:
@@ -197,6 +240,8 @@ class Answers:
         told: list[Effect] = []
         if older is not None:
             told = self._close(older, "cancelled" if older.cut else "incomplete", "superseded")
+            if older.ephemeral and not older.cut:
+                told.append(Send(events.CancelResponse(older.response_id)))
         self._answers[answer.response_id] = answer
         self.active = answer.response_id
         return [*told, Publish(ipc.ResponseCreated(answer.response_id, request=answer.request))]
@@ -210,7 +255,7 @@ class Answers:
     ) -> list[Effect]:
         """No more of the active answer will come."""
         answer.done, self.active, self.accepting = True, None, None
-        self._over.append(answer.response_id)
+        self._over.append((answer.response_id, answer.ephemeral))
         told: list[Effect] = [] if answer.cut else [effects.FinishResponse(answer.response_id)]
         for said in list(answer.said.values()):
             told += self._heard_all(answer, said)
@@ -229,27 +274,34 @@ class Answers:
 
     def _told_whole(self, answer: Answer, said: Said) -> Iterator[Effect]:
         item = self._memory.add(said.item_id, "assistant")
-        # A transcript runs ahead of its audio, and an answer may end before any of that has come.
-        came = said.audio or said.written or answer.whole
-        item.heard = item.text.strip() if came else ""
+        # A transcript runs ahead of its audio, and an answer may end before all of that has come.
+        torn = answer.done and not answer.whole and not said.written
+        item.heard = words_of_part(item.text, said.played_ms, said.played_ms) if torn else item.text.strip()
         if item.text:
+            estimated = torn and said.audio
             yield Publish(
                 ipc.AssistantTranscript(
-                    answer.response_id, item.item_id, item.text, item.heard, False, not came
+                    answer.response_id, item.item_id, item.text, item.heard, estimated, torn
                 )
             )
         if item.known:
-            yield from self._seed_late(answer, item)
+            yield from self._tell_server(answer, item)
         else:
             self._memory.remove(said.item_id)
 
-    def _seed_late(self, answer: Answer, item: Item) -> Iterator[Effect]:
-        """An answer of the last session was heard out: only now is known what the new one may know."""
-        if answer.session == self._session.number or not self._session.up:
+    def _tell_server(self, answer: Answer, item: Item) -> Iterator[Effect]:
+        """Put words that were heard into the conversation, where the server has no item of them.
+
+        So it is with what was out of band, and with an answer of the last
+        session that was heard out: only now is known what the new one may know.
+        """
+        same = answer.session == self._session.number
+        if not self._session.up or (same and not answer.ephemeral):
             return
-        previous = self._memory.before(item.item_id) or "root"
+        at_end = same and self._memory.is_last(item)
+        previous = None if at_end else self._memory.before(item.item_id) or "root"
         self._late += 1
-        item.item_id = f"late_{self._late}"
+        item.item_id = f"{'said' if same else 'late'}_{self._late}"
         yield Send(events.CreateItem(item.item_id, "assistant", item.known, previous))
 
     def _forget_if_over(self, answer: Answer) -> None:
@@ -259,7 +311,8 @@ class Answers:
     def _correct(self, heard: PartHeard) -> Iterator[Effect]:
         """One truncate or delete for an item that was cut; none where its session is gone."""
         part, answer = heard.part, self._answers.get(heard.part.response_id)
-        if answer is not None and answer.session == self._session.number and self._session.up:
+        here = answer is not None and answer.session == self._session.number and self._session.up
+        if answer is not None and here and not answer.ephemeral:
             yield Send(
                 events.TruncateItem(part.item_id, part.content_index, heard.played_ms)
                 if heard.played_ms or part.content_index
@@ -279,7 +332,7 @@ class Answers:
         if not item.known:
             self._memory.remove(part.item_id)
         elif answer is not None:
-            yield from self._seed_late(answer, item)
+            yield from self._tell_server(answer, item)
 
     def _rest_of(self, answer: Answer) -> Iterator[Effect]:
         """The items of a cut answer that the cut itself did not touch."""
@@ -289,5 +342,6 @@ class Answers:
                 yield from self._told_whole(answer, said)
             elif answer.session == self._session.number and not answer.done:
                 self._memory.remove(said.item_id)
-                yield Send(events.DeleteItem(said.item_id))
+                if not answer.ephemeral:
+                    yield Send(events.DeleteItem(said.item_id))
         answer.said.clear()

@@ -26,12 +26,15 @@ from rtvoice.ipc import events as ipc
 from rtvoice.memory import Memory
 from rtvoice.mute import TIMER as UNMUTE_TIMER
 from rtvoice.mute import Mute
-from rtvoice.questions import MOST_WAITING, Questions, about
+from rtvoice.questions import MOST_WAITING, Question, Questions, about
 from rtvoice.realtime import events
-from rtvoice.reports import interrupt_event, interrupt_reply, late_error
+from rtvoice.reports import interrupt_event, interrupt_reply, late, server_error
 from rtvoice.session import CHANGE_TIMER, CONFIGURE_TIMER, Session
 from rtvoice.states import Awaiting, Hearing, Idle, Listening, Speaking, State, Thinking
+from rtvoice.usage import Usage
 from rtvoice.utterances import Utterances, not_transcribed, stopped
+from rtvoice.waits import TIMER as WAIT_TIMER
+from rtvoice.waits import Waits, too_many_wait
 
 RESPONSE_S = 15.0
 """From the end of speech, or from an `ask`, to ``response.created``."""
@@ -63,6 +66,8 @@ class Conversation:
         self.answers = Answers(self.memory, self.session)
         self.questions = Questions(self.memory)
         self.utterances = Utterances(self.memory)
+        self.usage = Usage()
+        self.waits = Waits()
         self._devices = {"input": "unavailable", "output": "unavailable"}
         self._sounding: Part | None = None
         """The part last queued, while anything is queued or in the card."""
@@ -75,11 +80,17 @@ class Conversation:
     def handle(self, happened: Input, now: float) -> list[Effect]:
         """Return what has to be done about *happened*, in order; *now* is CLOCK_MONOTONIC seconds."""
         told = self._handle(happened, now)
+        told += self.waits.over(lambda key: self.questions.holds(key) or self.answers.holds(key))
         words = self.words()
         if words != self._words:
             self._words = words
             told.append(Publish(words))
         return told
+
+    @property
+    def sounding(self) -> Part | None:
+        """The part last queued, while anything is queued or in the card."""
+        return self._sounding
 
     def words(self) -> ipc.State:
         """Return the daemon in one word each."""
@@ -150,7 +161,7 @@ class Conversation:
             case inputs.LinkLost():
                 return [*self._link_gone(), *self.session.lost(happened), self._microphone()]
             case inputs.LinkFailed():
-                return [*self._link_gone(), *self.session.failed(happened), self._microphone()]
+                return self._link_failed(happened)
             case inputs.DeviceChanged():
                 return self._device(happened)
             case inputs.TimerFired(name):
@@ -172,13 +183,18 @@ class Conversation:
         if self.mute.on:
             # Said before the mute and only now heard by the server.
             self.utterances.discarded = event.item_id
-            return [Send(events.ClearAudio())]
+            # With it the server ended its response, so that answer is over all the same; not so a `say`.
+            generating = self.answers.accepting
+            ended_there = generating is not None and not self.answers.is_ephemeral(generating)
+            cut: list[Effect] = [effects.CutPlayback("server_vad")] if ended_there else []
+            return [*cut, Send(events.ClearAudio())]
         if self.state == Hearing(event.item_id):
             return []
         ended: list[Effect] = []
         if isinstance(self.state, Hearing):
             ended.append(stopped(self.state.item_id, event.audio_start_ms, "silence"))
         self.state = Hearing(event.item_id)
+        self.questions.overtake()
         self.utterances.discarded, self._unwanted = None, False
         return [
             effects.CutPlayback("server_vad"),
@@ -220,16 +236,38 @@ class Conversation:
             return []
         question = self.questions.answered(event, turn_first=self._unwanted)
         request = question.request if question is not None else event.request
-        wanted = question is None or question.wanted
-        if request is None and question is None:
-            wanted, self._unwanted = not self._unwanted, False
-        if not wanted or isinstance(self.state, Hearing):
+        ephemeral = event.conversation_id is None and (
+            question.say if question is not None else event.kind == events.SAY
+        )
+        if not self._may_begin(event, question):
             # Of a turn that is over: the user speaks again, or wants no answer.
-            told = self.answers.rejected(event.response_id, request)
-            return [*told, *self._nothing_expected(), effects.SetTimer(DELTA_TIMER, now + CANCELLED_S)]
-        told = self.answers.created(event.response_id, request)
+            told = self.answers.rejected(event.response_id, request, ephemeral=ephemeral)
+            if self.answers.active == event.response_id:
+                told.append(effects.SetTimer(DELTA_TIMER, now + CANCELLED_S))
+            return [*told, *self._nothing_expected()]
+        answered = [question] if question is not None else self.questions.taken_up()
+        if request is None and answered:
+            request = answered[0].request
+        keys = tuple(each.item_id for each in answered)
+        told = self.answers.created(event.response_id, request, keys, ephemeral=ephemeral)
         self.state = Thinking(event.response_id)
         return [*self._nothing_expected(), effects.SetTimer(DELTA_TIMER, now + DELTA_S), *told]
+
+    def _may_begin(self, event: events.ResponseCreated, question: Question | None) -> bool:
+        """Return whether somebody wants this answer now; a question that it comes too late for waits on."""
+        if question is not None:
+            # What is out of band would speak beside the answer to the user's turn.
+            late = isinstance(self.state, Hearing) or (question.say and question.overtaken)
+            if question.wanted and late:
+                self.questions.put_off(question)
+            return question.wanted and not late
+        if event.kind == events.SAY:
+            # Somebody was told already that nothing came of it.
+            return False
+        wanted = True
+        if event.request is None:
+            wanted, self._unwanted = not self._unwanted, False
+        return wanted and not isinstance(self.state, Hearing)
 
     @property
     def _expecting(self) -> bool:
@@ -262,7 +300,11 @@ class Conversation:
         return told
 
     def _response_done(self, event: events.ResponseDone, now: float) -> list[Effect]:
-        told = [*self._unannounced(event.response_id, now), *self.answers.done(event)]
+        told = self._unannounced(event.response_id, now)
+        if event.status == "failed":
+            error = server_error(event.error_code, event.error_message or "the answer failed", {})
+            self.waits.fail(self.answers.keys(event.response_id), error)
+        told += [*self.answers.done(event), *self.usage.spent(event)]
         if event.error_code in events.FATAL_CODES:
             told.append(effects.FailLink(f"{event.error_code}: {event.error_message}"))
         if self.answers.active is None:
@@ -281,6 +323,7 @@ class Conversation:
         if isinstance(self.state, Hearing | Awaiting):
             return []
         self.state = self._at_rest()
+        self.questions.readmit()
         return self._next_question(now)
 
     def _at_rest(self) -> State:
@@ -306,7 +349,7 @@ class Conversation:
         generating, awaited = self.answers.accepting, isinstance(self.state, Awaiting)
         told: list[Effect] = []
         if generating is not None:
-            if cut.cause != "server_vad":
+            if cut.cause != "server_vad" or self.answers.is_ephemeral(generating):
                 told.append(Send(events.CancelResponse(generating)))
             told.append(effects.SetTimer(DELTA_TIMER, now + CANCELLED_S))
         told += self.answers.cut(cut)
@@ -331,22 +374,32 @@ class Conversation:
         if was_up or not self.session.up:
             return told
         self._fresh = False
-        told += [*self.session.seed(self.memory), self._microphone()]
+        told += [*self.session.seed(self.memory), self._microphone(), *self.waits.session_up()]
         return told + self._settle(now)
 
     def _link_gone(self) -> list[Effect]:
         """The session is gone: what has arrived plays to its end, everything else starts anew."""
         told: list[Effect] = []
+        self.waits.session_left()
         if isinstance(self.state, Hearing):
             told.append(stopped(self.state.item_id, None, "link_lost"))
         self.utterances.discarded, self._unwanted = None, False
         told += [effects.ClearTimer(name) for name in (HEARING_TIMER, RESPONSE_TIMER, DELTA_TIMER, ASK_TIMER)]
+        lost = ipc.Error("not_connected", "the link was lost", retryable=True)
+        self.waits.fail(self.answers.keys(self.answers.active), lost)
         told += [*self.answers.link_lost(), *self.questions.link_lost()]
         if self._fresh:
             self.memory.forget()
         sounding = self._sounding
         self.state = Speaking(sounding.response_id, generating=False) if sounding else Idle()
         return told
+
+    def _link_failed(self, link: inputs.LinkFailed) -> list[Effect]:
+        told = [*self._link_gone(), *self.session.failed(link), self._microphone()]
+        keys, refused = self.waits.session_failed(ipc.Error(link.code, link.reason))
+        for key in keys:
+            self.questions.withdraw(key)
+        return [*told, *refused]
 
     def _link_replaced(self) -> list[Effect]:
         return [*self._link_gone(), self._microphone()] if self.session.up else []
@@ -367,8 +420,9 @@ class Conversation:
         told: list[Effect] = []
         if asked is not None and (error.event_id == asked.event_id or error.code == ALREADY_ACTIVE):
             self.questions.given_up()
+            self.waits.fail([asked.item_id], server_error(error.code, error.message, {}))
             details, told = about(asked), self._asked_in_vain()
-        told.append(Publish(ipc.Error(error.code or "internal", error.message, details=details)))
+        told.append(Publish(server_error(error.code, error.message, details)))
         return told + self._settle(now)
 
     def _asked_in_vain(self) -> list[Effect]:
@@ -380,6 +434,11 @@ class Conversation:
     def _timer(self, name: str, now: float) -> list[Effect]:
         if name in (CONFIGURE_TIMER, CHANGE_TIMER):
             return self.session.timer(name, now)
+        if name.startswith(WAIT_TIMER):
+            key, told = self.waits.expired(name)
+            # What somebody saw time out does not happen later.
+            self.questions.withdraw(key or "")
+            return told
         if name == UNMUTE_TIMER:
             return self._set_mute(False, None, None, now)
         if name == ASK_TIMER:
@@ -397,17 +456,24 @@ class Conversation:
             return []
         if isinstance(self.state, Awaiting):
             self.state = self._at_rest()
-        return [late_error(f"the server began no answer within {RESPONSE_S:.0f} s", about(asked))]
+        error = late(f"the server began no answer within {RESPONSE_S:.0f} s", about(asked))
+        if asked is not None:
+            self.waits.fail([asked.item_id], error)
+        return [Publish(error)]
 
     def _delta_late(self) -> list[Effect]:
+        keys, request = self.answers.keys(self.answers.active), self.answers.request
         expected, told = self.answers.give_up()
         if expected or not told:
             return told
-        return [late_error(f"the server's answer stood still for {DELTA_S:.0f} s"), *told]
+        details = {"request": request} if request else {}
+        error = late(f"the server's answer stood still for {DELTA_S:.0f} s", details)
+        self.waits.fail(keys, error)
+        return [Publish(error), *told]
 
     def _hearing_late(self) -> list[Effect]:
         told = self._discard_utterance("timeout")
-        return [late_error(f"the server heard speech for {HEARING_S:.0f} s"), *told] if told else []
+        return [Publish(late(f"the server heard speech for {HEARING_S:.0f} s")), *told] if told else []
 
     # --------------------------------------------------------------------------- commands
 
@@ -422,39 +488,50 @@ class Conversation:
                 return [*told, effects.Reply(asked.ticket, reply)]
             case commands.Interrupt():
                 return [effects.CutPlayback("command", asked.ticket, asked.request)]
-            case commands.Ask(text):
-                return self._ask(asked, text, now)
-            case commands.Reconnect(fresh):
-                if fresh:
-                    self._fresh = True
-                    self.memory.forget()
-                self.session.request = asked.request
-                return [effects.Reply(asked.ticket, {"accepted": True}), effects.Reconnect()]
+            case commands.Ask(text, wait):
+                return self._ask(asked, self.questions.new(asked.request, text), wait, now)
+            case commands.Say(text, wait):
+                return self._ask(asked, self.questions.new(asked.request, text, say=True), wait, now)
+            case commands.Reconnect(fresh, wait):
+                return self._reconnect(asked, fresh, wait)
             case commands.SetVoice(voice):
                 return self.session.set_voice(asked.ticket, voice, now)
             case commands.Stop():
                 return [effects.Reply(asked.ticket, {"accepted": True}), *self._shutdown("stop")]
-            case commands.Say():
-                return [effects.Refuse(asked.ticket, "internal", "not yet")]
             case _:
                 assert_never(asked.command)
 
-    def _ask(self, asked: inputs.Commanded, text: str, now: float) -> list[Effect]:
+    def _ask(self, asked: inputs.Commanded, question: Question, wait: bool, now: float) -> list[Effect]:
         if not self.session.up:
             reason = f": {self.session.reason}" if self.session.reason else ""
             message = f"no session with the server ({self.session.status}{reason})"
             return [effects.Refuse(asked.ticket, "not_connected", message, retryable=True)]
-        if len(self.questions) >= MOST_WAITING:
+        if self.questions.full:
             message = f"{MOST_WAITING} questions wait already"
             return [effects.Refuse(asked.ticket, "busy", message, retryable=True)]
-        question = self.questions.new(asked.request, text)
-        if isinstance(self.state, Hearing):
+        if wait and self.waits.full:
+            return [too_many_wait(asked.ticket)]
+        if isinstance(self.state, Hearing) and not question.say:
             # The answer to what the user is saying will answer this too.
-            reply = effects.Reply(asked.ticket, {"accepted": True, "queued": 0})
-            return [*self.questions.put(question), reply]
-        self.questions.append(question)
-        told = self._next_question(now)
-        return [*told, effects.Reply(asked.ticket, {"accepted": True, "queued": len(self.questions)})]
+            told, queued = self.questions.absorb(question), 0
+        else:
+            self.questions.append(question)
+            told = self._next_question(now)
+            queued = len(self.questions)
+        if wait:
+            return [*told, *self.waits.add(asked.ticket, question.item_id, asked.expires)]
+        return [*told, effects.Reply(asked.ticket, {"accepted": True, "queued": queued})]
+
+    def _reconnect(self, asked: inputs.Commanded, fresh: bool, wait: bool) -> list[Effect]:
+        if wait and self.waits.full:
+            return [too_many_wait(asked.ticket)]
+        if fresh:
+            self._fresh = True
+            self.memory.forget()
+        self.session.request = asked.request
+        if wait:
+            return [*self.waits.add(asked.ticket, None, asked.expires), effects.Reconnect()]
+        return [effects.Reply(asked.ticket, {"accepted": True}), effects.Reconnect()]
 
     def _set_mute(self, on: bool, for_s: float | None, until: float | None, now: float) -> list[Effect]:
         told = [*self.mute.set(on, for_s, until, now), self._microphone()]

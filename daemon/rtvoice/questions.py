@@ -1,4 +1,4 @@
-"""What was asked in writing: each `ask` from its command until its response has an id. Pure."""
+"""What was asked in writing: each `ask` and `say` from its command until its response has an id. Pure."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ MOST_TRIES = 30
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An `ask`."""
+    """An `ask`, or a `say`."""
 
     request: str | None
     item_id: str
+    """Of the item that an `ask` puts into the conversation; of a `say` only a name."""
     text: str
+    say: bool = False
+    """It is to be said, out of band, and not to be answered."""
     added: bool = False
     """Its item stands in the conversation already; only the answer is to be asked for."""
     told: bool = False
@@ -32,6 +35,8 @@ class Question:
     tries: int = 0
     wanted: bool = True
     """False once it was interrupted: its response is cancelled as soon as it has an id."""
+    overtaken: bool = False
+    """The user has begun to speak since its response was asked for."""
 
 
 class Questions:
@@ -41,37 +46,65 @@ class Questions:
         self.asking: Question | None = None
         """The question whose response was asked for and is not created yet."""
         self._waiting: deque[Question] = deque()
+        self._absorbed: list[Question] = []
+        """In the conversation: the answer to what the user is saying will answer them too."""
         self._memory = memory
         self._counter = 0
+        self._given_back = False
+        """This server gives metadata back."""
 
     def __len__(self) -> int:
         """Return how many wait."""
         return len(self._waiting)
 
-    def new(self, request: str | None, text: str) -> Question:
+    @property
+    def full(self) -> bool:
+        """No further one can wait."""
+        return len(self._waiting) + len(self._absorbed) >= MOST_WAITING
+
+    def holds(self, key: str) -> bool:
+        """Return whether the question of this item id is still to be answered."""
+        known = [*self._waiting, *self._absorbed]
+        if self.asking is not None and self.asking.wanted:
+            known.append(self.asking)
+        return any(question.item_id == key for question in known)
+
+    def new(self, request: str | None, text: str, *, say: bool = False) -> Question:
         """Return a question with an id of its own."""
         self._counter += 1
-        return Question(request, f"ask_{self._counter}", text.strip())
+        return Question(request, f"{'say' if say else 'ask'}_{self._counter}", text.strip(), say)
 
     def append(self, question: Question) -> None:
         """Let *question* wait for its turn."""
         self._waiting.append(question)
 
-    def put(self, question: Question) -> list[Effect]:
-        """Put *question* into the conversation without asking for an answer to it."""
-        self._memory.add(question.item_id, "user").text = question.text
-        told: list[Effect] = [Send(events.CreateItem(question.item_id, "user", question.text))]
-        if not question.told:
-            told.append(Publish(ipc.UserTranscript(question.item_id, question.text, True)))
-        return told
+    def withdraw(self, key: str) -> None:
+        """Forget the question of this item id, if it still waits: nobody wants it any more."""
+        self._waiting = deque(each for each in self._waiting if each.item_id != key)
+
+    def absorb(self, question: Question) -> list[Effect]:
+        """Put *question* into the conversation, beside what the user is saying."""
+        self._absorbed.append(replace(question, added=True, told=True))
+        return self._put(question)
+
+    def taken_up(self) -> list[Question]:
+        """Return the questions that the answer to the user's turn answers too."""
+        absorbed, self._absorbed = self._absorbed, []
+        return absorbed
+
+    def readmit(self) -> None:
+        """No answer to the user's turn will come: what it was to answer too is asked for by itself."""
+        self._waiting.extendleft(reversed(self.taken_up()))
 
     def ask(self) -> list[Effect]:
         """Put the question that waits longest; there must be one, and no active response."""
         question = self._waiting.popleft()
-        told: list[Effect] = [] if question.added else self.put(question)
+        told: list[Effect] = [] if question.added or question.say else self._put(question)
         self._counter += 1
-        event_id = f"ask-{self._counter}"
+        event_id = f"{'say' if question.say else 'ask'}-{self._counter}"
         self.asking = replace(question, added=True, told=True, event_id=event_id, tries=question.tries + 1)
+        if question.say:
+            return [Send(events.CreateSpeech(event_id, question.request, question.text))]
         return [*told, Send(events.CreateResponse(event_id, question.request))]
 
     def answered(self, event: events.ResponseCreated, *, turn_first: bool) -> Question | None:
@@ -81,13 +114,36 @@ class Questions:
         the answer to an utterance is due before.
         """
         asked = self.asking
-        if asked is None or (event.request != asked.request if event.request is not None else turn_first):
+        bare = event.request is None and event.kind is None
+        self._given_back = self._given_back or not bare
+        if asked is None:
+            return None
+        if not bare:
+            ours = event.request == asked.request and (event.kind == events.SAY) == asked.say
+        elif self._given_back and (asked.say or asked.request is not None):
+            ours = False
+        else:
+            ours = not turn_first and not (asked.say and asked.overtaken)
+        if not ours:
             return None
         self.asking = None
         return asked
 
+    def overtake(self) -> None:
+        """The user begins to speak: a response that is not there yet comes too late."""
+        if self.asking is not None:
+            self.asking = replace(self.asking, overtaken=True)
+
+    def put_off(self, question: Question) -> None:
+        """The response to *question* came while the user spoke: it is said, or answered, after that."""
+        if question.say:
+            self._waiting.appendleft(replace(question, overtaken=False, tries=0))
+        else:
+            self._absorbed.insert(0, question)
+
     def interrupt(self) -> None:
         """The answer that was asked for is not wanted any more."""
+        self._absorbed.clear()
         if self.asking is not None:
             self.asking = replace(self.asking, wanted=False)
 
@@ -97,7 +153,7 @@ class Questions:
         if asked is None or asked.tries >= MOST_TRIES:
             return False
         self.asking = None
-        self._waiting.appendleft(asked)
+        self._waiting.appendleft(replace(asked, overtaken=False))
         return True
 
     def given_up(self) -> Question | None:
@@ -107,8 +163,10 @@ class Questions:
 
     def link_lost(self) -> list[Effect]:
         """All that was asked and not begun is asked again in the next session, unless it was interrupted."""
+        self._given_back = False
         asked = self.given_up()
         told: list[Effect] = []
+        self.readmit()
         if asked is not None and asked.wanted:
             self._waiting.appendleft(asked)
         elif asked is not None:
@@ -116,12 +174,21 @@ class Questions:
             told.append(Publish(ipc.Error("not_connected", message, details=about(asked))))
         for question in [each for each in self._waiting if each.added]:
             self._memory.remove(question.item_id)
-        self._waiting = deque(replace(each, added=False, tries=0) for each in self._waiting)
+        self._waiting = deque(replace(each, added=False, tries=0, overtaken=False) for each in self._waiting)
         return told
 
     def forget(self) -> None:
         """The daemon ends: nothing more is asked."""
         self._waiting.clear()
+        self._absorbed.clear()
+
+    def _put(self, question: Question) -> list[Effect]:
+        """Put *question* into the conversation without asking for an answer to it."""
+        self._memory.add(question.item_id, "user").text = question.text
+        told: list[Effect] = [Send(events.CreateItem(question.item_id, "user", question.text))]
+        if not question.told:
+            told.append(Publish(ipc.UserTranscript(question.item_id, question.text, True)))
+        return told
 
 
 def about(question: Question | None) -> dict[str, Any]:

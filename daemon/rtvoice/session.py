@@ -12,6 +12,7 @@ from rtvoice.inputs import Configure, LinkConnecting, LinkFailed, LinkLost
 from rtvoice.ipc import events as ipc
 from rtvoice.memory import Memory
 from rtvoice.realtime import events
+from rtvoice.reports import late
 
 CONFIGURE_S = 5.0
 """How long a server may take to answer ``session.update``."""
@@ -145,7 +146,8 @@ class Session:
     def timer(self, name: str, now: float) -> list[Effect]:
         """One of our timers has run out."""
         if name == CONFIGURE_TIMER and self._configuring:
-            return [effects.DropLink("timeout: no answer to session.update")]
+            message = f"the server did not take the session's configuration within {CONFIGURE_S:.0f} s"
+            return [effects.Publish(late(message)), effects.DropLink(f"timeout: {message}")]
         change = self._changes.end() if name == CHANGE_TIMER else None
         if change is None:
             return []

@@ -125,7 +125,12 @@ def _user_failed(raw: dict[str, Any]) -> ServerEvent:
 
 def _response_created(raw: dict[str, Any]) -> ServerEvent:
     response = raw["response"]
-    return events.ResponseCreated(_text(response, "id"), _request(response))
+    return events.ResponseCreated(
+        response_id=_text(response, "id"),
+        request=_request(response),
+        kind=_text_or_none(_object(response.get("metadata")), "kind"),
+        conversation_id=_text_or_none(response, "conversation_id"),
+    )
 
 
 def _output_item_added(raw: dict[str, Any]) -> ServerEvent:

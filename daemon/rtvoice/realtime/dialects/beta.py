@@ -12,7 +12,7 @@ ASSISTANT_TEXT = "text"
 
 
 def encode(event: ClientEvent) -> dict[str, Any]:
-    """Return *event* as its JSON object; it differs from GA in sessions and assistant text only."""
+    """Return *event* as its JSON object; GA but for sessions, modalities and assistant text."""
     match event:
         case events.UpdateSession(config, event_id):
             return {"type": "session.update", "event_id": event_id, "session": session(config)}
@@ -20,6 +20,8 @@ def encode(event: ClientEvent) -> dict[str, Any]:
             return {"type": "session.update", "event_id": event_id, "session": {"voice": voice}}
         case events.CreateItem():
             return ga.create_item(event, ASSISTANT_TEXT)
+        case events.CreateSpeech():
+            return ga.create_speech(event, {"modalities": ["text", "audio"]})
         case _:
             return ga.encode(event)
 
