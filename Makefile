@@ -10,11 +10,13 @@ RUN_PACKAGES := python3-venv python3-dev gcc libc6-dev portaudio19-dev libasound
 TEST_PACKAGES := pulseaudio pulseaudio-utils
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup run test check clean
+.PHONY: help setup test-setup run test soak bench check clean
 
 help:
 	@echo 'make run     hold a spoken conversation (PROVIDER=openai for the real thing; default: the local toy server)'
 	@echo 'make test    all checks and tests'
+	@echo 'make soak    minutes of abuse: 100,000 events past a stopped subscriber, 100,000 wrong frames'
+	@echo 'make bench   measure the IPC on a quiet machine; writes docs/benchmarks.md'
 	@echo 'make check   ruff, mypy, import-linter'
 	@echo 'make setup   system packages and .venv, nothing else'
 
@@ -87,8 +89,15 @@ CLEAN_ENV = env $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICE)_[A-Z0-9_]*)=.*/-u \
 
 # The real sound devices come last and alone: a busy machine would be measured instead of the daemon.
 test: test-setup check
-	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 2 -m 'not device'
+	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 2 -m 'not device and not soak'
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m device
+
+# One after the other and alone: they measure.
+soak: test-setup
+	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m soak
+
+bench: test-setup
+	$(CLEAN_ENV) PYTHONPATH=tests $(BIN)/python tests/bench/ipc.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
