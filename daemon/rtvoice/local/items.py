@@ -179,9 +179,8 @@ class Conversation:
 CONTENT_OF_ROLE = {"user": "input_text", "system": "input_text", "assistant": "output_text"}
 
 
-def created(item: object) -> Item:
-    """Return the text message that a client wants created, or raise `Refused`."""
-    path = "item"
+def created(item: object, path: str = "item") -> Item:
+    """Return the text message that a client wants created, or raise `Refused`; *path* is where it stands."""
     if item is None:
         raise checks.missing(path)
     fields: dict[str, checks.Check] = {
@@ -195,7 +194,7 @@ def created(item: object) -> Item:
     made: Json = checks.table(fields, "type", "role", "content")(item, None, path)
     item_id = made.get("id") or new_id("item")
     if len(item_id) > LONGEST_ID:
-        raise Refused("string_above_max_length", "Invalid 'item.id': string too long.", "item.id")
+        raise Refused("string_above_max_length", f"Invalid '{path}.id': string too long.", f"{path}.id")
     kind = CONTENT_OF_ROLE[made["role"]]
     text = " ".join(_text(part, kind, f"{path}.content[{n}]") for n, part in enumerate(made["content"]))
     return Item(item_id, made["role"], kind, text)

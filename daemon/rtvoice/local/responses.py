@@ -18,10 +18,14 @@ TOKENS_A_MINUTE = 40_000
 
 @dataclass(slots=True)
 class Response:
-    """A response of the default conversation, and how far its ladder is."""
+    """A response, and how far its ladder is."""
 
-    conversation: Conversation
-    conversation_id: str
+    context: Conversation
+    """What it answers."""
+    conversation: Conversation | None
+    """Where its message goes; None: it is out of band, beside the default conversation."""
+    conversation_id: str | None
+    """None where it is out of band."""
     instructions: str
     modality: str
     """``audio`` or ``text``."""
@@ -31,6 +35,8 @@ class Response:
     id: str = field(default_factory=lambda: new_id("resp"))
     awaiting: set[str] = field(default_factory=set)
     """Items that are still being recognised; the answer is found after them."""
+    script: str | None = None
+    """What it was asked to say word for word, in place of an answer."""
     item: Item | None = None
     """The assistant's message, once it is announced."""
     said: str = ""
@@ -44,15 +50,13 @@ class Response:
         """Announce the assistant's message and its part."""
         kind = "output_audio" if self.modality == "audio" else "output_text"
         item = Item(new_id("item"), "assistant", kind, status="in_progress", begun=False)
-        previous = self.conversation.add(item)
+        ladder = [event("response.output_item.added", response_id=self.id, output_index=0, item=item.wire())]
+        if self.conversation is not None:
+            previous = self.conversation.add(item)
+            ladder.append(event("conversation.item.added", previous_item_id=previous, item=item.wire()))
         self.item = item
-        announced = item.wire()
         item.begun = True
-        return [
-            event("response.output_item.added", response_id=self.id, output_index=0, item=announced),
-            event("conversation.item.added", previous_item_id=previous, item=announced),
-            self._ids("response.content_part.added", part=self._part("")),
-        ]
+        return [*ladder, self._ids("response.content_part.added", part=self._part(""))]
 
     def text(self, sentence: str, marks: tuple[Mark, ...] = ()) -> list[Json]:
         """Stream the words of a sentence, ahead of its audio where there is audio."""
@@ -83,7 +87,7 @@ class Response:
         details: Json | None = {"type": status, "reason": reason} if reason else None
         if failure is not None:
             details = {"type": status, "error": failure}
-        spent = usage(self.instructions, self.conversation, self.item)
+        spent = usage(self.instructions, self.context, self.item)
         ladder.append(event("response.done", response=self._wire(status, details, spent)))
         return ladder
 
@@ -95,11 +99,15 @@ class Response:
             ]
         else:
             ends = [self._ids("response.output_text.done", text=self.said)]
+        if self.conversation is not None:
+            # The real server names no previous item here.
+            told = [event("conversation.item.done", previous_item_id=None, item=item.wire())]
+        else:
+            told = []
         return [
             *ends,
             self._ids("response.content_part.done", part=self._part(self.said)),
-            # The real server names no previous item here.
-            event("conversation.item.done", previous_item_id=None, item=item.wire()),
+            *told,
             event("response.output_item.done", response_id=self.id, output_index=0, item=item.wire()),
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import re
 from collections.abc import Callable, Sequence
@@ -63,6 +64,10 @@ _BEFORE = re.compile(
     r"what (?:did i|have i) (?:just )?(?:say|said|ask|asked)(?: you)?(?: before)?"
     r"|what was my (?:last|previous) (?:question|sentence)"
 )
+_QUOTE = re.compile(r"[\"“«]|(?<!\w)['‘]")
+_CLOSING = {'"': '"', "“": "”", "«": "»", "'": "'", "‘": "’"}
+_SPEAK = re.compile(r"\b(?:say|speak|read|repeat)\b", re.IGNORECASE)
+_WORD_FOR_WORD = re.compile(r"\b(?:exactly|verbatim|word[ -]for[ -]word)\b", re.IGNORECASE)
 _SUM = re.compile(r"(?:what is|what's|whats|how much is|calculate|compute)? ?(?P<sum>.+)")
 
 
@@ -98,6 +103,31 @@ def answer(text: str, history: Sequence[Turn], now: datetime) -> str:
     if total is not None:
         return total
     return _phrase(asked, now)
+
+
+def exactly(instructions: str) -> str | None:
+    """Return the text that *instructions* ask to be said word for word, or None where they ask no such thing.
+
+    The text stands in quotation marks, as a JSON string or as people write
+    it, or behind a colon.
+    """
+    quote = _QUOTE.search(instructions)
+    asked = instructions[: quote.start()] if quote else instructions
+    if not (_SPEAK.search(asked) and _WORD_FOR_WORD.search(asked)):
+        return None
+    if quote is None:
+        return asked.partition(":")[2].strip() or None
+    text = instructions[quote.start() :].strip()
+    if text[0] == '"':
+        try:
+            value, end = json.JSONDecoder(strict=False).raw_decode(text)
+        except ValueError:
+            pass
+        else:
+            if not text[end:].strip(" .!)\n"):
+                return str(value).strip() or None
+    closed = text.rfind(_CLOSING[text[0]], 1)
+    return (text[1:closed] if closed > 0 else text[1:]).strip() or None
 
 
 def greeting() -> str:

@@ -187,7 +187,8 @@ def metadata(value: Any, current: Any, path: str) -> Any:
 
 RESPONSE = table(
     {
-        "conversation": one_of("auto"),
+        "conversation": one_of("auto", "none"),
+        "input": listing(free),
         "instructions": string,
         "metadata": optional(metadata),
         "output_modalities": modalities,

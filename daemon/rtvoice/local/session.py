@@ -17,6 +17,8 @@ from rtvoice.local.voices import Utterance
 from rtvoice.local.wire import Hear, Hush, Json, Output, Refused, Send, Speak, error, event, new_id
 
 LIFETIME_S = 3_600
+MOST_ASIDE = 8
+"""Responses out of band at a time: each has a voice running."""
 
 
 class Session:
@@ -30,6 +32,9 @@ class Session:
         self._conversation_id = new_id("conv")
         self._input = InputBuffer(self._session["audio"]["input"]["turn_detection"])
         self._active: Response | None = None
+        """The response of the default conversation."""
+        self._aside: dict[str, Response] = {}
+        """Responses out of band, by id."""
         self._hearing: dict[str, Json | None] = {}
         """Items that are being recognised, each with the transcription settings of its commit."""
         self._audio_sent = False
@@ -89,36 +94,36 @@ class Session:
             item.text = text or ""
             if transcription is not None:
                 outputs += map(Send, transcribed(item, text, transcription))
-        response = self._active
-        if response is not None and item_id in response.awaiting:
-            response.awaiting.discard(item_id)
-            outputs += self._answer(response)
+        for response in [*([self._active] if self._active else []), *self._aside.values()]:
+            if item_id in response.awaiting:
+                response.awaiting.discard(item_id)
+                outputs += self._answer(response)
         return outputs
 
     def begin_sentence(self, response_id: str, spoken: Utterance) -> list[Output]:
         """Stream the words of the next sentence."""
-        response = self._active
-        if response is None or response.id != response_id:
+        response = self._response(response_id)
+        if response is None:
             return []
         return [Send(one) for one in response.text(spoken.text, spoken.marks)]
 
     def play(self, response_id: str, pcm: bytes) -> list[Output]:
         """Stream the next audio."""
-        response = self._active
-        if response is None or response.id != response_id:
+        response = self._response(response_id)
+        if response is None:
             return []
         self._audio_sent = True
         return [Send(one) for one in response.audio(pcm)]
 
     def finish(self, response_id: str) -> list[Output]:
         """Everything is said."""
-        response = self._active
-        return self._end(response) if response is not None and response.id == response_id else []
+        response = self._response(response_id)
+        return self._end(response) if response is not None else []
 
     def fail(self, response_id: str, message: str) -> list[Output]:
         """It could not be said."""
-        response = self._active
-        if response is None or response.id != response_id:
+        response = self._response(response_id)
+        if response is None:
             return []
         return self._end(
             response, "failed", failure={"type": "server_error", "code": "server_error", "message": message}
@@ -195,8 +200,9 @@ class Session:
         return self._respond(checked)
 
     def _cancel(self, told: Json) -> list[Output]:
-        response, wanted = self._active, told.get("response_id")
-        if response is None or wanted not in (None, response.id):
+        wanted = told.get("response_id")
+        response = self._active if wanted is None else self._response(wanted)
+        if response is None:
             raise Refused("response_cancel_not_active", "Cancellation failed: no active response found")
         return self._end(response, "cancelled", "client_cancelled")
 
@@ -241,26 +247,59 @@ class Session:
 
     # Responses.
 
+    def _response(self, response_id: object) -> Response | None:
+        if self._active is not None and self._active.id == response_id:
+            return self._active
+        return next((each for each in self._aside.values() if each.id == response_id), None)
+
     def _respond(self, wanted: Json) -> list[Output]:
-        if self._active is not None:
+        aside = wanted.get("conversation") == "none"
+        if aside and len(self._aside) >= MOST_ASIDE:
+            message = f"There are {MOST_ASIDE} responses out of band already."
+            raise Refused("rate_limit_exceeded", message, "response.conversation")
+        if not aside and self._active is not None:
             raise Refused(
                 "conversation_already_has_active_response",
                 f"Conversation already has an active response in progress: {self._active.id}. "
                 "Wait until the response is finished before creating a new one.",
             )
         settings = self._session | wanted
+        context = self._context(wanted.get("input"))
         response = Response(
-            self._conversation,
-            self._conversation_id,
+            context,
+            None if aside else self._conversation,
+            None if aside else self._conversation_id,
             settings["instructions"],
             settings["output_modalities"][0],
             self._voice(wanted),
             settings["max_output_tokens"],
             wanted.get("metadata"),
-            awaiting=set(self._hearing),
+            awaiting={item_id for item_id in self._hearing if context.find(item_id) is not None},
+            script=rules.exactly(wanted.get("instructions", "")),
         )
-        self._active = response
+        if aside:
+            self._aside[response.id] = response
+        else:
+            self._active = response
         return [*map(Send, response.created()), *self._answer(response)]
+
+    def _context(self, given: list[Json] | None) -> Conversation:
+        """Return what a response answers: the conversation so far, or the items that it was *given*."""
+        if given is None:
+            return self._conversation
+        context = Conversation()
+        for n, item in enumerate(given):
+            path = f"response.input[{n}]"
+            if item.get("type") != "item_reference":
+                context.add(created(item, path))
+                continue
+            known = self._conversation.find(item.get("id"))
+            if known is None:
+                raise Refused(
+                    "invalid_value", f"Item with item_id '{item.get('id')}' not found.", f"{path}.id"
+                )
+            context.add(known)
+        return context
 
     def _voice(self, wanted: Json) -> Any:
         voice = self._session["audio"]["output"]["voice"]
@@ -272,13 +311,16 @@ class Session:
     def _answer(self, response: Response) -> list[Output]:
         if response.awaiting:
             return []
-        text, history = self._conversation.history()
-        reply = rules.greeting() if text is None else rules.answer(text, history, self._clock())
+        reply = response.script or self._reply(response)
         outputs: list[Output] = [Send(one) for one in response.opened()]
         if response.modality == "text":
             return [*outputs, *map(Send, response.text(reply)), *self._end(response)]
         voice = response.voice if isinstance(response.voice, str) else response.voice["id"]
         return [*outputs, Speak(response.id, reply, voice, self._session["audio"]["output"]["speed"])]
+
+    def _reply(self, response: Response) -> str:
+        text, history = response.context.history()
+        return rules.greeting() if text is None else rules.answer(text, history, self._clock())
 
     def _end(
         self,
@@ -287,7 +329,9 @@ class Session:
         reason: str | None = None,
         failure: Json | None = None,
     ) -> list[Output]:
-        self._active = None
+        if response is self._active:
+            self._active = None
+        self._aside.pop(response.id, None)
         ladder = response.done(status, reason, failure)
         spent = ladder[-1]["response"]["usage"]["total_tokens"]
         hush: list[Output] = [] if status == "completed" else [Hush(response.id)]
