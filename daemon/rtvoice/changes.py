@@ -33,7 +33,8 @@ class Change:
         """Nothing came of the change."""
         if self.ticket is None:
             return []
-        details = {"arg": "voice"} if self.voice is not None and code == "bad_args" else {}
+        arg = "voice" if self.voice is not None else "value"
+        details = {"arg": arg} if code == "bad_args" else {}
         return [Refuse(self.ticket, code, message, retryable, details)]
 
 
