@@ -10,18 +10,19 @@ import numpy as np
 import pytest
 
 from fakes import SimulatedCard, SimulatedClock, WallClock
+from rtvoice.audio.backlog import Backlog
 from rtvoice.audio.duplex import (
     AudioCrashed,
-    Backlog,
     DeviceDown,
     DeviceUp,
     Duplex,
     Microphone,
     PlaybackMoved,
+    Reopen,
     Report,
 )
 from rtvoice.audio.ledger import Drained, PartHeard, Started
-from rtvoice.audio.pcm import WIRE, Card, Part
+from rtvoice.audio.pcm import WIRE, Card, Device, Part
 from rtvoice.audio.playback import Playback
 from rtvoice.errors import AudioError
 
@@ -219,6 +220,7 @@ def test_overrun_is_told_by_the_clock() -> None:
 
     assert card.blocks_lost > 0
     assert it.duplex.stats().overruns == 1
+    assert it.duplex.stats().dropped_input_ms == pytest.approx(10 * card.blocks_lost, abs=10)
 
 
 def test_lateness_alone_is_no_overrun() -> None:
@@ -372,6 +374,60 @@ def test_half_card_is_opened_again_when_the_other_half_is_there_and_nothing_play
 def test_half_card_stays_as_it_is_while_the_other_half_is_missing() -> None:
     it, _ = room(has_output=False)
     it.available = frozenset({"input"})
+
+    it.run(5.0)
+
+    assert len(it.opened) == 1
+
+
+def test_another_card_takes_over_when_it_is_quiet() -> None:
+    it, card = room()
+    other = SimulatedCard(it.clock)
+    other.input = Device("another microphone", HZ, 0.0)
+    it.cards.append(other)
+    it.clock.at(0.1, lambda: it.playback.push(A, level(300), HZ))
+    it.clock.at(0.1, lambda: it.playback.finish(A))
+    it.clock.at(0.2, lambda: it.duplex.reopen(Reopen.WHEN_QUIET))
+
+    it.run(1.0)
+
+    assert np.count_nonzero(np.frombuffer(bytes(card.heard), np.int16)) == WIRE.frames(300)
+    assert card.closed
+    assert other._began < 0.5
+    # Of the speaker nothing changed, so nothing is told.
+    assert it.told()[2:] == [DeviceUp("input", other.input)]
+
+
+def test_another_speaker_takes_over_at_once_and_what_the_old_one_held_is_lost() -> None:
+    it, card = room()
+    other = SimulatedCard(it.clock)
+    it.cards.append(other)
+    it.playback.push(A, level(1000), HZ)
+    heard = []
+
+    def cut_at_the_loss() -> None:
+        down = [r for r in it.told() if isinstance(r, DeviceDown)]
+        heard.append(it.playback.cut(down[0].lost_frames).parts[0])
+        it.playback.push(NEXT, level(100, 2000), HZ)
+        it.playback.finish(NEXT)
+
+    it.clock.at(0.5, lambda: it.duplex.reopen(Reopen.AT_ONCE))
+    it.clock.at(0.6, cut_at_the_loss)
+    it.run(2.0)
+
+    old, new = (np.frombuffer(bytes(each.heard), np.int16) for each in (card, other))
+    down = [r for r in it.told() if isinstance(r, DeviceDown)]
+    assert [(r.direction, r.name, r.status) for r in down] == [("output", "simulated speaker", "lost")]
+    assert heard[0].played_ms == WIRE.ms_of_frames(int(np.count_nonzero(old == 1000)))
+    assert np.count_nonzero(new == 1000) == 0
+    assert np.count_nonzero(new == 2000) == WIRE.frames(100)
+    assert it.told()[-1] == DeviceUp("output", Device("simulated speaker", HZ, 0.0))
+
+
+def test_asking_for_another_card_while_there_is_none_changes_nothing() -> None:
+    it = Room()
+    it.clock.at(0.5, lambda: it.duplex.reopen(Reopen.AT_ONCE))
+    it.clock.at(1.0, lambda: it.cards.append(SimulatedCard(it.clock)))
 
     it.run(5.0)
 

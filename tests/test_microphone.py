@@ -146,3 +146,25 @@ def test_a_new_card_goes_on_at_its_own_rate() -> None:
 
     assert sent[-1] == spoken(1)
     assert len(sent) == 2
+
+
+def test_time_of_a_block_goes_with_it_and_what_was_kept_has_none() -> None:
+    sent: list[AppendAudio] = []
+    microphone = MicrophonePath(sent.append, preroll_ms=60)
+    microphone.block(spoken(1), HZ, 1.0)
+    microphone.set(Gate.OPEN, HZ)
+    microphone.block(spoken(2), HZ, 2.0)
+    microphone.set(Gate.SILENCE, HZ)
+    microphone.block(spoken(3), HZ, 3.0)
+
+    assert [event.read_at for event in sent] == [None, 2.0, 3.0]
+
+
+def test_a_shorter_preroll_keeps_less() -> None:
+    microphone, sent = path(preroll_ms=60)
+    microphone.preroll_ms = 20
+    for number in range(5):
+        microphone.block(spoken(number), HZ)
+    microphone.set(Gate.OPEN, HZ)
+
+    assert sent == [spoken(4)]

@@ -355,6 +355,25 @@ def test_volume_changes_over_a_block() -> None:
     assert take(playback, 10)[-1] == 10_000
 
 
+def test_another_fade_is_for_the_next_cut() -> None:
+    playback = Playback(HZ, fade_ms=5)
+    for ms in (5, 20, 0):
+        playback.set_fade(ms)
+        playback.push(A, level(1000), HZ)
+        playback.take(240)
+        playback.cut()
+
+        assert np.count_nonzero(samples(playback.take(HZ))) == pytest.approx(HZ * ms / 1000, abs=20)
+
+
+def test_newest_block_is_kept_as_it_was_heard() -> None:
+    playback = Playback(HZ, volume_percent=50)
+    playback.push(A, level(1000), HZ)
+    blocks = [playback.take(240) for _ in range(3)]
+
+    assert playback.latest == blocks[-1]
+
+
 def test_volume_above_100_percent_is_clipped_and_does_not_wrap() -> None:
     playback = Playback(HZ, volume_percent=200)
     playback.push(A, level(10, 30_000), HZ)

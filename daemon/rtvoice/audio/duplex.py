@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from enum import Enum, auto
 from threading import Event, Thread
 from typing import Protocol, runtime_checkable
 
+from rtvoice.audio.backlog import Backlog
 from rtvoice.audio.pcm import BLOCK_MS, WIRE, Card, Device, Pcm
 from rtvoice.audio.playback import Playback
 from rtvoice.errors import AudioError
@@ -203,9 +205,9 @@ class Duplex:
             try:
                 self._with_card(card, stopped)
                 if self._reopen is Reopen.AT_ONCE and card.output and self._playback.sounding:
+                    card.close()
                     self._tell_down("output", card.output.name, "lost", "another was chosen", self._fill)
-                    still_until = self._clock() + LOST_GRACE_S
-                    self._without_card(stopped, still_until, still_until)
+                    self._without_card(stopped, self._clock() + LOST_GRACE_S, math.inf)
             except AudioError as error:
                 self._tell_lost(card, str(error))
                 self._without_card(stopped, self._clock() + RETRY_S, self._clock() + LOST_GRACE_S)
@@ -325,36 +327,3 @@ class Duplex:
         if direction not in self._told or self._told[direction]:
             self._told[direction] = None
             self._post(DeviceDown(direction, name, status, reason, lost_frames))
-
-
-class Backlog:
-    """How far the microphone's blocks are behind the clock: what never came was lost in an overrun.
-
-    PyAudio does not tell of overruns. A block may be late, but the least lateness
-    of a second only grows when audio is missing.
-    """
-
-    WINDOW = 100
-    """Blocks: 1 s."""
-    LOSS_S = 0.5 * BLOCK_S
-
-    def __init__(self) -> None:
-        self.overruns = 0
-        self.lost_s = 0.0
-        self.restart(0.0)
-
-    def restart(self, now: float) -> None:
-        """Begin anew with a card opened *now*."""
-        self._began = now
-        self._blocks = 0
-        self._least = self._least_before = float("inf")
-
-    def block(self, now: float) -> None:
-        """Book a block that came *now*."""
-        self._blocks += 1
-        self._least = min(self._least, now - self._began - self._blocks * BLOCK_S)
-        if self._blocks % self.WINDOW == 0:
-            if self._least > self._least_before + self.LOSS_S:
-                self.overruns += 1
-                self.lost_s += self._least - self._least_before
-            self._least_before, self._least = self._least, float("inf")
