@@ -6,11 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from histories import CONFIG, CREATED, LISTENING, LOST, UPDATED, after, effects_of, replies, sent
+from histories import (
+    CONFIG,
+    CREATED,
+    LISTENING,
+    LOST,
+    UPDATED,
+    after,
+    effects_of,
+    published,
+    replies,
+    sent,
+    state,
+)
 from rtvoice.changes import MOST_CHANGES
 from rtvoice.effects import ClearTimer, Refuse, Reply, Send, SetTimer
 from rtvoice.inputs import Begun, Commanded, Configure, Input, LinkConnecting, TimerFired
 from rtvoice.ipc import commands
+from rtvoice.ipc import events as ipc
 from rtvoice.realtime import events
 from rtvoice.session import CHANGE_S
 
@@ -127,3 +140,12 @@ def test_change_that_nobody_waits_for_is_made_all_the_same() -> None:
 
     assert sent(effects_of(conversation, Configure(SLOW))) == [events.UpdateSession(SLOW, "change-2")]
     assert conversation.handle(UPDATED, now=1.0) == [ClearTimer("change")]
+
+
+def test_change_that_the_next_session_refuses_does_not_keep_it_from_coming_up() -> None:
+    conversation = after(*LISTENING, LOST, SET, LinkConnecting(1), CREATED)
+    told = conversation.handle(events.ServerError("decimal_above_max_value", "no", "session-2"), now=1.0)
+
+    assert published(told) == [ipc.Error("bad_args", "the server refused what was changed: no")]
+    assert sent(told) == [events.UpdateSession(CONFIG, "session-3")]
+    assert conversation.handle(UPDATED, now=1.0)[-1] == state("listening")

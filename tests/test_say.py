@@ -185,13 +185,13 @@ def test_answer_to_the_user_is_not_taken_for_the_say_that_was_asked_for() -> Non
     assert published(told) == [ipc.ResponseCreated("r2")]
 
 
-def test_say_of_a_server_that_gives_no_metadata_back_is_known_by_the_order() -> None:
-    told = effects_of(
-        after(*LISTENING, say()), events.ResponseCreated("r1", None), *SAID, *ENDED, drained(A1)
-    )
+def test_say_of_a_server_that_gives_no_metadata_back_is_an_answer_as_any_other() -> None:
+    conversation = after(*LISTENING, say(), events.ResponseCreated("r1", None), *SAID)
+    cut = Cut(heard((A1, 700, 1000)), "server_vad")
+    told = effects_of(conversation, events.SpeechStarted("u2", 100), cut, done("r1", "cancelled"))
 
-    assert published(told)[0] == ipc.ResponseCreated("r1", request="q1")
-    assert sent(told) == [events.CreateItem("said_1", "assistant", TEXT)]
+    assert sent(told) == [events.TruncateItem("a1", 0, 700)]
+    assert published(told)[-1] == ipc.ResponseDone("r1", "cancelled", request="q1")
 
 
 def test_server_that_puts_a_say_into_the_conversation_is_corrected_there() -> None:

@@ -236,9 +236,8 @@ class Conversation:
             return []
         question = self.questions.answered(event, turn_first=self._unwanted)
         request = question.request if question is not None else event.request
-        ephemeral = event.conversation_id is None and (
-            question.say if question is not None else event.kind == events.SAY
-        )
+        # A server that gives no metadata back hardly knows more of what is out of band.
+        ephemeral = event.kind == events.SAY and event.conversation_id is None
         if not self._may_begin(event, question):
             # Of a turn that is over: the user speaks again, or wants no answer.
             told = self.answers.rejected(event.response_id, request, ephemeral=ephemeral)

@@ -44,6 +44,8 @@ class Session:
         """The server owes an answer to our configuration."""
         self._sent = config
         """What this session was configured with; `config` may be newer."""
+        self._proven = config
+        """What the last session ran with; at first what was configured."""
         self._changes = Changes()
         self._events = 0
 
@@ -60,12 +62,8 @@ class Session:
     def created(self, event: events.SessionCreated, now: float) -> list[Effect]:
         """Configure first; until the answer comes the session runs on defaults and hears nothing."""
         self.number += 1
-        self._configuring, self._sent = True, self.config
         self.session_id, self.expires_at = event.session_id, event.expires_at
-        return [
-            Send(events.UpdateSession(self.config, self._event_id("session"))),
-            effects.SetTimer(CONFIGURE_TIMER, now + CONFIGURE_S),
-        ]
+        return self._configure(now)
 
     def updated(self, event: events.SessionUpdated, now: float) -> list[Effect]:
         """The server took a configuration: the first opens the session, a later one changed it."""
@@ -74,7 +72,7 @@ class Session:
         self.voice = event.voice or self.config.voice
         if self.up:
             return self._changed(event.voice, now)
-        self._configuring = False
+        self._configuring, self._proven = False, self._sent
         self.session_id = event.session_id or self.session_id
         self.expires_at = event.expires_at or self.expires_at
         self.model = event.model or self.model
@@ -138,6 +136,11 @@ class Session:
                 told = change.refused("bad_args", error.message)
             return [effects.ClearTimer(CHANGE_TIMER), *told, *self._next_change(now)]
         if error.event_id is not None and error.event_id.startswith("session-") and not self.up:
+            if self._sent != self._proven:
+                # Changed while no server could object; better the old configuration than no session.
+                self.config = self._proven
+                message = f"the server refused what was changed: {error.message}"
+                return [effects.Publish(ipc.Error("bad_args", message)), *self._configure(now)]
             return [effects.FailLink(f"the server refused the session's configuration: {error.message}")]
         if error.code == "session_expired":
             return [effects.DropLink("session_expired")]
@@ -166,6 +169,13 @@ class Session:
             "expires_at": self.expires_at,
             "reason": self.reason,
         }
+
+    def _configure(self, now: float) -> list[Effect]:
+        self._configuring, self._sent = True, self.config
+        return [
+            Send(events.UpdateSession(self.config, self._event_id("session"))),
+            effects.SetTimer(CONFIGURE_TIMER, now + CONFIGURE_S),
+        ]
 
     def _change(self, change: Change, now: float) -> list[Effect]:
         if not self.up:
@@ -197,6 +207,7 @@ class Session:
         self._keep(change)
         if change.voice is not None:
             self.voice = voice or change.voice
+        self._proven = replace(self.config, voice=self.voice)
         return [effects.ClearTimer(CHANGE_TIMER), *change.done("now"), *self._next_change(now)]
 
     def _keep(self, change: Change) -> None:
