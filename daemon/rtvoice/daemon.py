@@ -347,10 +347,10 @@ class Daemon:
         self._publisher.close(self._reason)
         await self._link.flush(FLUSH_S)
         link.cancel()
-        await self._desk.close()
         try:
             async with asyncio.timeout(CLOSE_S):
                 stopped = asyncio.to_thread(self._audio.stop)
-                await asyncio.gather(link, stopped, self._server.stop(), return_exceptions=True)
+                closing = (link, stopped, self._server.stop(), self._desk.close())
+                await asyncio.gather(*closing, return_exceptions=True)
         except TimeoutError:
             log.warning("stopping.left_behind")
