@@ -10,6 +10,8 @@ from rtvoice.realtime import events
 from rtvoice.realtime.events import ClientEvent, ServerEvent
 
 DELTA_MS = 200
+FASTEST = 1.5
+"""Speed that a session can have."""
 DELTA = b"\x10\x27" * WIRE.frames(DELTA_MS)
 
 
@@ -20,6 +22,11 @@ class Habits:
     gives_metadata_back: bool = True
     announces_responses: bool = True
     ends_cancelled_responses: bool = True
+
+    @property
+    def speaks_out_of_band(self) -> bool:
+        """Those that can tell nobody which response is which refuse it."""
+        return self.gives_metadata_back and self.announces_responses
 
 
 @dataclass
@@ -39,6 +46,10 @@ class ModelServer:
         self.told: deque[ServerEvent] = deque([events.SessionCreated(f"sess_{number}", None, "ga")])
         """On its way to the client."""
         self.active: Response | None = None
+        self.asides: list[Response] = []
+        """Out of band, and still being made."""
+        self.beside: set[str] = set()
+        """All responses that ever were out of band."""
         self.speaking: str | None = None
         """The utterance that the user is in."""
         self.audio_ms: dict[str, int] = {}
@@ -82,6 +93,14 @@ class ModelServer:
         for _ in range(items):
             self._plan_item(response, deltas)
 
+    def say(self, request: str | None) -> None:
+        """Speak out of band, beside whatever else is made."""
+        response = Response(self._id("s"), request)
+        self.asides.append(response)
+        self.beside.add(response.response_id)
+        self.told.append(events.ResponseCreated(response.response_id, request, events.SAY))
+        self._plan_item(response, 3)
+
     def _plan_item(self, response: Response, deltas: int) -> None:
         part = Part(response.response_id, self._id("a"))
         response.plan.append(events.OutputItemAdded(part.response_id, part.item_id, "message"))
@@ -92,8 +111,13 @@ class ModelServer:
         response.plan.append(events.TextDone(part.response_id, part.item_id, "word " * deltas, False))
 
     def generate(self, most: int = 1) -> None:
-        """Send the next of the active response."""
+        """Send the next of every response."""
         for _ in range(most):
+            for aside in list(self.asides):
+                if aside.plan:
+                    self.told.append(aside.plan.popleft())
+                else:
+                    self._end_aside(aside, "completed", None)
             if self.active is None:
                 return
             if not self.active.plan:
@@ -114,14 +138,19 @@ class ModelServer:
         back = response.request if self.habits.gives_metadata_back else None
         self.told.append(events.ResponseDone(response.response_id, status, reason, request=back))
 
+    def _end_aside(self, response: Response, status: str, reason: str | None) -> None:
+        self.asides.remove(response)
+        if status == "completed" or self.habits.ends_cancelled_responses:
+            self.told.append(
+                events.ResponseDone(response.response_id, status, reason, request=response.request)
+            )
+
     # ------------------------------------------------------------ when told
 
     def take(self, event: ClientEvent) -> None:
         match event:
-            case events.UpdateSession(config):
-                self.told.append(
-                    events.SessionUpdated(f"sess_{self.number}", None, config.voice, "m", 24_000, 24_000)
-                )
+            case events.UpdateSession(config, event_id):
+                self._update(config, event_id)
             case events.UpdateVoice(voice):
                 self.told.append(events.SessionUpdated(None, None, voice, None, 24_000, 24_000))
             case events.ClearAudio():
@@ -141,6 +170,11 @@ class ModelServer:
                 self.items.remove(item_id)
             case events.CreateResponse(event_id, request):
                 self._create_response(event_id, request)
+            case events.CreateSpeech(event_id, request):
+                self._create_speech(event_id, request)
+            case events.CancelResponse(response_id) if response_id in self.beside:
+                for aside in [each for each in self.asides if each.response_id == response_id]:
+                    self._end_aside(aside, "cancelled", "client_cancelled")
             case events.CancelResponse(response_id):
                 if self.active is not None and self.active.response_id == response_id:
                     self._end("cancelled", "client_cancelled")
@@ -150,6 +184,19 @@ class ModelServer:
                     )
             case events.AppendAudio():
                 raise AssertionError("audio goes another way")
+
+    def _update(self, config: events.SessionConfig, event_id: str) -> None:
+        if config.speed > FASTEST:
+            self.told.append(events.ServerError("decimal_above_max_value", "no", event_id))
+        else:
+            session_id = f"sess_{self.number}"
+            self.told.append(events.SessionUpdated(session_id, None, config.voice, "m", 24_000, 24_000))
+
+    def _create_speech(self, event_id: str, request: str | None) -> None:
+        if self.habits.speaks_out_of_band:
+            self.say(request)
+        else:
+            self.told.append(events.ServerError("unknown_parameter", "no such thing", event_id))
 
     def _create_response(self, event_id: str, request: str | None) -> None:
         self.creations += 1

@@ -18,7 +18,7 @@ from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.realtime import events
 from rtvoice.realtime.events import ClientEvent
-from rtvoice.session import CONFIGURE_TIMER, CHANGE_TIMER
+from rtvoice.session import CHANGE_TIMER, CONFIGURE_TIMER
 from rtvoice.states import Awaiting, Hearing, Listening, Speaking, Thinking
 
 
@@ -114,7 +114,7 @@ class World:
     def _send(self, event: ClientEvent) -> None:
         if self.server is None:
             return
-        if isinstance(event, events.CreateResponse):
+        if isinstance(event, events.CreateResponse | events.CreateSpeech):
             assert not self.creating, "a second response was asked for"
             assert not (self.opened - self.dead), "a response was asked for while one is active"
             self.creating = True
@@ -158,7 +158,12 @@ class World:
         cut_items = {each.part.item_id for each in cut.heard.parts}
         for item_id in cut_items:
             assert corrected[item_id] == (item_id in known)
-        cancels = [each for each in sent(told) if isinstance(each, events.CancelResponse)]
+        beside = self.server.beside if self.server else set()
+        cancels = [
+            each
+            for each in sent(told)
+            if isinstance(each, events.CancelResponse) and each.response_id not in beside
+        ]
         assert not cancels or cut.cause != "server_vad", "the server cancels by itself"
         for each in cut.heard.parts:
             assert each.played_ms <= each.received_ms
@@ -188,6 +193,7 @@ class World:
             assert CONFIGURE_TIMER in self.timers
         if talk.session._changes.current is not None:
             assert CHANGE_TIMER in self.timers
+        assert len(talk.waits._waits) <= len(self.unanswered)
         unfinished = [key for key, answer in talk.answers._answers.items() if not answer.done]
         assert unfinished == ([talk.answers.active] if talk.answers.active else [])
         assert talk.answers.accepting in (None, talk.answers.active)
@@ -195,15 +201,25 @@ class World:
 
     # ------------------------------------------------------------- commands
 
-    def command(self, command: commands.Command, until: float | None = None) -> str:
+    def command(
+        self, command: commands.ForConversation, until: float | None = None, expires_s: float | None = None
+    ) -> str:
         self.tickets += 1
         self.unanswered.add(self.tickets)
         request = f"q{self.tickets}"
         heard, up = isinstance(self.conversation.state, Hearing), self.conversation.session.up
-        self.dispatch(inputs.Commanded(self.tickets, request, command, until))
-        if isinstance(command, commands.Ask) and up and len(self.conversation.questions) < 100:
-            self.asked[request] = heard
+        expires = None if expires_s is None else self.now + expires_s
+        self.dispatch(inputs.Commanded(self.tickets, request, command, until, expires))
+        asks = isinstance(command, commands.Ask | commands.Say) and not command.wait
+        if asks and up and len(self.conversation.questions) < 100:
+            self.asked[request] = heard and isinstance(command, commands.Ask)
         return request
+
+    def configure(self, speed: float) -> None:
+        """Run with another configuration; the server refuses what is too fast."""
+        self.tickets += 1
+        self.unanswered.add(self.tickets)
+        self.dispatch(inputs.Configure(replace(CONFIG, speed=speed), self.tickets))
 
     # ----------------------------------------------------------------- link
 
@@ -235,7 +251,11 @@ class World:
             begins = events.ResponseCreated | events.ServerError
             if isinstance(event, begins) or not self.habits.announces_responses:
                 self.creating = False
-            unheard = isinstance(event, events.OutputItemAdded) and event.response_id in self.dead
+            unheard = (
+                isinstance(event, events.OutputItemAdded)
+                and event.response_id in self.dead
+                and event.response_id not in self.server.beside
+            )
             self.dispatch(event)
             if unheard and isinstance(event, events.OutputItemAdded):
                 assert events.DeleteItem(event.item_id) in self.to_server, "nobody will hear it"

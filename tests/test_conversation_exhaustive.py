@@ -31,7 +31,7 @@ from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.mute import TIMER as UNMUTE_TIMER
 from rtvoice.realtime import events
-from rtvoice.session import CONFIGURE_TIMER, CHANGE_TIMER
+from rtvoice.session import CHANGE_TIMER, CONFIGURE_TIMER
 from rtvoice.states import Awaiting, Hearing, Speaking, Thinking
 
 STATES: dict[str, tuple[Input, ...]] = {

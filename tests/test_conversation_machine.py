@@ -136,9 +136,38 @@ class ConversationMachine(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ commands
 
-    @rule()
-    def ask(self) -> None:
-        self.world.command(commands.Ask("what?"))
+    @rule(waits=st.booleans(), expires_s=st.sampled_from([None, 3.0, 40.0]))
+    def ask(self, waits: bool, expires_s: float | None) -> None:
+        self.world.command(commands.Ask("what?", wait=waits), expires_s=expires_s)
+
+    @rule(waits=st.booleans(), expires_s=st.sampled_from([None, 3.0, 40.0]))
+    def say(self, waits: bool, expires_s: float | None) -> None:
+        self.world.command(commands.Say("Dinner is ready.", wait=waits), expires_s=expires_s)
+
+    @precondition(lambda self: self.ready and self.world.habits.speaks_out_of_band)
+    @rule(generated=st.integers(0, 9), how=st.sampled_from(["speech", "interrupt", "ask", "mute"]))
+    def disturbed_say(self, generated: int, how: str) -> None:
+        """A say as far as this, and then something else."""
+        world, server = self.world, self.world.server
+        assert server
+        world.command(commands.Say("Dinner is ready.", wait=True))
+        world.server_reads(10)
+        if world.server is not server:
+            return
+        server.generate(generated)
+        world.client_reads(generated)
+        if how == "speech" and world.server is server and server.speaking is None:
+            server.speech()
+        if how == "interrupt":
+            world.command(commands.Interrupt())
+        if how == "ask":
+            world.command(commands.Ask("and?", wait=True))
+        if how == "mute":
+            world.command(commands.Mute("toggle"))
+
+    @rule(speed=st.sampled_from([0.8, 1.2, 9.0]))
+    def configure(self, speed: float) -> None:
+        self.world.configure(speed)
 
     @rule(
         command=st.sampled_from(
@@ -150,7 +179,7 @@ class ConversationMachine(RuleBasedStateMachine):
             ]
         )
     )
-    def command(self, command: commands.Command) -> None:
+    def command(self, command: commands.ForConversation) -> None:
         self.world.command(command)
 
     @precondition(lambda self: self.eventful)
@@ -159,9 +188,9 @@ class ConversationMachine(RuleBasedStateMachine):
         self.world.command(commands.Interrupt())
 
     @precondition(lambda self: self.eventful)
-    @rule(fresh=st.booleans())
-    def reconnect(self, fresh: bool) -> None:
-        self.world.command(commands.Reconnect(fresh))
+    @rule(fresh=st.booleans(), waits=st.booleans())
+    def reconnect(self, fresh: bool, waits: bool) -> None:
+        self.world.command(commands.Reconnect(fresh, wait=waits), expires_s=30.0 if waits else None)
 
     @rule()
     def mute_for_a_time(self) -> None:
