@@ -128,3 +128,50 @@ def test_forgotten_words_are_told_to_nobody_even_when_they_are_still_to_be_heard
 
     assert memory.seeds() == []
     assert memory.get("a1") is sounding
+
+
+def test_history_is_what_was_said_in_words() -> None:
+    memory = Memory()
+    memory.add("u1", "user").text = "Count."
+    memory.add("u2", "user")
+    answer = memory.add("a1", "assistant")
+    answer.text, answer.heard = "one two three", "one two"
+    memory.add("a2", "assistant").text = "four"
+
+    assert memory.history(None) == {
+        "items": [
+            {"item_id": "u1", "role": "user", "text": "Count.", "heard": None},
+            {"item_id": "a1", "role": "assistant", "text": "one two three", "heard": "one two"},
+            {"item_id": "a2", "role": "assistant", "text": "four", "heard": None},
+        ],
+        "more": False,
+    }
+
+
+def test_history_tells_the_newest_and_whether_there_is_more() -> None:
+    memory = Memory()
+    for number in range(4):
+        memory.add(f"u{number}", "user").text = f"word {number}"
+    newest = memory.history(2)
+
+    assert ([each["item_id"] for each in newest["items"]], newest["more"]) == (["u2", "u3"], True)
+    assert memory.history(4)["more"] is False
+    assert memory.history(500)["more"] is False
+
+
+def test_history_keeps_the_ids_that_the_events_told_when_a_new_session_has_others() -> None:
+    memory = Memory()
+    item = memory.add("a1", "assistant")
+    item.text = item.heard = "Hello."
+    item.item_id = "seed_2_0"
+
+    assert memory.history(None)["items"][0]["item_id"] == "a1"
+
+
+def test_history_ends_with_a_fresh_session() -> None:
+    memory = Memory()
+    memory.add("u1", "user").text = "Count."
+    memory.add("a1", "assistant").text = "still sounding"
+    memory.forget()
+
+    assert memory.history(None) == {"items": [], "more": False}
