@@ -10,7 +10,7 @@ from itertools import islice
 MOST_BYTES = 16 << 20
 """16 MiB of bodies: 5,000 events of 300 bytes are 1.5 MB, so only a flood of huge ones comes near it."""
 PAGE_EVENTS = 500
-PAGE_BYTES = 1 << 18
+PAGE_BYTES = 1 << 16
 """A page ends sooner with big events: a client that never reads its replies must not fill our memory."""
 
 
