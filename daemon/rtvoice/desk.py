@@ -60,8 +60,8 @@ class Desk:
     failed: Callable[[BaseException], None]
     """Told of a bug."""
     _later: set[asyncio.Task[None]] = field(default_factory=set)
-    _before: dict[int, Value] = field(default_factory=dict)
-    """By ticket: the value that is in force again if the server refuses the new one."""
+    _asked: dict[int, tuple[Value, Value]] = field(default_factory=dict)
+    """By ticket: the value before a `set` that the server has to take, and the new one."""
 
     def serve(self, ticket: int, request: Request) -> None:
         """Take a command; a `CommandError` is its reply."""
@@ -93,13 +93,14 @@ class Desk:
 
     def reply(self, ticket: int, data: dict[str, Any]) -> None:
         """Answer for the conversation: it was carried out."""
-        self._before.pop(ticket, None)
+        if values := self._asked.pop(ticket, None):
+            self.live.put(values[1])
         self.control.reply(ticket, data)
 
     def refuse(self, ticket: int, error: CommandError) -> None:
         """Answer for the conversation: it was not carried out."""
-        if before := self._before.pop(ticket, None):
-            self.live.put(before)
+        if values := self._asked.pop(ticket, None):
+            self.live.put(values[0])
         self.control.refuse(ticket, error)
 
     def reload(self) -> replies.Reload:
@@ -142,7 +143,7 @@ class Desk:
     def _set(self, ticket: int, key: str, given: object) -> None:
         value = self.live.parsed(key, given)
         if key in SESSION_KEYS:
-            self._before[ticket] = self.live.value(key)
+            self._asked[ticket] = (self.live.value(key), Value(key, value, BY_SET))
             self.live.put(Value(key, value, BY_SET))
             self._apply({key}, ticket, {"key": key, "value": value})
         else:
