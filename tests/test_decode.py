@@ -90,6 +90,16 @@ GA: list[tuple[str, dict[str, Any], ServerEvent]] = [
         events.ResponseCreated("r1", "q1"),
     ),
     (
+        "response.created",
+        {"response": {"id": "r1", "conversation_id": None, "metadata": {"request": "q1", "kind": "say"}}},
+        events.ResponseCreated("r1", "q1", "say"),
+    ),
+    (
+        "response.created",
+        {"response": {"id": "r1", "conversation_id": "conv_1", "metadata": None}},
+        events.ResponseCreated("r1", None, None, "conv_1"),
+    ),
+    (
         "response.output_item.added",
         {"response_id": "r1", "item": {"id": "a1", "type": "message"}},
         events.OutputItemAdded("r1", "a1", "message"),
