@@ -1,4 +1,4 @@
-"""The command ``rtctl``: arguments, exit status, and nothing that makes it start slowly."""
+"""The command ``rtctl``: runs one verb and tells what came of it; imports nothing that starts slowly."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import contextlib
 import io
 import json
 import os
-import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rtctl.client import Client
-from rtvoice import __version__
+from rtctl.asking import TIMEOUT_S, Asking
+from rtctl.output import colored, encoded, nearest, put, say
+from rtctl.verbs import parser
 from rtvoice.errors import (
     INTERNAL,
     INTERRUPTED,
+    NO,
     OK,
     STATUS_OF_CODE,
     USAGE,
@@ -27,16 +28,18 @@ from rtvoice.errors import (
     PermissionRefusedError,
     RtvoiceError,
 )
-from rtvoice.paths import check_runtime_dir_of_daemon, runtime_dir
+from rtvoice.paths import runtime_dir
 
-TIMEOUT_S = 3.0
-SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600}
 CODE_OF_ERROR: dict[type[RtvoiceError], str] = {
     NotRunningError: "not_running",
     PermissionRefusedError: "no_permission",
     ConfigError: "bad_configuration",
 }
 """What ``--json`` calls the errors that no daemon sent."""
+
+
+class UsageError(Exception):
+    """What was typed makes no sense, with or without a daemon."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,13 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             # An old locale is no reason for a traceback.
             stream.reconfigure(errors="backslashreplace")
     try:
-        options = _parse(words)
-        if isinstance(options, int):
-            return options
-        try:
-            return _run(options)
-        except RtvoiceError as error:
-            return _tell(error, options.json)
+        return _told(words)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -62,44 +59,56 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
 
 
+def _told(words: list[str]) -> int:
+    """Run *words*; tell what went wrong."""
+    try:
+        options = _parse(words)
+    except UsageError as error:
+        return _misused(str(error), "--json" in words)
+    if options is None:
+        return OK
+    try:
+        return _run(options)
+    except UsageError as error:
+        return _misused(str(error), options.json)
+    except RtvoiceError as error:
+        return _tell(error, options.json)
+
+
+def _parse(words: list[str]) -> argparse.Namespace | None:
+    """Return the options; None once the help or the version is told."""
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            return parser().parse_args(words)
+    except SystemExit as end:
+        if end.code == OK:
+            return None
+        # argparse tells the usage, then "rtctl mute: error: …": the mistake alone is what helps.
+        problem = told.getvalue().rstrip().partition("error: ")[2]
+        raise UsageError(f"{problem}; see rtctl --help") from None
+
+
 def _run(options: argparse.Namespace) -> int:
     if options.runtime_dir is not None and options.system:
-        return _misused("--runtime-dir and --system exclude each other", options.json)
-    # Told before the connect: a wrong name is a mistake with or without a daemon.
-    if options.command == "events" and (problem := _unknown_event(options.names)):
-        return _misused(problem, options.json)
-    directory = runtime_dir(options.runtime_dir, os.environ, system=options.system)
-    check_runtime_dir_of_daemon(directory, options.system)
-    client = Client(directory, options.timeout)
-    if options.command == "events":
-        return _follow(client, options)
+        raise UsageError("--runtime-dir and --system exclude each other")
+    match options.command:
+        case "schema" | "completions":
+            return _print_shipped(options)
+        case "events" | "wait" | "watch":
+            return _follow(options)
     command, args = _wire(options)
-    data = client.request(command, args)
-    if options.quiet:
-        return OK
+    directory = runtime_dir(options.runtime_dir, os.environ, system=options.system)
+    with Asking(directory, system=options.system) as daemon:
+        data = daemon.request(command, args, _limit_s(options)).data
+    if options.command == "is-muted":
+        return _answer_muted(data, options)
     if options.json:
-        _say(_json(data))
-        return OK
-    from rtctl import show
+        say(encoded(data), options)
+    elif not options.quiet:
+        from rtctl import show
 
-    if command == "status":
-        _say(show.status_screen(data, time.time(), _colored(options)))
-    else:
-        _say(show.line_of(command, data, time.time()))
-    return OK
-
-
-def _follow(client: Client, options: argparse.Namespace) -> int:
-    """Print events until there were as many as wanted: JSON lines, or readable ones on a terminal."""
-    from rtctl.show import event_line
-
-    as_json = options.json or not _is_terminal(sys.stdout)
-    color = _colored(options)
-    for number, event in enumerate(client.follow(options.names), 1):
-        if not options.quiet:
-            _say(_json(event) if as_json else event_line(event, color))
-        if number == options.count:
-            break
+        say(show.screen(command, args, data, time.time(), colored(options)), options)
     return OK
 
 
@@ -111,121 +120,76 @@ def _wire(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
             return "mute", args if options.for_s is None else {**args, "for_s": options.for_s}
         case "unmute":
             return "mute", {"mode": "off"}
-        case "ask":
-            return "ask", {"text": " ".join(options.text)}
+        case "is-muted":
+            return "status", {}
+        case "volume":
+            return "volume", options.percent or {}
+        case "say" | "ask":
+            args = {"text": " ".join(options.text)}
+            return options.command, {**args, "wait": True} if options.wait else args
         case "reconnect":
-            return "reconnect", {"fresh": options.fresh}
+            args = {"fresh": options.fresh}
+            return "reconnect", {**args, "wait": True} if options.wait else args
         case "set-voice":
             return "set-voice", {"voice": options.voice}
+        case "set":
+            return "set", {"key": options.key, "value": options.value}
+        case "get":
+            return "get", {"key": options.key}
+        case "set-device":
+            return "set-device", {"direction": options.direction, "name": options.name}
+        case "history":
+            return "history", {} if options.last is None else {"last": options.last}
         case command:
             return str(command), {}
 
 
-def _parse(words: list[str]) -> argparse.Namespace | int:
-    """Return the options; or the exit status, once the help, the version or the mistake is told."""
-    told = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(told):
-            return _parser().parse_args(words)
-    except SystemExit as end:
-        if end.code == OK:
-            return OK
-        # argparse tells the usage, then "rtctl mute: error: …": the mistake alone is what helps.
-        problem = told.getvalue().rstrip().partition("error: ")[2]
-        return _misused(f"{problem}; see rtctl --help", "--json" in words)
+def _limit_s(options: argparse.Namespace) -> float | None:
+    """Return how many seconds the command may take; None: for ever."""
+    if options.timeout is None:
+        return None if getattr(options, "wait", False) else TIMEOUT_S
+    return float(options.timeout)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "rtctl", description="Control rtvoiced, the voice daemon.", allow_abbrev=False
-    )
-    parser.add_argument("--version", action="version", version=f"rtctl {__version__}")
-    _add_globals(parser, {"runtime_dir": None, "system": False, "timeout": TIMEOUT_S})
-    parser.set_defaults(json=False, quiet=False, color="auto")
-    verbs = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+def _follow(options: argparse.Namespace) -> int:
+    from rtctl import following
 
-    def verb(name: str, text: str) -> argparse.ArgumentParser:
-        made = verbs.add_parser(
-            name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False
-        )
-        _add_globals(made, {})
-        return made
-
-    verb("hello", "tell who is there: versions, pid, run")
-    verb("status", "show everything that is true now")
-    mute = verb("mute", "switch the microphone off")
-    mute.add_argument("mode", nargs="?", choices=("on", "off", "toggle"), default="on", help="default: on")
-    mute.add_argument(
-        "--for", dest="for_s", type=seconds, metavar="D", help="unmute after 90, 90s, 10m or 2h"
-    )
-    verb("unmute", "switch the microphone on")
-    verb("interrupt", "silence the assistant now")
-    verb("ask", "put a text to the assistant").add_argument("text", nargs="+", metavar="TEXT")
-    fresh = verb("reconnect", "open a new session")
-    fresh.add_argument("--fresh", action="store_true", help="one that knows nothing of the conversation")
-    verb("set-voice", "speak with another voice until the daemon ends").add_argument("voice", metavar="VOICE")
-    verb("stop", "end the daemon")
-    events = verb("events", "print events as they come: JSON lines, or readable ones on a terminal")
-    events.add_argument("names", nargs="*", metavar="NAME", help="only events of these names")
-    events.add_argument("--count", type=_positive, metavar="N", help="end after N events")
-    return parser
+    # Told before the connect: a wrong name is a mistake with or without a daemon.
+    if problem := following.objection(options):
+        raise UsageError(problem)
+    match options.command:
+        case "events":
+            return following.print_events(options)
+        case "wait":
+            return following.wait(options)
+        case _:
+            return following.watch(options)
 
 
-def _add_globals(parser: argparse.ArgumentParser, defaults: dict[str, Any]) -> None:
-    """Add the flags that stand before or behind the command.
+def _print_shipped(options: argparse.Namespace) -> int:
+    from pathlib import Path
 
-    Behind it they have no default, which would overwrite what stood before.
-    """
+    if options.command == "completions":
+        file = {"bash": "rtctl.bash", "zsh": "_rtctl", "fish": "rtctl.fish"}[options.shell]
+        text = (Path(__file__).with_name("completions") / file).read_text("utf-8")
+        say(encoded({"shell": options.shell, "text": text}) if options.json else text.rstrip("\n"), options)
+        return OK
+    from rtvoice.ipc.schema import schemas
 
-    def add(*names: str, **kind: Any) -> None:
-        parser.add_argument(*names, default=argparse.SUPPRESS, **kind)
-
-    add("--runtime-dir", metavar="DIR", help="where the daemon's sockets are")
-    add("--system", action="store_true", help="talk to the system's service")
-    add(
-        "--timeout", type=_timeout, metavar="S", help=f"seconds to wait for an answer; default: {TIMEOUT_S:g}"
-    )
-    add("--json", action="store_true", help="print JSON, errors too")
-    add("-q", "--quiet", action="store_true", help="print nothing but errors")
-    add("--color", choices=("auto", "always", "never"), help="default: auto, on a terminal")
-    parser.set_defaults(**defaults)
+    known = schemas()
+    name = options.message
+    if name is not None and name not in known:
+        raise UsageError(f"no message is called {name!r}; the nearest is {nearest(name, known)!r}")
+    say(json.dumps(known if name is None else known[name], indent=2), options)
+    return OK
 
 
-def seconds(text: str) -> float:
-    """Return a duration in seconds: ``90``, ``90s``, ``10m``, ``2h``."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not found or not float(found[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 90, 90s, 10m or 2h")
-    return float(found[1]) * SECONDS_OF_UNIT[found[2]]
-
-
-def _timeout(text: str) -> float:
-    value = seconds(text)
-    # poll() takes milliseconds as a C int; a day is more than anybody waits.
-    if value > 86400:
-        raise argparse.ArgumentTypeError("at most a day")
-    return value
-
-
-def _positive(text: str) -> int:
-    if not re.fullmatch(r"0*[1-9]\d{0,17}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return int(text)
-
-
-def _unknown_event(names: Sequence[str]) -> str | None:
-    """Return what is wrong with the first of *names* that is no event's, or None."""
-    if not names:
-        return None
-    from difflib import get_close_matches
-
-    from rtvoice.ipc.events import EVENTS
-
-    for name in names:
-        if name not in EVENTS:
-            near = get_close_matches(name, EVENTS, 1, 0)[0]
-            return f"no event is called {name!r}; the nearest is {near!r}"
-    return None
+def _answer_muted(data: Mapping[str, Any], options: argparse.Namespace) -> int:
+    muted = data.get("muted") is True
+    if options.exit_status:
+        return OK if muted else NO
+    say(encoded({"muted": muted}) if options.json else ("muted" if muted else "not muted"), options)
+    return OK
 
 
 def _tell(error: RtvoiceError, as_json: bool) -> int:
@@ -237,7 +201,7 @@ def _tell(error: RtvoiceError, as_json: bool) -> int:
         code, status = CODE_OF_ERROR.get(type(error), "internal"), error.status
         wire = {"code": code, "message": str(error), "retryable": False, "details": {}}
     if as_json:
-        _say(_json({"ok": False, "error": wire}))
+        put(encoded({"ok": False, "error": wire}))
     else:
         line = "".join(char if char.isprintable() else " " for char in str(error))
         print(f"rtctl: {line}", file=sys.stderr)
@@ -247,33 +211,10 @@ def _tell(error: RtvoiceError, as_json: bool) -> int:
 def _misused(problem: str, as_json: bool) -> int:
     if as_json:
         wire = {"code": "usage", "message": problem, "retryable": False, "details": {}}
-        _say(_json({"ok": False, "error": wire}))
+        put(encoded({"ok": False, "error": wire}))
     else:
         print(f"rtctl: {problem}", file=sys.stderr)
     return USAGE
-
-
-def _json(message: dict[str, Any]) -> str:
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    return json.dumps(message, ensure_ascii=encoding.lower().replace("-", "") != "utf8")
-
-
-def _say(text: str) -> None:
-    """Print a line at once: a bar or a pipe behind us waits for it."""
-    print(text, flush=True)
-
-
-def _colored(options: argparse.Namespace) -> bool:
-    if options.color == "auto":
-        return (
-            _is_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        )
-    return bool(options.color == "always")
-
-
-def _is_terminal(stream: Any) -> bool:
-    # Python sets a stream that was closed before the start (`>&-`) to None.
-    return stream is not None and bool(stream.isatty())
 
 
 if __name__ == "__main__":

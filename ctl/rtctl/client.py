@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -177,7 +178,12 @@ class Client:
     # Events
 
     def events(
-        self, *names: str, snapshot: bool = False, since: int | None = None, patient: bool = False
+        self,
+        *names: str,
+        snapshot: bool = False,
+        since: int | None = None,
+        patient: bool = False,
+        timeout_s: float | None = None,
     ) -> Iterator[Item]:
         """Yield the events called *names* (none: all that are counted) for ever: see `rtctl.follow`.
 
@@ -186,39 +192,40 @@ class Client:
         `Restarted` when it answers again. *since* starts behind that number
         of the present run, *snapshot* with a `Snapshot`. The first join
         raises what a command does; *patient*: it says `Gone` and goes on
-        trying.
+        trying. After *timeout_s* in all `CommandError` ``timeout`` is raised.
         """
         follower = Follower(names, snapshot=snapshot, since=since)
+        over = _Deadline(timeout_s)
         joined_once, join_s = False, FIRST_LOOK_S if patient else self._timeout_s
         while True:
             try:
                 with self._subscribed(follower.topics) as stream:
-                    self._await_welcome(stream, follower, join_s)
-                    yield from follower.joined(*self._snapshot(follower))
+                    self._await_welcome(stream, follower, over.at_most(join_s))
+                    yield from follower.joined(*self._snapshot(follower, over))
                     joined_once = True
-                    yield from self._followed(stream, follower)
+                    yield from self._followed(stream, follower, over)
             except RtvoiceError as error:
-                if not is_passing(error) or not (joined_once or patient):
+                if over.passed or not is_passing(error) or not (joined_once or patient):
                     raise
                 yield from follower.lost(str(error))
             join_s = self._timeout_s
-            time.sleep(LOOK_S)
+            time.sleep(over.at_most(LOOK_S))
 
-    def _followed(self, stream: Connection, follower: Follower) -> Iterator[Item]:
+    def _followed(self, stream: Connection, follower: Follower, over: _Deadline) -> Iterator[Item]:
         """Yield what comes until the daemon is gone."""
         while follower.following:
             if follower.missing:
-                yield from self._repaired(follower)
+                yield from self._repaired(follower, over)
             elif follower.stale:
-                yield from follower.refreshed(*self._snapshot(follower))
-            elif (frames := stream.receive(self._silence_s)) is None:
-                yield from follower.lost(f"the daemon fell silent {self._silence_s:g} s ago")
-            else:
+                yield from follower.refreshed(*self._snapshot(follower, over))
+            elif (frames := stream.receive(over.at_most(self._silence_s))) is not None:
                 yield from follower.take(frames[0], message_of(frames[-1]))
+            elif not over.passed:
+                yield from follower.lost(f"the daemon fell silent {self._silence_s:g} s ago")
 
-    def _repaired(self, follower: Follower) -> Iterator[Item]:
+    def _repaired(self, follower: Follower, over: _Deadline) -> Iterator[Item]:
         try:
-            page = self.request("replay", follower.replay_args)
+            page = self.request("replay", follower.replay_args, timeout_s=over.at_most(self._timeout_s))
         except CommandError as error:
             if is_passing(error):
                 raise
@@ -239,6 +246,25 @@ class Client:
                 return
         raise no_welcome(timeout_s)
 
-    def _snapshot(self, follower: Follower) -> tuple[str, int, replies.Status | None]:
-        reply = self.request("snapshot")
+    def _snapshot(self, follower: Follower, over: _Deadline) -> tuple[str, int, replies.Status | None]:
+        reply = self.request("snapshot", timeout_s=over.at_most(self._timeout_s))
         return reply.run, reply.seq, typed(replies.Status, reply.data) if follower.wants_snapshot else None
+
+
+class _Deadline:
+    """When following has to end, if ever."""
+
+    def __init__(self, timeout_s: float | None) -> None:
+        self._timeout_s = timeout_s
+        self._at = math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+    @property
+    def passed(self) -> bool:
+        return time.monotonic() >= self._at
+
+    def at_most(self, limit_s: float) -> float:
+        """Return *limit_s*, or the seconds that are left; raises ``timeout`` where none are."""
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise CommandError("timeout", f"it did not happen within {self._timeout_s:g} s", retryable=True)
+        return min(limit_s, left)

@@ -47,6 +47,21 @@ class Snapshot:
     seq: int
     run: str
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """The data that a `state` event would have now."""
+        now = self.status
+        return {
+            "conversation": now.conversation,
+            "muted": now.muted,
+            "push_to_talk": now.push_to_talk,
+            "connection": now.connection.status,
+            "input": now.input.status,
+            "output": now.output.status,
+            "voice": now.connection.voice,
+            "provider": now.connection.provider,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

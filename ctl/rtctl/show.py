@@ -53,7 +53,7 @@ def status_screen(data: dict[str, Any], now: float, color: bool = False) -> str:
     rows = [
         ("conversation", painted(plain(data.get("conversation", "unknown")), BOLD, color)),
         ("microphone", _microphone(data, now, color)),
-        ("speaker", _device(data.get("output"), color)),
+        ("speaker", _speaker(data, color)),
         ("connection", _connection(_object(data, "connection"), now, color)),
         ("response", _response(data.get("response"))),
         ("daemon", _daemon(data)),
@@ -64,32 +64,55 @@ def status_screen(data: dict[str, Any], now: float, color: bool = False) -> str:
     return "\n".join(f"{painted(f'{name:<13}', DIM, color)} {text}" for name, text in rows)
 
 
-def line_of(command: str, data: dict[str, Any], now: float) -> str:
-    """Return one short line that tells what a command did; empty where there is nothing to tell."""
+def screen(command: str, args: dict[str, Any], data: dict[str, Any], now: float, color: bool = False) -> str:
+    """Return what a person reads of a command's answer: a table, or one line that tells what it did."""
+    match command:
+        case "status" | "snapshot":
+            return status_screen(data, now, color)
+        case "mute":
+            return _muted(data, now)
+        case "history" | "stats" | "devices":
+            from rtctl import tables
+
+            return tables.table(command, data, now, color)
+        case "say" | "ask" | "reconnect" if args.get("wait"):
+            return {"say": "said", "ask": "answered", "reconnect": "connected"}[command]
     lines: dict[str, Callable[[dict[str, Any]], str]] = {
         "hello": _hello,
         "interrupt": _interrupted,
-        "ask": _asked,
+        "volume": lambda data: f"volume {data.get('percent')} %",
+        "say": lambda data: _queued("told", data),
+        "ask": lambda data: _queued("asked", data),
         "reconnect": lambda _: "reconnecting",
         "set-voice": _voice,
+        "set": _set,
+        "get": _get,
+        "set-device": _set_device,
+        "reload": _reloaded,
         "stop": lambda _: "the daemon is stopping",
     }
-    if command == "mute":
-        return _muted(data, now)
     return plain(lines[command](data)) if command in lines else json.dumps(data, ensure_ascii=False)
 
 
-def event_line(event: dict[str, Any], color: bool = False) -> str:
+def event_line(name: str, data: dict[str, Any], unix_s: float, color: bool = False) -> str:
     """Return an event as ``14:05:12.672 interrupt             cause=command …``; what is null is left out."""
-    name, seconds = plain(event.get("event")), float(event.get("time", 0))
-    stamp = time.strftime("%H:%M:%S", time.localtime(seconds)) + f".{int(seconds * 1000) % 1000:03}"
     fields = " ".join(
         f"{painted(plain(key) + '=', DIM, color)}{_value(value)}"
-        for key, value in _object(event, "data").items()
+        for key, value in data.items()
         if value is not None
     )
-    shown = painted(f"{name:<20}", COLOR_OF_EVENT.get(name, BOLD), color)
-    return f"{painted(stamp, DIM, color)} {shown} {fields}".rstrip()
+    return _stamped(name, fields, unix_s, color, COLOR_OF_EVENT.get(name, BOLD))
+
+
+def told_line(name: str, text: str, unix_s: float, color: bool = False) -> str:
+    """Return a line about the events themselves: ``14:05:12.672 gap                 events 7 to 9 …``."""
+    return _stamped(name, plain(text), unix_s, color, RED if name in ("gap", "gone") else YELLOW)
+
+
+def _stamped(name: str, text: str, unix_s: float, color: bool, name_color: str) -> str:
+    stamp = time.strftime("%H:%M:%S", time.localtime(unix_s)) + f".{int(unix_s * 1000) % 1000:03}"
+    shown = painted(f"{plain(name):<20}", name_color, color)
+    return f"{painted(stamp, DIM, color)} {shown} {text}".rstrip()
 
 
 def _value(value: object) -> str:
@@ -110,6 +133,12 @@ def _microphone(data: dict[str, Any], now: float, color: bool) -> str:
     until = data.get("muted_until")
     muted = f"muted until {clock(until, now)}" if until else "muted"
     return f"{painted(muted, YELLOW, color)}, {device}"
+
+
+def _speaker(data: dict[str, Any], color: bool) -> str:
+    volume = data.get("volume_percent")
+    level = "" if volume in (None, 100) else f", volume {volume} %"
+    return f"{_device(data.get('output'), color)}{level}"
 
 
 def _device(device: Any, color: bool) -> str:
@@ -179,14 +208,41 @@ def _interrupted(data: dict[str, Any]) -> str:
     return f"interrupted after {data.get('played_ms', 0)} ms, {data.get('dropped_ms', 0)} ms dropped"
 
 
-def _asked(data: dict[str, Any]) -> str:
-    return "asked; it waits for its turn" if data.get("queued") else "asked"
+def _queued(done: str, data: dict[str, Any]) -> str:
+    return f"{done}; it waits for its turn" if data.get("queued") else done
 
 
 def _voice(data: dict[str, Any]) -> str:
+    return f"voice {data.get('voice')}{_when(data)}"
+
+
+def _set(data: dict[str, Any]) -> str:
+    return f"{data.get('key')} = {_value(data.get('value'))}{_when(data)}"
+
+
+def _get(data: dict[str, Any]) -> str:
+    return f"{data.get('key')} = {_value(data.get('value'))}  ({data.get('origin', 'unknown')})"
+
+
+def _set_device(data: dict[str, Any]) -> str:
+    which = "microphone" if data.get("direction") == "input" else "speaker"
+    return f"{which} {data.get('name') or 'of the system'}"
+
+
+def _reloaded(data: dict[str, Any]) -> str:
+    changed, restart = data.get("changed") or [], data.get("restart") or []
+    if not changed:
+        return "nothing changed"
+    now = [key for key in changed if key not in restart]
+    parts = [f"changed: {', '.join(now)}"] if now else []
+    parts += [f"wants a restart: {', '.join(restart)}"] if restart else []
+    return "; ".join(parts)
+
+
+def _when(data: dict[str, Any]) -> str:
     when = {
         "now": "",
         "next_session": " from the next session on",
         "after_swap": " once the session is swapped",
     }
-    return f"voice {data.get('voice')}{when.get(str(data.get('applied', 'now')), '')}"
+    return when.get(str(data.get("applied", "now")), "")
