@@ -45,7 +45,10 @@ class Session:
         self._sent = config
         """What this session was configured with; `config` may be newer."""
         self._proven = config
-        """What the last session ran with; at first what was configured."""
+        """What the last session began with; at first what was configured.
+
+        Not what it was changed to: a late answer to a change that timed out would pass for the next one's.
+        """
         self._changes = Changes()
         self._events = 0
 
@@ -207,7 +210,6 @@ class Session:
         self._keep(change)
         if change.voice is not None:
             self.voice = voice or change.voice
-        self._proven = replace(self.config, voice=self.voice)
         return [effects.ClearTimer(CHANGE_TIMER), *change.done("now"), *self._next_change(now)]
 
     def _keep(self, change: Change) -> None:
