@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,9 @@ def open_card(input_name, output_name):
     return card
 
 portaudio.open_card = open_card
-listing = "import json; print(" + repr(json.dumps([asdict(each) for each in DEVICES])) + ")"
+found = repr(json.dumps([asdict(each) for each in DEVICES]))
+slow = "os.path.exists(os.environ['HOME'] + '/slow')"
+listing = f"import os, time; time.sleep({{slow}}); print({{found}})"
 devicelist.DeviceList.__init__.__defaults__ = ((sys.executable, "-c", listing), 30.0)
 sys.exit(program.main())
 """
@@ -128,6 +131,17 @@ def test_the_same_device_disturbs_nothing_and_one_that_is_not_there_is_told(here
         assert daemon.data("devices")["output"] == ""
         assert daemon.named("interrupt") == []
         assert [each for each in daemon.named("device") if each["seq"] > before] == []
+
+
+def test_what_was_given_up_before_the_list_came_does_not_happen_later(here: Room) -> None:
+    with talking(here) as (daemon, _seat):
+        (here.path / "slow").touch()
+        asked = daemon.post("set-device", direction="output", name="ear", expires=time.monotonic() + 0.5)
+
+        assert daemon.reply(asked)["error"]["code"] == "expired"
+        assert daemon.data("devices")["output"] == ""
+        assert daemon.named("interrupt") == []
+        assert names(daemon) == ("desk", "loudspeaker")
 
 
 def test_the_list_tells_what_each_device_can_do(here: Room) -> None:

@@ -188,6 +188,17 @@ def test_reload_applies_what_can_change_and_a_broken_file_changes_nothing(here: 
         assert daemon.data("get", key="audio.input")["value"] is None
 
 
+def test_reload_tells_the_server_what_concerns_it(here: Room, server: Stage) -> None:
+    file = configured(here, "")
+    with Running(here, "--url", server.url, "--audio", "none", "--config", str(file)) as daemon:
+        daemon.until(connection="up")
+        seat = server.seat()
+        configured(here, '[session]\ninstructions = "Be brief."\n')
+
+        assert daemon.data("reload") == {"changed": ["session.instructions"], "restart": []}
+        assert seat.sent(UPDATE, 2)["session"]["instructions"] == "Be brief."
+
+
 def test_a_daemon_whose_terminal_goes_away_ends_and_does_not_listen_on(here: Room) -> None:
     ours, theirs = pty.openpty()
     # setsid -c makes the terminal its controlling one, as a login does.

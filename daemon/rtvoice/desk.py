@@ -85,7 +85,7 @@ class Desk:
             case commands.Devices():
                 self._answer_later(ticket, self._devices())
             case commands.SetDevice(direction, name):
-                self._answer_later(ticket, self._set_device(direction, name[:MOST_NAME]))
+                self._answer_later(ticket, self._set_device(direction, name[:MOST_NAME], request.expires))
             case commands.History(last):
                 self.control.reply(ticket, self.conversation.memory.history(last))
             case _:
@@ -216,11 +216,14 @@ class Desk:
         except AudioError as error:
             raise CommandError("audio_unavailable", str(error), retryable=True) from None
 
-    async def _set_device(self, direction: str, name: str) -> dict[str, Any]:
+    async def _set_device(self, direction: str, name: str, expires: float | None) -> dict[str, Any]:
         if settings.card(self.live.now)[0] not in ("auto", "portaudio"):
             card = self.live.now.audio.card
             raise CommandError("not_allowed", f"audio.card is {card!r}: there are no devices to choose from")
         found = await self._found()
+        if expires is not None and time.monotonic() >= expires:
+            # Whoever asked has given up meanwhile.
+            raise CommandError("expired", "the list of devices came too late", retryable=True)
         try:
             device = chosen(found, direction, name)
         except AudioError as error:
