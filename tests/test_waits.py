@@ -243,6 +243,12 @@ def test_session_that_was_to_be_replaced_is_not_the_new_one() -> None:
     assert replies(effects_of(conversation, LOST, *AGAIN)) == [{"accepted": True}]
 
 
+def test_reconnect_between_two_attempts_is_answered_by_the_next_session() -> None:
+    conversation = after(*LISTENING, LOST, RECONNECT)
+
+    assert replies(effects_of(conversation, *AGAIN)) == [{"accepted": True}]
+
+
 def test_reconnect_that_fails_says_why() -> None:
     told = after(*LISTENING, RECONNECT).handle(LinkFailed("HTTP 401", 600.0, "auth_failed"), now=1.0)
 

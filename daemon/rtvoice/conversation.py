@@ -157,6 +157,7 @@ class Conversation:
             case events.ServerError():
                 return self._server_error(happened, now)
             case inputs.LinkConnecting():
+                self.waits.session_left()
                 return [*self._link_replaced(), *self.session.connecting(happened)]
             case inputs.LinkLost():
                 return [*self._link_gone(), *self.session.lost(happened), self._microphone()]
