@@ -168,6 +168,17 @@ def test_say_that_comes_beside_the_answer_to_the_user_does_not_end_it() -> None:
     assert sent(conversation.handle(done("r2"), now=1.0)) == [events.CreateSpeech("say-3", "q1", TEXT)]
 
 
+def test_say_waits_for_an_answer_that_came_after_its_time() -> None:
+    late = (TimerFired("response.created"), events.ResponseCreated("r2", "q2"))
+    conversation = after(*LISTENING, ask("And?", "q2", 2), say(), *late)
+
+    assert sent(conversation.handle(created(), now=16.0)) == [events.CancelResponse("r1")]
+    assert conversation.state == Thinking("r2")
+    assert sent(effects_of(conversation, done("r1", "cancelled"), done("r2"))) == [
+        events.CreateSpeech("say-5", "q1", TEXT)
+    ]
+
+
 def test_answer_that_nobody_asked_for_ends_a_say() -> None:
     told = effects_of(after(*SAYING, *SAID), events.ResponseCreated("r2", None))
 

@@ -256,8 +256,9 @@ class Conversation:
     def _may_begin(self, event: events.ResponseCreated, question: Question | None) -> bool:
         """Return whether somebody wants this answer now; a question that it comes too late for waits on."""
         if question is not None:
-            # What is out of band would speak beside the answer to the user's turn.
-            late = isinstance(self.state, Hearing) or (question.say and question.overtaken)
+            # Out of band, it would speak beside the answer to the user's turn, or to a late one.
+            beside = question.overtaken or self.answers.accepting is not None
+            late = isinstance(self.state, Hearing) or (question.say and beside)
             if question.wanted and late:
                 self.questions.put_off(question)
             return question.wanted and not late
