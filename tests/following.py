@@ -148,6 +148,10 @@ def standstill(running: Running, flood: Flood, words: int, per_s: float) -> Stan
         asker.ask("mute")
         last = asker.ask("hello")["seq"]
         account = subscriber.account()
+    # Another subscriber, which reads late but was never stopped, has them all.
+    running.wait("state", muted=True)
+    numbers = [event["seq"] for event in running.events]
+    assert numbers == list(range(numbers[0], last + 1))
     return Standstill(account, last, growth, took_ms)
 
 

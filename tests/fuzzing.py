@@ -30,13 +30,6 @@ NOWHERE = ("--url", "ws://127.0.0.1:9/v1/realtime", "--audio", "none", "--log-le
 GROWTH_MB = 10.0
 """What the daemon may have grown by once it has seen each kind: the allocator's, not the frames'."""
 HTTP = b"GET /status HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n"
-REFUSED_AS = {
-    "json": {"bad_request"},
-    "version": {"unsupported_protocol"},
-    "command": {"unknown_command", "bad_request"},
-    "schema": {"bad_args", "bad_request"},
-}
-"""The codes that may answer a frame that is wrong in this place."""
 
 
 @dataclass(frozen=True)
@@ -53,23 +46,24 @@ class Frame:
 def judged(body: bytes) -> Frame:
     """Return a frame with the codes that may answer it, by the schemas and not by the daemon's code."""
     try:
-        request = json.loads(body.decode("utf-8"))
-    except ValueError:
-        request = None
+        return Frame(body, frozenset(_refused_as(body)))
     except RecursionError:
         # Where exactly JSON is too deep depends on who reads it; so deep nothing is right.
         return Frame(body, frozenset({"bad_request", "bad_args"}))
+
+
+def _refused_as(body: bytes) -> set[str]:
+    try:
+        request = json.loads(body.decode("utf-8"))
+    except ValueError:
+        request = None
     if len(body) > MAX_REQUEST_BYTES or not isinstance(request, dict):
-        wrong = "json"
-    elif request.get("v", VERSION) != VERSION or isinstance(request.get("v"), bool):
-        wrong = "version"
-    elif not isinstance(request.get("command"), str) or request["command"] not in COMMANDS:
-        wrong = "command"
-    elif problems(f"request.{request['command']}", request):
-        wrong = "schema"
-    else:
-        return Frame(body, frozenset())
-    return Frame(body, frozenset(REFUSED_AS[wrong]))
+        return {"bad_request"}
+    if request.get("v", VERSION) != VERSION or isinstance(request.get("v"), bool):
+        return {"unsupported_protocol"}
+    if not isinstance(request.get("command"), str) or request["command"] not in COMMANDS:
+        return {"unknown_command", "bad_request"}
+    return {"bad_args", "bad_request"} if problems(f"request.{request['command']}", request) else set()
 
 
 # Frames by chance

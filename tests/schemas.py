@@ -14,8 +14,35 @@ from rtvoice.ipc.schema import generate
 
 Message = dict[str, Any]
 
-VERBS = {"unmute": "mute", "events": "events"}
-"""What rtctl prints the data of, where the verb is no command's name."""
+VERBS = {
+    "unmute": "mute",
+    **{name: name for name in ("events", "wait", "watch", "is-muted", "schema", "completions")},
+}
+"""What rtctl prints, where the verb is no command's name."""
+
+
+def _object(**properties: Message) -> Message:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
+OWN: dict[str, Message] = {
+    "rtctl.events": {
+        "oneOf": [
+            _object(gap=_object(run=TEXT, since=NUMBER, until=NUMBER, names={"type": "array"})),
+            _object(gone=_object(reason=TEXT)),
+            _object(back=_object(run=TEXT)),
+            _object(restarted=_object(run=TEXT)),
+            _object(snapshot=_object(status={"type": "object"}, seq=NUMBER, run=TEXT)),
+        ]
+    },
+    "rtctl.wait": {**generate()["event.state"]["properties"]["data"]},
+    "rtctl.watch": _object(text=TEXT, tooltip=TEXT, **{"class": {}}),
+    "rtctl.is-muted": _object(muted={"type": "boolean"}),
+    "rtctl.schema": {"type": "object"},
+    "rtctl.completions": _object(shell=TEXT, text=TEXT),
+}
+"""What rtctl tells by itself."""
 
 
 def problems(name: str, message: object) -> list[str]:
@@ -55,19 +82,24 @@ def check_reply(request: Message | None, reply: Message) -> None:
 def check_rtctl(words: Sequence[str], printed: str) -> list[Message]:
     """See that each line that ``rtctl --json WORDS`` printed is as its schema says; return all.
 
-    A line is an error, an event, or the data of the command's reply; what else
-    rtctl tells by itself has to be JSON.
+    A line is an error, an event, the data of the command's reply, or what
+    rtctl tells by itself; `schema` prints one object on many lines.
     """
-    verb = next((VERBS.get(word, word) for word in words if word in VERBS or word in COMMANDS), None)
-    messages: list[Message] = [json.loads(line) for line in printed.splitlines()]
+    verb = next((VERBS.get(word, word) for word in words if word in VERBS or word in COMMANDS), "")
+    messages: list[Message]
+    messages = (
+        [json.loads(printed)] if verb == "schema" else [json.loads(line) for line in printed.splitlines()]
+    )
     for message in messages:
         if message.get("ok") is False:
             _check("rtctl.error", message)
-        elif verb == "events":
+        elif verb == "events" and "event" in message:
             check_event(None, message)
-        elif verb is not None:
+        elif verb in COMMANDS:
             envelope = {"v": 1, "id": None, "ok": True, "run": "00000000", "seq": 0, "data": message}
             _check(f"reply.{verb}", envelope)
+        else:
+            _check(f"rtctl.{verb}", message)
     return messages
 
 
@@ -78,4 +110,4 @@ def _check(name: str, message: Message) -> None:
 
 @cache
 def _validators() -> dict[str, Draft202012Validator]:
-    return {name: Draft202012Validator(schema) for name, schema in generate().items()}
+    return {name: Draft202012Validator(schema) for name, schema in (generate() | OWN).items()}

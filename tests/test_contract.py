@@ -31,6 +31,30 @@ RIGHT: dict[str, dict[str, Any]] = {
 }
 """For each command, args that can be carried out."""
 
+VERBS = """\
+hello
+status
+mute --for 10m
+is-muted
+unmute
+volume 50
+interrupt
+ask say hello
+reconnect --fresh
+set-voice kal
+set interruption.fade_ms 10
+get interruption.fade_ms
+devices
+history
+stats
+reload
+events --since 0 --count 5
+events heartbeat --snapshot --count 1
+wait connection=up
+schema event.state
+completions bash
+""".splitlines()
+
 
 def test_every_command_is_carried_out_and_answered_as_its_schema_says() -> None:
     assert set(RIGHT) == set(COMMANDS)
@@ -48,3 +72,22 @@ def test_every_command_is_carried_out_and_answered_as_its_schema_says() -> None:
         # Without a card there are no devices to choose from.
         assert refused == {"set-device": "not_allowed"}
         running.stop(lambda: running.data("stop"))
+
+
+def test_every_json_output_of_rtctl_is_as_its_schema_says() -> None:
+    """`Room.rtctl` holds each line that is printed against its schema."""
+    with room() as here, Running(here, *LOCAL) as running:
+        running.until(connection="up")
+        told = {verb: here.rtctl("--json", *verb.split()) for verb in VERBS}
+        wrong = {
+            verb: here.rtctl("--json", *verb.split())
+            for verb in ("set no.key 1", "dance", "set-device input x")
+        }
+        running.stop(lambda: here.rtctl("--json", "stop"))
+        gone = here.rtctl("--json", "status")
+
+    assert {verb: (each.returncode, each.stderr) for verb, each in told.items()} == dict.fromkeys(
+        VERBS, (0, "")
+    )
+    assert [(each.returncode, each.stderr) for each in wrong.values()] == [(65, ""), (2, ""), (77, "")]
+    assert (gone.returncode, gone.stderr) == (69, "")
