@@ -146,15 +146,18 @@ class Peer:
         self.socket.send_multipart(list(frames))
 
     async def frames(self) -> list[bytes]:
-        return await asyncio.to_thread(self._frames)
+        """Return the next message: an event, or a reply whose data are a test's own."""
+        frames = await asyncio.to_thread(self._frames)
+        message = json.loads(frames[-1])
+        if "event" in message:
+            check_event(frames[0], message)
+        else:
+            check_reply(None, message)
+        return frames
 
     async def message(self) -> dict[str, Any]:
         """Return the JSON of the next message's last frame."""
         message: dict[str, Any] = json.loads((await self.frames())[-1])
-        if "event" in message:
-            check_event(None, message)
-        else:
-            check_reply(None, message)
         return message
 
     async def ask(self, command: str, *, request_id: str | None = None, **args: Any) -> dict[str, Any]:
