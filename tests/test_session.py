@@ -48,7 +48,7 @@ from rtvoice.inputs import Begun, Commanded, Cut, Input, LinkConnecting, LinkFai
 from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.realtime import events
-from rtvoice.session import CONFIGURE_S, CHANGE_S
+from rtvoice.session import CHANGE_S, CONFIGURE_S
 from rtvoice.states import Awaiting, Idle, Listening, Speaking
 
 CONNECTING: tuple[Input, ...] = (Begun(), LinkConnecting(0))

@@ -185,9 +185,9 @@ class Conversation:
             # Said before the mute and only now heard by the server.
             self.utterances.discarded = event.item_id
             # With it the server ended its response, so that answer is over all the same; not so a `say`.
-            generating = self.answers.accepting
-            ended_there = generating is not None and not self.answers.is_ephemeral(generating)
-            cut: list[Effect] = [effects.CutPlayback("server_vad")] if ended_there else []
+            audible = self._sounding.response_id if self._sounding is not None else None
+            goes_on = self.answers.is_ephemeral(self.answers.accepting or audible)
+            cut: list[Effect] = [] if goes_on else [effects.CutPlayback("server_vad")]
             return [*cut, Send(events.ClearAudio())]
         if self.state == Hearing(event.item_id):
             return []
