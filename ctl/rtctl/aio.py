@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -197,7 +197,7 @@ class AsyncClient:
 
     async def events(
         self, *names: str, snapshot: bool = False, since: int | None = None, patient: bool = False
-    ) -> AsyncIterator[Item]:
+    ) -> AsyncGenerator[Item, None]:
         """Yield the events as `rtctl.client.Client.events` does.
 
         Close the iterator (`contextlib.aclosing`) where it is left early.
