@@ -179,6 +179,8 @@ def idle_subscribers(size: Size) -> list[Row]:
         words = ("--url", flood.url, "--log-level", "error")
         with Running(here, *words, environ=environ) as running:
             running.until(connection="up", input="open", output="open")
+            # The first answer teaches the daemon how much this card has to hold.
+            _interrupted(running, flood, card, "resp_warm")
             for number in range(size.answers):
                 heard[0].append(_interrupted(running, flood, card, f"resp_{number}_alone"))
                 with counting(here.run, IDLE):
