@@ -235,7 +235,8 @@ def test_what_a_slow_subscriber_lost_is_repaired_or_a_gap(
         items = client.events(*names, snapshot=True)
         kinds = [next(items)]  # Joined.
         flooded = threading.Event()
-        act(lambda: [flood(daemon, count), flooded.set()])
+        act(lambda: flood(daemon, count))
+        act(flooded.set)
         assert flooded.wait(20)
         while not (isinstance(kinds[-1], Event) and kinds[-1].seq == count):
             kinds.append(next(items))

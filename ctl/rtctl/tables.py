@@ -33,7 +33,7 @@ def table(command: str, data: dict[str, Any], now: float, color: bool) -> str:
 
 def transcript(data: dict[str, Any], columns: int, color: bool) -> str:
     """Return who said what, wrapped below its first word; of a cut answer the words that were heard."""
-    lines = [painted("…          older ones: --last N", DIM, color)] if data.get("more") else []
+    lines = [painted("…          there are older ones", DIM, color)] if data.get("more") else []
     for item in data.get("items") or []:
         role = str(item.get("role"))
         who = f"{WHO.get(role, plain(role)):<10}"
@@ -56,7 +56,7 @@ def statistics(data: dict[str, Any], now: float, color: bool) -> str:
     for section in ("audio", "link", "ipc"):
         part = data.get(section)
         if isinstance(part, dict):
-            told = ", ".join(f"{plain(value)} {key.replace('_', ' ')}" for key, value in part.items())
+            told = ", ".join(f"{key.replace('_', ' ')} {plain(value)}" for key, value in part.items())
             rows.append((section, plain(told)))
     lines = [f"{painted(f'{name:<16}', DIM, color)} {text}" for name, text in rows]
     measured = data.get("latency_ms")
@@ -70,7 +70,7 @@ def statistics(data: dict[str, Any], now: float, color: bool) -> str:
             for name, each in measured.items()
             if isinstance(each, dict)
         ]
-        lines += ["", *aligned([head, *body], color)]
+        lines += ["", *aligned([head, *body], color, numbers=True)]
     return "\n".join(lines)
 
 
@@ -88,21 +88,17 @@ def devices(data: dict[str, Any], color: bool) -> str:
     return "\n".join(lines)
 
 
-def aligned(rows: Sequence[Sequence[str]], color: bool) -> list[str]:
-    """Return *rows* in columns, the first one to the left, numbers to the right; the head is dim."""
+def aligned(rows: Sequence[Sequence[str]], color: bool, *, numbers: bool = False) -> list[str]:
+    """Return *rows* in columns; *numbers*: all but the first column to the right. The head is dim."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for number, row in enumerate(rows):
         cells = [
-            cell.ljust(width) if column == 0 or not _is_numeric(rows, column) else cell.rjust(width)
+            cell.rjust(width) if numbers and column else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append(painted("  ".join(cells).rstrip(), "" if number else DIM, color))
     return lines
-
-
-def _is_numeric(rows: Sequence[Sequence[str]], column: int) -> bool:
-    return all(row[column].replace(".", "").isdigit() or row[column] == "–" for row in rows[1:])
 
 
 def _number(value: Any) -> str:
