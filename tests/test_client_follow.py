@@ -237,10 +237,8 @@ def test_bye_is_yielded_where_it_is_wanted_and_ends_it() -> None:
 def test_uncounted_events_come_only_where_named() -> None:
     daemon = Published()
     beat = daemon.beat()
-    assert (
-        follower_of("heartbeat").take(b"heartbeat", beat)[0]
-        == follower_of("heartbeat").take(b"heartbeat", beat)[0]
-    )
+
+    assert [type(item) for item in follower_of("heartbeat").take(b"heartbeat", beat)] == [Event]
     assert joined(daemon=daemon).take(b"heartbeat", beat) == []
     assert follower_of("state").take(b"state+welcome", daemon.message("welcome", 0)) == []
 
@@ -261,7 +259,7 @@ def test_what_is_no_event_is_another_protocol(message: Message) -> None:
 # Random histories
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     before=st.lists(st.sampled_from(NAMES), max_size=5),
     steps=st.lists(

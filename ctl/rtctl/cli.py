@@ -80,6 +80,10 @@ def _parse(words: list[str]) -> argparse.Namespace | None:
     told = io.StringIO()
     try:
         with contextlib.redirect_stderr(told):
+            if _is_plain(words):
+                with contextlib.suppress(SystemExit):
+                    return parser(words).parse_args(words)
+                told.truncate(told.seek(0))  # The mistake is told by who knows every verb.
             return parser().parse_args(words)
     except SystemExit as end:
         if end.code == OK:
@@ -87,6 +91,11 @@ def _parse(words: list[str]) -> argparse.Namespace | None:
         # argparse tells the usage, then "rtctl mute: error: …": the mistake alone is what helps.
         problem = told.getvalue().rstrip().partition("error: ")[2]
         raise UsageError(f"{problem}; see rtctl --help") from None
+
+
+def _is_plain(words: list[str]) -> bool:
+    """Return whether *words* may be read without knowing every verb: nobody asks for a help."""
+    return bool(words) and not {"-h", "--help", "--version"}.intersection(words)
 
 
 def _run(options: argparse.Namespace) -> int:
