@@ -25,7 +25,7 @@ from rtvoice.ipc.events import State
 from rtvoice.ipc.protocol import Request, parse_request, request_body
 from rtvoice.paths import control_socket
 from small_daemon import Answer, SmallDaemon, refusing, short_dir, small_daemon_beside
-from test_rtctl import CUT, MUTED, STATUS
+from test_rtctl import CUT, MUTED, STATUS, start
 
 WHOLE = {**STATUS, "volume_percent": 80}
 STATE = State("listening", False, False, "up", "open", "open", "slt", "local")
@@ -163,6 +163,15 @@ def test_a_lost_reply_is_asked_for_again_with_the_same_id(room: Path, rep: Rep) 
             assert (await asked).muted
 
     asyncio.run(main())
+
+
+def test_rtctl_asks_again_too(room: Path, rep: Rep) -> None:
+    with start(room, "mute", "toggle", "--timeout", "20") as process:
+        _, first = rep.take()
+        envelope, second = rep.take()
+        rep.socket.send_multipart([*envelope, reply_to(second, MUTED)])
+        out, _ = process.communicate()
+    assert (first, process.returncode, out) == (second, 0, "muted\n")
 
 
 def test_a_late_reply_is_nobody_elses(room: Path, rep: Rep) -> None:
