@@ -19,6 +19,8 @@ class MuteFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._written: tuple[bool, float | None] | None = None
+        """What the file holds, as far as this run knows."""
 
     def read(self, start_muted: bool, wall: float) -> Begun:
         """Return how the last run left the microphone; *wall* is now in Unix seconds.
@@ -40,12 +42,17 @@ class MuteFile:
 
     def write(self, muted: bool, until: float | None) -> None:
         """Keep it; a full disk is logged and the daemon goes on."""
+        if (muted, until) == self._written:
+            return
         fresh = self._path.with_suffix(".new")
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._written is None:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fresh.write_text(json.dumps({"muted": muted, "until": until}), encoding="utf-8")
             fresh.replace(self._path)
+            self._written = (muted, until)
         except OSError as error:
+            self._written = None
             log.error("mute.not_kept", path=str(self._path), problem=error.strerror)
 
 
