@@ -6,8 +6,10 @@ BIN := .venv/bin
 
 # What a fresh Debian, Ubuntu or Raspberry Pi OS lacks: PyAudio is built from source; flite and espeak-ng are the local voices.
 RUN_PACKAGES := python3-venv python3-dev gcc libc6-dev portaudio19-dev libasound2-plugins flite espeak-ng
-# The virtual sound card of the tests.
-TEST_PACKAGES := pulseaudio pulseaudio-utils
+# The virtual sound card of the tests; what reads the manual pages; what the examples in C and JavaScript stand on.
+# Node.js may come from elsewhere, and then its packages exclude Debian's.
+NODE_PACKAGES := $(shell command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm)
+TEST_PACKAGES := pulseaudio pulseaudio-utils mandoc libzmq3-dev $(NODE_PACKAGES)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test-setup run test soak bench check clean
@@ -60,6 +62,14 @@ setup:
 
 test-setup: setup
 	$(call system_packages,$(TEST_PACKAGES))
+	@$(MAKE) -s --no-print-directory .venv/node/.ready
+
+# Its native part is in the package: nothing is compiled.
+.venv/node/.ready: docs/examples/package.json
+	@echo "setup: npm's zeromq into .venv/node, for the example in JavaScript"
+	@mkdir -p .venv/node && cp docs/examples/package.json .venv/node
+	@npm install --prefix .venv/node --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 # With a microphone and a speaker one talks to it; else a dialogue plays by itself into a WAV file.
 # The embedded server is the default even where a key is set: nobody is billed by surprise.
