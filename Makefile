@@ -61,12 +61,13 @@ test-setup: setup
 
 # With a microphone and a speaker one talks to it; else a dialogue plays by itself into a WAV file.
 # The embedded server is the default even where a key is set: nobody is billed by surprise.
-PROVIDER ?= local
+PROVIDER := local
 DIALOGUE := docs/examples/dialogue.toml
 RTVOICED = $(BIN)/rtvoiced --provider $(PROVIDER) --log-format console --log-level warning
 
 run: setup
 	@echo 'From another terminal: $(BIN)/rtctl status, $(BIN)/rtctl events, $(BIN)/rtctl ask "who are you". Ctrl-C ends it.'
+	@$(RTVOICED) --check >/dev/null
 	@if $(RTVOICED) --check --json | $(BIN)/python -c $(HAS_CARD); then \
 	  echo 'Say: what time is it; tell me a story (and speak into it).'; \
 	  exec $(RTVOICED); \
@@ -74,7 +75,7 @@ run: setup
 	  echo 'No microphone and speaker found: a dialogue plays by itself.'; \
 	  mkdir -p out && exec $(RTVOICED) --audio wav:$(DIALOGUE),out/dialogue.wav; \
 	fi
-HAS_CARD = 'import json, sys; audio = json.load(sys.stdin).get("audio"); sys.exit(not (audio and audio["input"] and audio["output"]))'
+HAS_CARD = 'import json, sys; audio = json.load(sys.stdin)["audio"]; sys.exit(not (audio["input"] and audio["output"]))'
 
 check: setup
 	$(BIN)/ruff check .

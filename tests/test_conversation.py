@@ -224,7 +224,7 @@ def test_failed_answer_is_an_error_that_names_its_request() -> None:
 
     assert published(conversation.handle(failed, now=1.0)) == [
         ipc.ResponseDone("r1", "failed", "rate_limit_exceeded", None, "q1"),
-        ipc.Error("rate_limit_exceeded", "slow down", details={"request": "q1"}),
+        ipc.Error("rate_limited", "slow down", True, {"request": "q1", "server_code": "rate_limit_exceeded"}),
     ]
     assert conversation.state == Listening()
 
@@ -612,6 +612,15 @@ def test_errors_of_the_server_are_told_and_end_nothing() -> None:
     conversation = after(*SPEAKING)
 
     assert conversation.handle(events.ServerError("server_error", "oops"), now=1.0) == [
-        Publish(ipc.Error("server_error", "oops"))
+        Publish(ipc.Error("internal", "oops", True, {"server_code": "server_error"}))
     ]
     assert conversation.state == Speaking("r1")
+
+
+def test_speech_from_before_a_mute_silences_the_answer_that_it_ended_at_the_server() -> None:
+    conversation = after(*SPEAKING, Commanded(9, "m1", commands.Mute("on")))
+
+    assert conversation.handle(events.SpeechStarted("u2", 5), now=1.0) == [
+        CutPlayback("server_vad"),
+        Send(events.ClearAudio()),
+    ]

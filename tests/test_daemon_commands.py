@@ -16,7 +16,18 @@ from running import Room, Running, room
 LOCAL = ("--provider", "local")
 STATUS = {
     *("conversation", "muted", "muted_until", "push_to_talk", "connection", "input", "output", "response"),
-    *("interruption", "subscribers", "uptime_s", "pid", "run", "seq", "version", "supervisor", "last_error"),
+    *(
+        "interruption",
+        "echo",
+        "subscribers",
+        "uptime_s",
+        "pid",
+        "run",
+        "seq",
+        "version",
+        "supervisor",
+        "last_error",
+    ),
 }
 CONNECTION = {
     *("status", "provider", "model", "voice", "session_id", "since", "attempt", "expires_at", "reason"),

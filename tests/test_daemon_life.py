@@ -43,6 +43,26 @@ sys.exit(rtvoice.__main__.main())
 """
 
 
+HANGING = """
+import os, sys, time
+from pathlib import Path
+from rtvoice import __main__ as program
+from rtvoice.audio.playback import Playback
+from rtvoice.daemon import Daemon
+
+take = Playback.take
+
+def hang(self, frames):
+    while Path(os.environ["HOME"], "now").exists():
+        time.sleep(1)
+    return take(self, frames)
+
+Playback.take = hang
+Daemon.__init__.__defaults__ = (0.5,)
+sys.exit(program.main())
+"""
+
+
 @pytest.fixture
 def here() -> Iterator[Room]:
     with room() as made:
@@ -136,6 +156,14 @@ def test_bug_ends_the_process_with_70_and_leaves_nothing(here: Room, where: str)
         assert daemon.wait("bye")["data"] == {"reason": "bug"}
         assert "a bug, on purpose" in daemon.log()
         eventually(lambda: not here.processes(), lambda: str(here.processes()))
+
+
+def test_sound_system_that_hangs_ends_the_process_with_70(here: Room) -> None:
+    with Running(here, *NOWHERE, program=(sys.executable, "-c", HANGING)) as daemon:
+        (here.path / "now").touch()
+        assert daemon.ended() == 70
+        assert daemon.wait("error")["data"]["code"] == "audio_unavailable"
+        assert daemon.wait("bye")["data"] == {"reason": "audio stalled"}
 
 
 # Disturbed

@@ -229,6 +229,22 @@ def test_an_address_is_never_repeated_for_it_may_hold_a_password() -> None:
     assert refused(proxy, 10) == Ended("cannot connect: the proxy is not valid: scheme isn't HTTP")
 
 
+def test_what_stands_in_the_way_of_connecting_is_told_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:9")
+
+    async def scenario() -> None:
+        async with linked("wss://server.invalid/") as it:
+            (lost,) = await it.first(LinkLost)
+            assert lost.reason.startswith("cannot connect: the proxy needs a package that is not installed")
+
+    run(scenario)
+    assert refused(UnicodeError("label too long"), 10) == Ended(
+        "cannot connect: the host's name is not valid"
+    )
+
+
 def test_a_new_session_can_be_asked_for_from_inside_the_report_of_a_loss() -> None:
     def react(link: Link, told: Told) -> None:
         if isinstance(told, LinkLost) and told.attempt == 1:

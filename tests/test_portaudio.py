@@ -11,7 +11,7 @@ import pytest
 from rtvoice.audio import portaudio
 from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.portaudio import FoundDevice, PortAudioCard, _Stream, chosen
-from rtvoice.audio.watch import PERIOD_S, DeviceWatch
+from rtvoice.audio.watch import LOOK_S, PERIOD_S, DeviceWatch
 from rtvoice.errors import AudioError
 
 
@@ -234,6 +234,20 @@ def test_watch_survives_a_child_that_fails() -> None:
     watching(watch, 0.1)
 
     assert watching(watch, 20.0) == frozenset()
+
+
+def test_watch_gives_up_a_child_that_hangs_and_looks_again() -> None:
+    watch = DeviceWatch(command=(sys.executable, "-c", "import time; time.sleep(60)"))
+    watch(0.1)
+    watch(20.0)
+    process = watch._child
+    assert process
+
+    assert watch(20.0 + LOOK_S + 1) == frozenset()
+    assert process.poll() is not None
+    watch(20.0 + LOOK_S + 1 + PERIOD_S)
+    assert watch._child
+    watch.close()
 
 
 def test_watch_ends_its_child() -> None:

@@ -214,7 +214,14 @@ def test_the_embedded_server_says_itself_where_it_listens() -> None:
             "ws://[::1/",
             "ws://host/ x",
         ),
-        *("ws://me@host/", "wss://host/#part", "wss://host:0/", "sk-proj-0123456789", "ws://host/\x01"),
+        *(
+            "ws://me@host/",
+            "wss://host/#part",
+            "wss://host:0/",
+            "sk-proj-0123456789",
+            "ws://host/\x01",
+            "wss://a..b/",
+        ),
     ],
 )
 def test_a_url_that_cannot_be_connected_to_is_refused_at_once(url: str) -> None:

@@ -151,7 +151,9 @@ def test_refused_ask_is_an_error_that_names_its_request_and_the_next_is_put() ->
     conversation = after(*ASKED, SECOND_ASK)
     told = conversation.handle(events.ServerError("invalid_value", "no", "ask-2"), now=1.0)
 
-    assert published(told)[0] == ipc.Error("invalid_value", "no", details={"request": "q1"})
+    assert published(told)[0] == ipc.Error(
+        "internal", "no", details={"request": "q1", "server_code": "invalid_value"}
+    )
     assert sent(told)[1:] == [events.CreateResponse("ask-4", "q2")]
 
 
@@ -159,7 +161,7 @@ def test_error_about_something_else_leaves_the_ask_alone() -> None:
     conversation = after(*ASKED)
 
     assert published(conversation.handle(events.ServerError("server_error", "oops"), now=1.0)) == [
-        ipc.Error("server_error", "oops")
+        ipc.Error("internal", "oops", True, {"server_code": "server_error"})
     ]
     assert conversation.state == Awaiting()
 
@@ -202,7 +204,7 @@ def test_ask_that_meets_another_response_for_ever_is_given_up() -> None:
     told = effects_of(conversation, *tried * MOST_TRIES)
 
     assert published(told) == [
-        ipc.Error("conversation_already_has_active_response", "wait for it", details={"request": "q1"})
+        ipc.Error("internal", "wait for it", details={"request": "q1", "server_code": COLLISION.code})
     ]
     assert conversation.state == Listening()
 

@@ -90,9 +90,13 @@ def test_microphone_runs_at_the_rate_that_the_server_took() -> None:
     assert SetMicrophone(Gate.OPEN, 16_000) in told
 
 
+LATE = "the server did not take the session's configuration within 5 s"
+
+
 def test_server_that_does_not_answer_the_configuration_is_left() -> None:
     assert after(*CONNECTING, CREATED).handle(TimerFired("session.updated"), now=6.0) == [
-        DropLink("timeout: no answer to session.update")
+        Publish(ipc.Error("timeout", LATE, True)),
+        DropLink(f"timeout: {LATE}"),
     ]
 
 
@@ -158,7 +162,8 @@ def test_what_has_arrived_plays_to_its_end_without_a_link() -> None:
     assert conversation.state == Speaking("r1", generating=False)
     assert published(conversation.handle(drained(A1), now=2.0)) == [
         ipc.Playback("a1", "drained", 1000),
-        ipc.AssistantTranscript("r1", "a1", TEXT, TEXT, False, False),
+        # The transcript runs ahead: 1 s of audio had come, and all the words take 3 s to say.
+        ipc.AssistantTranscript("r1", "a1", TEXT, "one two three", True, True),
     ]
 
 

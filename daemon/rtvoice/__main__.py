@@ -218,7 +218,8 @@ def audio(
     from rtvoice.audio.watch import DeviceWatch
 
     names = (config.audio.input or "", config.audio.output or "")
-    return Duplex(lambda: portaudio.open_card(*names), playback, post, available=DeviceWatch(*names))
+    watch = DeviceWatch(*names)
+    return Duplex(lambda: portaudio.open_card(*names), playback, post, available=watch, closed=watch.close)
 
 
 def no_card() -> Card:

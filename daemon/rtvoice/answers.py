@@ -16,8 +16,9 @@ from rtvoice.audio.pcm import FRAME_BYTES, Pcm
 from rtvoice.effects import Effect, Publish, Send
 from rtvoice.inputs import Cut
 from rtvoice.ipc import events as ipc
-from rtvoice.memory import Item, Memory, words_heard
+from rtvoice.memory import Item, Memory, words_heard, words_of_part
 from rtvoice.realtime import events
+from rtvoice.reports import server_error
 from rtvoice.session import Session
 
 REMEMBERED = 16
@@ -34,6 +35,8 @@ class Said:
     written: bool = False
     """It comes as text instead of audio."""
     text_done: bool = False
+    played_ms: int = 0
+    """Of the parts that were heard to their end."""
     playing: set[int] = field(default_factory=set)
     """Content parts of which audio has come and is not heard to its end."""
 
@@ -140,7 +143,7 @@ class Answers:
             request = answer.request if answer else event.request
             details = {"request": request} if request else {}
             message = event.error_message or "the answer failed"
-            told.append(Publish(ipc.Error(event.error_code or "internal", message, details=details)))
+            told.append(Publish(server_error(event.error_code, message, details)))
         return told
 
     def drained(self, event: Drained) -> list[Effect]:
@@ -150,6 +153,7 @@ class Answers:
         if answer is None or said is None:
             return []
         said.playing.discard(event.part.content_index)
+        said.played_ms += event.played_ms
         return self._heard_all(answer, said)
 
     def cut(self, cut: Cut) -> list[Effect]:
@@ -229,13 +233,14 @@ class Answers:
 
     def _told_whole(self, answer: Answer, said: Said) -> Iterator[Effect]:
         item = self._memory.add(said.item_id, "assistant")
-        # A transcript runs ahead of its audio, and an answer may end before any of that has come.
-        came = said.audio or said.written or answer.whole
-        item.heard = item.text.strip() if came else ""
+        # A transcript runs ahead of its audio, and an answer may end before all of that has come.
+        torn = answer.done and not answer.whole and not said.written
+        item.heard = words_of_part(item.text, said.played_ms, said.played_ms) if torn else item.text.strip()
         if item.text:
+            estimated = torn and said.audio
             yield Publish(
                 ipc.AssistantTranscript(
-                    answer.response_id, item.item_id, item.text, item.heard, False, not came
+                    answer.response_id, item.item_id, item.text, item.heard, estimated, torn
                 )
             )
         if item.known:

@@ -28,7 +28,7 @@ from rtvoice.mute import TIMER as UNMUTE_TIMER
 from rtvoice.mute import Mute
 from rtvoice.questions import MOST_WAITING, Questions, about
 from rtvoice.realtime import events
-from rtvoice.reports import interrupt_event, interrupt_reply, late_error
+from rtvoice.reports import interrupt_event, interrupt_reply, late_error, server_error
 from rtvoice.session import CONFIGURE_TIMER, VOICE_TIMER, Session
 from rtvoice.states import Awaiting, Hearing, Idle, Listening, Speaking, State, Thinking
 from rtvoice.utterances import Utterances, not_transcribed, stopped
@@ -80,6 +80,11 @@ class Conversation:
             self._words = words
             told.append(Publish(words))
         return told
+
+    @property
+    def sounding(self) -> Part | None:
+        """The part last queued, while anything is queued or in the card."""
+        return self._sounding
 
     def words(self) -> ipc.State:
         """Return the daemon in one word each."""
@@ -169,8 +174,9 @@ class Conversation:
             return []
         if self.mute.on:
             # Said before the mute and only now heard by the server.
+            # With it the server ended its response, so that answer is over all the same.
             self.utterances.discarded = event.item_id
-            return [Send(events.ClearAudio())]
+            return [effects.CutPlayback("server_vad"), Send(events.ClearAudio())]
         if self.state == Hearing(event.item_id):
             return []
         ended: list[Effect] = []
@@ -366,7 +372,7 @@ class Conversation:
         if asked is not None and (error.event_id == asked.event_id or error.code == ALREADY_ACTIVE):
             self.questions.given_up()
             details, told = about(asked), self._asked_in_vain()
-        told.append(Publish(ipc.Error(error.code or "internal", error.message, details=details)))
+        told.append(Publish(server_error(error.code, error.message, details)))
         return told + self._settle(now)
 
     def _asked_in_vain(self) -> list[Effect]:

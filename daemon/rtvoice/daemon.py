@@ -36,6 +36,8 @@ from rtvoice.realtime.link import Link
 from rtvoice.timers import Timers
 
 HEARTBEAT_S = 1.0
+STALL_S = 10.0
+"""So long without a round of the audio thread: longer than any card takes to open."""
 FLUSH_S = 0.2
 """How long the last words to the server may take."""
 CLOSE_S = 1.5
@@ -76,6 +78,7 @@ class Daemon:
         endpoints: dict[str, str],
         preroll_ms: int,
         onlooker: Callable[[Event], None],
+        stall_s: float = STALL_S,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._conversation = conversation
@@ -86,6 +89,8 @@ class Daemon:
         self._facts = facts
         self._endpoints = endpoints
         self._onlooker = onlooker
+        self._stall_s = stall_s
+        self._stalls = 0
         self._inputs: deque[Input] = deque()
         self._busy = False
         self._ended: asyncio.Future[int] = self._loop.create_future()
@@ -278,9 +283,24 @@ class Daemon:
         if error is not None and not self._ended.done():
             self._crashed("link", error)
 
+    def _check_audio(self) -> None:
+        """A sound system that hangs in a call can't be helped from within: end, and be started anew."""
+        stalled = time.monotonic() - self._audio.beat > self._stall_s
+        # Twice in a row: after a sleep of the whole machine the audio thread is late as well, once.
+        self._stalls = self._stalls + 1 if stalled else 0
+        if self._stalls < 2:
+            return
+        for direction, device in self._facts.devices.items():
+            if device.status == "open":
+                self._device(inputs.DeviceChanged(direction, "lost", device.name))
+        self._publish(ipc.Error("audio_unavailable", "the sound system stands still"))
+        log.critical("audio.stalled", stall_s=self._stall_s)
+        self._end(errors.INTERNAL, "audio stalled")
+
     async def _beat(self) -> None:
         while True:
             self._publisher.heartbeat()
+            self._check_audio()
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _close(self, link: asyncio.Task[None]) -> None:

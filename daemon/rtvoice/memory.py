@@ -101,3 +101,17 @@ def _is_word(letter: str) -> bool:
     """Return True for Chinese and Japanese characters and their punctuation, which stand without spaces."""
     code = ord(letter)
     return 0x3000 <= code <= 0x30FF or 0x3400 <= code <= 0x9FFF or 0x20000 <= code <= 0x3FFFF
+
+
+LETTERS_PER_S = 15
+"""Of English read aloud."""
+
+
+def words_of_part(text: str, played_ms: int, received_ms: int) -> str:
+    """Return the words heard of an item whose audio has not all come.
+
+    Its transcript runs ahead of the audio by a sentence or so: the audio of all of
+    *text* is taken to last as long as it takes to say it, if that is longer than
+    what has come.
+    """
+    return words_heard(text, played_ms, max(received_ms, len(text) * 1000 // LETTERS_PER_S))

@@ -205,9 +205,9 @@ def _parts(url: str) -> SplitResult | None:
     """Return the parts of a URL that can be connected to, else None."""
     try:
         parts = urlsplit(url)
-        usable = parts.hostname and parts.port != 0
+        usable = parts.hostname and parts.port != 0 and parts.hostname.encode("idna")
     except ValueError:
-        # A port that is none, or a bracket that is not closed.
+        # A port that is none, a bracket that is not closed, a label that is no name.
         return None
     # websockets takes a user with a password only, and no fragment.
     alone = parts.username is not None and parts.password is None

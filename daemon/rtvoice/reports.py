@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rtvoice.effects import Effect, Publish
 from rtvoice.inputs import Cut
 from rtvoice.ipc import events as ipc
+from rtvoice.realtime.events import FATAL_CODES
 
 
 def late_error(message: str, details: dict[str, str] | None = None) -> Effect:
     """Return what the subscribers are told when something did not come in time."""
     return Publish(ipc.Error("timeout", message, retryable=True, details=dict(details or {})))
+
+
+CODES = {
+    "inference_rate_limit_exceeded": "rate_limited",
+    "invalid_api_key": "auth_failed",
+    "rate_limit_exceeded": "rate_limited",
+    "server_error": "internal",
+    "session_expired": "not_connected",
+}
+"""Codes of the Realtime protocol → codes of the IPC contract; what it refuses of ours is our bug."""
+RETRYABLE = frozenset({"rate_limited", "not_connected"})
+
+
+def server_error(code: str | None, message: str, details: Mapping[str, Any]) -> ipc.Error:
+    """Return what the subscribers are told of a server's error; its own code stands in the details."""
+    ours = CODES.get(code or "", "not_allowed" if code in FATAL_CODES else "internal")
+    retryable = ours in RETRYABLE or code == "server_error"
+    return ipc.Error(ours, message, retryable, {**details, "server_code": code})
 
 
 def interrupt_event(cut: Cut) -> ipc.Interrupt:

@@ -11,6 +11,7 @@ from rtvoice.inputs import LinkConnecting, LinkFailed, LinkLost
 from rtvoice.ipc import events as ipc
 from rtvoice.memory import Memory
 from rtvoice.realtime import events
+from rtvoice.reports import late_error
 
 CONFIGURE_S = 5.0
 """How long a server may take to answer ``session.update``."""
@@ -145,7 +146,8 @@ class Session:
     def timer(self, name: str) -> list[Effect]:
         """One of our timers has run out."""
         if name == CONFIGURE_TIMER and self._configuring:
-            return [effects.DropLink("timeout: no answer to session.update")]
+            late = f"the server did not take the session's configuration within {CONFIGURE_S:.0f} s"
+            return [late_error(late), effects.DropLink(f"timeout: {late}")]
         if name == VOICE_TIMER and self._change is not None:
             change, self._change = self._change, None
             return [

@@ -35,7 +35,7 @@ def status(
 ) -> dict[str, Any]:
     """Return everything that is true now, but for the run and its seq, which the publisher has."""
     words = conversation.words()
-    part = progress.part
+    part = progress.part or conversation.sounding
     return {
         "conversation": words.conversation,
         "muted": words.muted,
@@ -53,6 +53,8 @@ def status(
         if part is not None
         else None,
         "interruption": "server",
+        # Without an echo canceller there is one truth to tell.
+        "echo": {"mode": "off", "state": "off", "lag_ms": None, "erle_db": None},
         "subscribers": subscribers,
         "uptime_s": round(now - facts.started, 1),
         "pid": os.getpid(),

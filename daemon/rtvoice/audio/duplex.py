@@ -105,7 +105,7 @@ class Duplex:
     *open_card* raises AudioError when neither direction can be had; *post* is
     called in the audio thread and must not wait. *available* tells, without
     waiting, which missing directions of a half card could be had now if it were
-    opened again.
+    opened again; *closed* is called when the thread has ended.
     """
 
     def __init__(
@@ -116,6 +116,7 @@ class Duplex:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         available: Callable[[float], frozenset[str]] = lambda _now: frozenset(),
+        closed: Callable[[], None] = lambda: None,
     ) -> None:
         self._open_card = open_card
         self._playback = playback
@@ -123,6 +124,7 @@ class Duplex:
         self._clock = clock
         self._sleep = sleep
         self._available = available
+        self._closed = closed
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="audio", daemon=True)
         self._told: dict[str, Device | None] = {}
@@ -144,6 +146,7 @@ class Duplex:
         """End the thread and give the card back; returns within a second, even if a driver hangs."""
         self._stopping.set()
         self._thread.join(STOP_S)
+        self._closed()
 
     def stats(self) -> Stats:
         """Return the counters as they are now."""

@@ -17,6 +17,7 @@ from rtvoice.errors import AudioError
 PERIOD_S = 10.0
 PERIOD_MAX_S = 320.0
 """A device that is listed but can't be opened must not cost the working half its stream every 10 s."""
+LOOK_S = 10.0
 NICE = 10
 
 
@@ -33,12 +34,13 @@ class DeviceWatch:
         self._command = command or (sys.executable, "-m", __name__, input_name, output_name)
         self._child: subprocess.Popen[str] | None = None
         self._period = self._shortest = period_s
-        self._next = 0.0
+        self._next = self._deadline = 0.0
 
     def __call__(self, now: float) -> frozenset[str]:
         """Return the directions (``input``, ``output``) that a child has just found; mostly none."""
         if self._child is None:
             if self._next and now >= self._next:
+                self._deadline = now + LOOK_S
                 self._child = subprocess.Popen(
                     self._command,
                     stdin=subprocess.DEVNULL,
@@ -49,6 +51,10 @@ class DeviceWatch:
             self._next = self._next or now + self._period
             return frozenset()
         if self._child.poll() is None:
+            if now > self._deadline:
+                # A sound server that hangs takes its clients with it; the next look is a new one.
+                self.close()
+                self._next = now + self._period
             return frozenset()
         out, _ = self._child.communicate()
         failed = self._child.returncode != 0

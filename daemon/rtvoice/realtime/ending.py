@@ -62,6 +62,10 @@ def refused(error: Exception, open_s: float) -> Ended:
             return Ended(f"cannot connect: {text}")
         case websockets.WebSocketException():
             return Ended(f"cannot connect: {error}")
+        case ImportError():
+            return Ended(f"cannot connect: the proxy needs a package that is not installed: {error}")
+        case UnicodeError():
+            return Ended("cannot connect: the host's name is not valid")
         case _:
             return Ended(str(error))
 

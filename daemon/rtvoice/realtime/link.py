@@ -24,6 +24,7 @@ from rtvoice.realtime.dialects import encode
 from rtvoice.realtime.ending import Ended, closed, failure, refused
 from rtvoice.realtime.endpoint import Endpoint, is_loopback
 from rtvoice.realtime.events import ClientEvent, ServerEvent
+from rtvoice.realtime.ids import Ids
 from rtvoice.realtime.outbox import Outbox
 
 OPEN_S = 10.0
@@ -79,6 +80,9 @@ class Link:
         self._backoff = backoff
         self._ping_s = ping_s
         self._outbox = Outbox()
+        self._ids = Ids()
+        self._told_dropped = 0
+        """Dropped frames that the log knows of."""
         self._waiting = asyncio.Event()
         self._leave = asyncio.Event()
         self._asked: Ended | None = None
@@ -128,7 +132,11 @@ class Link:
         while True:
             self._post(LinkConnecting(attempt))
             ended = await self._session()
+            lost_before = self._told_dropped
             self._outbox.forget()
+            self._told_dropped = self._outbox.dropped_frames
+            if self._told_dropped > lost_before:
+                log.warning("link.audio_dropped", frames=self._told_dropped - lost_before)
             self._idle.set()
             attempt = 0 if ended.reason == RECONNECT or self._stable() else attempt
             attempt += ended.reason != RECONNECT
@@ -192,7 +200,8 @@ class Link:
             endpoint = await self._where()
             self._dialect = endpoint.dialect or "ga"
             websocket = await self._connect(endpoint)
-        except (OSError, websockets.WebSocketException, RtvoiceError) as error:
+        except (OSError, websockets.WebSocketException, RtvoiceError, ImportError, UnicodeError) as error:
+            # websockets lacks a package for SOCKS proxies; a host name can be none for IDNA.
             ended = refused(error, OPEN_S)
         else:
             ended = await self._converse(websocket, endpoint)
@@ -256,6 +265,8 @@ class Link:
                     continue
                 if isinstance(event, events.SessionCreated):
                     greeting.reschedule(None)
+                    self._ids.new_session()
+                event = self._ids.incoming(event)
                 self._note(event, endpoint)
                 self._post(_masked(event, endpoint))
 
@@ -289,7 +300,8 @@ class Link:
             while True:
                 while self._outbox:
                     async with asyncio.timeout(2 * self._ping_s):
-                        await websocket.send(encode(self._outbox.take(), self._dialect))
+                        event = self._ids.outgoing(self._outbox.take())
+                        await websocket.send(encode(event, self._dialect))
                 self._waiting.clear()
                 self._idle.set()
                 await self._waiting.wait()
