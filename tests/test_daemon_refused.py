@@ -72,7 +72,7 @@ def test_key_is_told_to_nobody_whatever_the_server_says(here: Room) -> None:
         failed = {"id": "r1", "status": "failed", "status_details": details}
         seat.send({"type": "response.done", "response": failed}, f"no JSON: {KEY}", {"type": f"{KEY}"})
         daemon.wait("response_done")
-        daemon.wait("error", code="odd", count=2)
+        daemon.wait("error", details={"server_code": "odd"}, count=2)
         seat.close(3000, f"invalid_request_error.invalid_api_key {KEY}")
         daemon.wait("connection", status="lost")
         daemon.until(connection="up")

@@ -112,6 +112,7 @@ def test_server_killed_while_it_speaks_costs_no_turn() -> None:
     """
     with room() as here, Running(here, *QUICK, "--audio", card(here, script)) as daemon:
         daemon.wait("playback", status="started")
+        daemon.wait("audio_delta", count=15)  # Some words of it, at least.
         (server,) = [pid for pid, line in here.processes().items() if " serve " in line]
         os.kill(server, signal.SIGKILL)
         lost = daemon.wait("connection", status="lost")

@@ -20,7 +20,17 @@ from histories import (
     state,
 )
 from rtvoice.conversation import RESPONSE_S
-from rtvoice.effects import ClearTimer, Gate, Publish, Reply, SaveMute, Send, SetMicrophone, SetTimer
+from rtvoice.effects import (
+    ClearTimer,
+    CutPlayback,
+    Gate,
+    Publish,
+    Reply,
+    SaveMute,
+    Send,
+    SetMicrophone,
+    SetTimer,
+)
 from rtvoice.inputs import Begun, Commanded, LinkConnecting, TimerFired
 from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
@@ -165,7 +175,10 @@ def test_utterance_that_goes_on_under_its_old_id_after_unmuting_can_end() -> Non
 def test_speech_from_before_the_mute_that_the_server_hears_late_is_nobodys() -> None:
     conversation = after(*MUTED)
 
-    assert conversation.handle(events.SpeechStarted("u5", 100), now=1.0) == [Send(events.ClearAudio())]
+    assert conversation.handle(events.SpeechStarted("u5", 100), now=1.0) == [
+        CutPlayback("server_vad"),
+        Send(events.ClearAudio()),
+    ]
     late = (events.SpeechStopped("u5", 1), events.Committed("u5", None))
     assert sent(effects_of(conversation, *late)) == [events.DeleteItem("u5")]
 
