@@ -264,7 +264,7 @@ def test_ten_interruptions_are_told_as_they_were_heard(card: VirtualCard) -> Non
         for number, turn in enumerate(turns):
             turn.begin = len(recording.samples)
             daemon.data("reconnect", fresh=True)
-            daemon.wait("playback", status="drained", item_id="item_2", count=number + 1)
+            daemon.wait("playback", status="drained", count=number + 1)
             heard_for(recording, 0.1)
             turn.end = len(recording.samples)
         busy_cpu = busy.s_per_min()
