@@ -183,7 +183,6 @@ class Conversation:
             return []
         if self.mute.on:
             # Said before the mute and only now heard by the server.
-            # With it the server ended its response, so that answer is over all the same.
             self.utterances.discarded = event.item_id
             # With it the server ended its response, so that answer is over all the same; not so a `say`.
             audible = self._sounding.response_id if self._sounding is not None else None

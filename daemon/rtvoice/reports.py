@@ -33,24 +33,6 @@ def server_error(code: str | None, message: str, details: Mapping[str, Any]) -> 
     return ipc.Error(ours, message, retryable, {**details, "server_code": code})
 
 
-CODES = {
-    "inference_rate_limit_exceeded": "rate_limited",
-    "invalid_api_key": "auth_failed",
-    "rate_limit_exceeded": "rate_limited",
-    "server_error": "internal",
-    "session_expired": "not_connected",
-}
-"""Codes of the Realtime protocol → codes of the IPC contract; what it refuses of ours is our bug."""
-RETRYABLE = frozenset({"rate_limited", "not_connected"})
-
-
-def server_error(code: str | None, message: str, details: Mapping[str, Any]) -> ipc.Error:
-    """Return what the subscribers are told of a server's error; its own code stands in the details."""
-    ours = CODES.get(code or "", "not_allowed" if code in FATAL_CODES else "internal")
-    retryable = ours in RETRYABLE or code == "server_error"
-    return ipc.Error(ours, message, retryable, {**details, "server_code": code})
-
-
 def interrupt_event(cut: Cut) -> ipc.Interrupt:
     """Return what the subscribers are told of a cut: of the item that was audible, or came next."""
     first = cut.heard.parts[0]
