@@ -22,6 +22,9 @@ BATCH_S = 0.01
 """How long the server waits between two batches of words."""
 
 
+PATIENCE_S = 5.0
+
+
 class Flood:
     """The server, told what to do."""
 
@@ -65,7 +68,12 @@ def flooding() -> Iterator[Flood]:
         yield Flood(process)
     finally:
         process.stdin.close()
-        process.wait()
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            # It reads its stdin only once a daemon has come.
+            process.kill()
+            process.wait()
         process.stdout.close()
 
 
