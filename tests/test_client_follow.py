@@ -182,8 +182,8 @@ def test_since_a_number_everything_behind_it_comes() -> None:
         daemon.publish("delta")
     assert seqs(settle(joined(daemon=daemon, since=2), daemon)) == [3, 4, 5]
     assert seqs(settle(joined("delta", daemon=daemon, since=0), daemon)) == [1, 2, 3, 4, 5]
-    follower = joined(daemon=daemon, since=99)  # Of another run, or mistyped: from now on.
-    assert seqs(send(follower, daemon, daemon.publish("state"))) == [6]
+    with pytest.raises(CommandError, match="event 5 only; 99 was another run's"):
+        joined(daemon=daemon, since=99)
 
 
 def test_the_end_is_told_once_and_the_same_daemon_is_caught_up_with() -> None:

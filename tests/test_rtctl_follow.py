@@ -143,7 +143,7 @@ def test_events_tell_the_daemons_end_and_go_on_with_the_next(room: Path) -> None
         with child_daemon(room, "11111111"):
             told += [json.loads(line(process)), json.loads(line(process))]
     assert [told[0]["event"], told[3]["event"]] == ["welcome", "welcome"]
-    assert told[1] == {"gone": {"reason": "the daemon hung up: it ended or was killed"}}
+    assert told[1] == {"gone": {"reason": "the daemon hung up: it ended or was killed", "ended": True}}
     assert told[2] == {"restarted": {"run": "11111111"}}
 
 
@@ -183,7 +183,7 @@ def test_events_can_begin_with_the_snapshot(room: Path) -> None:
             {"gap": {"run": "9f3a61c2", "since": 6, "until": 9, "names": ("delta",)}},
             "gap                  events 7 to 9 of delta are lost",
         ),
-        (Gone("it ended"), {"gone": {"reason": "it ended"}}, "gone                 it ended"),
+        (Gone("it ended"), {"gone": {"reason": "it ended", "ended": True}}, "gone                 it ended"),
         (Back("9f3a61c2"), {"back": {"run": "9f3a61c2"}}, "back                 the daemon answers again"),
         (
             Restarted("9f3a61c2"),

@@ -78,8 +78,9 @@ class AsyncClient:
     async def close(self) -> None:
         """Give the sockets back; the next command would connect again."""
         if self._post is not None:
-            await self._post.close()
-            self._post = None
+            # Taken away first: another task must not make a new one meanwhile and lose it here.
+            over, self._post = self._post, None
+            await over.close()
         self._asking.close()
 
     @property
@@ -229,7 +230,7 @@ class AsyncClient:
         if follower.stale:
             return follower.refreshed(*await self._snapshot(follower))
         if (frames := await _received(stream, self._silence_s)) is None:
-            return follower.lost(f"the daemon fell silent {self._silence_s:g} s ago")
+            return follower.lost(f"the daemon fell silent {self._silence_s:g} s ago", ended=False)
         return follower.take(frames[0], message_of(frames[-1]))
 
     async def _repaired(self, follower: Follower) -> list[Item]:

@@ -221,7 +221,7 @@ class Client:
             elif (frames := stream.receive(over.at_most(self._silence_s))) is not None:
                 yield from follower.take(frames[0], message_of(frames[-1]))
             elif not over.passed:
-                yield from follower.lost(f"the daemon fell silent {self._silence_s:g} s ago")
+                yield from follower.lost(f"the daemon fell silent {self._silence_s:g} s ago", ended=False)
 
     def _repaired(self, follower: Follower, over: _Deadline) -> Iterator[Item]:
         try:

@@ -79,6 +79,8 @@ class Gone:
     """The daemon ended, was killed or does not answer; `Back` or `Restarted` follow by themselves."""
 
     reason: str
+    ended: bool = True
+    """False where it only fell silent: it may be stopped, or busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +178,12 @@ class Follower:
             if self._run or self._gone:
                 items += [*self._given_up(), Restarted(run)]
                 start = seq if self.wants_snapshot else 0
+            elif self._since is not None and self._since > seq:
+                raise CommandError(
+                    "gap_too_old", f"this run has come to event {seq} only; {self._since} was another run's"
+                )
             else:
-                start = seq if self._since is None else min(self._since, seq)
+                start = seq if self._since is None else self._since
             self._run = run
             # Where a run begins, nothing is before the first event of any name.
             self._tracks = {key: _Track(None if key and start else start, start) for key in self._keys}
@@ -240,14 +246,14 @@ class Follower:
             if track.seq < until:
                 track.number, track.seq = None if key else until, until
         self.stale = self.wants_snapshot
-        items: list[Item] = [self._gap(since, until)]
+        items: list[Item] = [self._gap(since, until)] if until > since else []
         return items if self.missing else items + self._repaired()
 
-    def lost(self, reason: str) -> list[Item]:
+    def lost(self, reason: str, *, ended: bool = True) -> list[Item]:
         """Take the end of the connection; told once until joined again."""
         told, self._gone = self._gone, True
         self.following = self.stale = False
-        return [] if told else [Gone(reason)]
+        return [] if told else [Gone(reason, ended)]
 
     def _counted(self, event: Event) -> list[Item]:
         track = self._track(event)

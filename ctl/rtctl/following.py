@@ -144,7 +144,7 @@ def _states(client: Client, timeout_s: float | None) -> Iterator[dict[str, Any]]
                 yield item.state
             case Event() if item.seq > seq:
                 yield item.data
-            case Gone():
+            case Gone(ended=True):
                 raise NotRunningError(item.reason)
 
 

@@ -1,4 +1,4 @@
-"""Print what the daemon does, now and at each change: ten lines of pyzmq, nothing of rtvoice."""
+"""Print what the daemon does, now and at each change, until another one takes over: ten lines of pyzmq."""
 
 import json
 import os
@@ -13,7 +13,7 @@ events.subscribe("state")
 events.recv_multipart()  # The welcome, "state+welcome": from here on nothing is missed.
 control.send_json({"command": "snapshot"})
 event = cut = control.recv_json()
-while True:
+while event["run"] == cut["run"]:  # Another daemon: start anew.
     if event is cut or (event["event"] == "state" and event["seq"] > cut["seq"]):
         print(event["data"]["conversation"], "muted" if event["data"]["muted"] else "open", flush=True)
     event = json.loads(events.recv_multipart()[1])
