@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from rtctl import messages
 from rtvoice.errors import STATUS_OF_CODE, CommandError
 from rtvoice.ipc.commands import COMMANDS, READS, Ask, Command, Hello, Interrupt, Mute, Reconnect, SetVoice
 from rtvoice.ipc.events import EVENTS, UNCOUNTED, Bye
 from rtvoice.ipc.protocol import (
     MAX_REQUEST_BYTES,
+    VERSION,
     Request,
     event_body,
     parse_request,
@@ -176,3 +178,8 @@ def test_every_code_has_an_exit_status() -> None:
         ),
         *("shutting_down", "timeout", "internal", "gap_too_old"),
     }
+
+
+def test_client_speaks_the_daemons_protocol() -> None:
+    # rtctl keeps a number of its own, because importing the contract would cost it its start.
+    assert messages.VERSION == VERSION

@@ -128,11 +128,6 @@ class Conversation:
         """Return the item of this id, if there is one."""
         return next((item for item in self._items if item.id == item_id), None)
 
-    @property
-    def last_id(self) -> str | None:
-        """The id after which an item is appended."""
-        return self._items[-1].id if self._items else None
-
     def add(self, item: Item, after: object = None) -> str | None:
         """Put *item* at the end, first (after "root") or after an id; return the id before it."""
         at = len(self._items)
