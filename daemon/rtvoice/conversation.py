@@ -165,6 +165,8 @@ class Conversation:
                 return self._link_failed(happened)
             case inputs.DeviceChanged():
                 return self._device(happened)
+            case inputs.VoiceStarted() | inputs.VoiceStopped() | inputs.EchoChanged():
+                return []
             case inputs.TimerFired(name):
                 return self._timer(name, now)
             case inputs.Begun():
