@@ -93,6 +93,30 @@ class InterruptionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoSettings:
+    """What becomes of the assistant's own voice in the microphone."""
+
+    mode: str = "auto"
+    """``auto``, ``on``, ``off``, ``half_duplex``, ``system``: the operating system cancels it."""
+    chime: bool = False
+    """Three tones when a card was opened, which the canceller learns from."""
+    fallback: str = "half_duplex"
+    """Where the canceller can't run: ``half_duplex``, or ``server``, which hears the echo then."""
+
+
+@dataclass(frozen=True, slots=True)
+class VadSettings:
+    """The daemon's own voice activity detection, on the cleaned microphone."""
+
+    threshold: float = 0.5
+    """Probability of speech, 0.1 to 0.95."""
+    onset_ms: int = 64
+    """So much voice is an onset; 32 to 1000, in windows of 32 ms."""
+    gate_db: float = 6.0
+    """What is less than that above the noise is not even looked at; 0 to 40."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkSettings:
     """The connection to the server; the very first retry is immediate."""
 
@@ -127,6 +151,8 @@ class Settings:
     turn: TurnSettings = TurnSettings()
     audio: AudioSettings = AudioSettings()
     interruption: InterruptionSettings = InterruptionSettings()
+    echo: EchoSettings = EchoSettings()
+    vad: VadSettings = VadSettings()
     link: LinkSettings = LinkSettings()
     ipc: IpcSettings = IpcSettings()
     log: LogSettings = LogSettings()
@@ -141,6 +167,8 @@ WORDS = {
     "session.provider": ("openai", "azure", "custom", "local"),
     "session.auth": ("none", "bearer", "api-key"),
     "turn.detection": ("server_vad",),
+    "echo.mode": ("auto", "on", "off", "half_duplex", "system"),
+    "echo.fallback": ("half_duplex", "server"),
     "log.level": ("debug", "info", "warning", "error"),
     "log.format": ("auto", "console", "json"),
 }
@@ -151,6 +179,9 @@ RANGES = {
     "turn.prefix_ms": (0, 5_000),
     "audio.volume_percent": (0, 100),
     "interruption.fade_ms": (0.0, 100.0),
+    "vad.threshold": (0.1, 0.95),
+    "vad.onset_ms": (32, 1000),
+    "vad.gate_db": (0.0, 40.0),
     "link.retry_first_s": (0.01, 60.0),
     "link.retry_max_s": (0.01, 3600.0),
     "link.ping_s": (1.0, 3600.0),
@@ -159,6 +190,7 @@ RANGES = {
 LIVE = frozenset(
     {
         "audio.volume_percent",
+        "echo.mode",
         "interruption.fade_ms",
         "log.level",
         "session.instructions",

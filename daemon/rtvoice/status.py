@@ -10,7 +10,7 @@ from typing import Any
 from rtvoice import __version__
 from rtvoice.audio.ledger import Progress
 from rtvoice.conversation import Conversation
-from rtvoice.inputs import DeviceChanged
+from rtvoice.inputs import DeviceChanged, EchoChanged
 from rtvoice.ipc import protocol
 from rtvoice.ipc.commands import COMMANDS
 
@@ -28,6 +28,7 @@ class Facts:
     devices: dict[str, DeviceChanged] = field(
         default_factory=lambda: {name: DeviceChanged(name, "unavailable") for name in ("input", "output")}
     )
+    echo: EchoChanged = field(default_factory=lambda: EchoChanged("off", "off", False))
     last_error: dict[str, Any] | None = None
     supervisor: str | None = None
 
@@ -60,8 +61,7 @@ def status(
         if part is not None
         else None,
         "interruption": "server",
-        # Without an echo canceller there is one truth to tell.
-        "echo": {"mode": "off", "state": "off", "lag_ms": None, "erle_db": None},
+        "echo": _echo(facts.echo),
         "volume_percent": volume_percent,
         "subscribers": subscribers,
         "uptime_s": round(now - facts.started, 1),
@@ -87,6 +87,12 @@ def supervisor(environ: Mapping[str, str]) -> str | None:
     """Return who keeps us running, for people: ``systemd`` or nobody that we know of."""
     # systemd.exec(5): set for the process that the unit itself started, and not for its children.
     return "systemd" if environ.get("SYSTEMD_EXEC_PID") == str(os.getpid()) else None
+
+
+def _echo(echo: EchoChanged) -> dict[str, Any]:
+    lag_ms, erle_db = (None if value is None else round(value, 1) for value in (echo.lag_ms, echo.erle_db))
+    told = {"mode": echo.mode, "state": echo.state, "lag_ms": lag_ms, "erle_db": erle_db}
+    return {**told, "reason": echo.reason}
 
 
 def _device(device: DeviceChanged) -> dict[str, Any]:

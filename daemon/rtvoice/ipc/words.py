@@ -11,6 +11,8 @@ CONNECTION = ("connecting", "up", "lost", "failed", "parked")
 DIRECTION = ("input", "output")
 DEVICE = ("open", "lost", "fallback", "silent", "unavailable")
 SOURCE = ("server", "local", "push_to_talk")
+ECHO_MODE = ("auto", "on", "off", "half_duplex", "system")
+ECHO_STATE = ("off", "converging", "on", "half_duplex", "failed")
 CAUSE = ("server_vad", "local_vad", "command", "push_to_talk", "device", "shutdown")
 
 WORDS: dict[type[Any], dict[str, tuple[str, ...]]] = {
@@ -33,6 +35,7 @@ WORDS: dict[type[Any], dict[str, tuple[str, ...]]] = {
     commands.SetDevice: {"direction": DIRECTION},
     replies.ConnectionStatus: {"status": CONNECTION},
     replies.DeviceStatus: {"status": DEVICE},
+    replies.EchoStatus: {"mode": ECHO_MODE, "state": ECHO_STATE},
     replies.Status: {"conversation": CONVERSATION},
     replies.SetVoice: {"applied": ("now", "next_session", "after_swap")},
     replies.Set: {"applied": ("now", "next_session")},
