@@ -106,7 +106,7 @@ class RoomCard:
         """By microphone block: seconds that the machine stands still before it is read."""
         self._clock = clock
         self._acoustics = acoustics
-        self._hz, self._output_hz = hz, output_hz
+        self.hz, self._output_hz = hz, output_hz
         self._block = Pcm(hz).block
         self._capacity = capacity_blocks * Pcm(output_hz).size(10)
         self._rng = np.random.default_rng(acoustics.seed + 1)
@@ -123,7 +123,7 @@ class RoomCard:
 
     def speak(self, at_s: float, samples: Signal) -> None:
         """Let somebody in the room make that sound, at the microphone's rate."""
-        self._near.append((int(at_s * self._hz), samples))
+        self._near.append((int(at_s * self.hz), samples))
 
     @property
     def now(self) -> float:
@@ -136,7 +136,7 @@ class RoomCard:
         self._play()
         block = self._echo() + self._near_end() + self._rng.normal(0, self._noise, self._block)
         self._reads += 1
-        pcm = np.clip(np.rint(block), -32768, 32767).astype(np.int16).tobytes()
+        pcm = as_pcm(block).tobytes()
         self.recorded += pcm
         return pcm
 
@@ -169,13 +169,13 @@ class RoomCard:
         samples = self._to_input_rate.process(np.frombuffer(sound, np.int16)).astype(np.float64)
         if self._acoustics.distortion:
             samples = loudspeaker(samples)
-        self._air = np.concatenate((self._air, samples))[-self._hz :]
+        self._air = np.concatenate((self._air, samples))[-self.hz :]
         self._air_end += len(samples)
 
     def _echo(self) -> Signal:
         """What of the loudspeaker arrives in the block that ends now."""
         ratio = 1 + self._acoustics.drift_ppm * 1e-6
-        at = (self._reads * self._block + np.arange(self._block)) * ratio - self.delay_ms * self._hz / 1000
+        at = (self._reads * self._block + np.arange(self._block)) * ratio - self.delay_ms * self.hz / 1000
         # The speaker's clock and this one are never further apart than what it has played by now.
         at = np.minimum(at - (self._air_end - len(self._air)), len(self._air) - 3.0)
         whole = np.floor(at).astype(np.int64)
@@ -203,6 +203,10 @@ def between(signal: Signal, whole: NDArray[np.int64], part: Signal) -> Signal:
         + part
         * (0.5 * (c - a) + part * (a - 2.5 * b + 2 * c - 0.5 * d + part * (0.5 * (d - a) + 1.5 * (b - c))))
     )
+
+
+def as_pcm(samples: Signal) -> NDArray[np.int16]:
+    return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
 
 
 def rms_dbfs(samples: NDArray[np.int16] | Signal) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fakes import SimulatedClock
-from room import DESK, Acoustics, RoomCard
+from room import DESK, Acoustics, RoomCard, as_pcm, at_level, rms_dbfs
 from rtvoice.audio.duplex import Duplex, Microphone, PlaybackMoved, Report
 from rtvoice.audio.echo import EchoProbe
 from rtvoice.audio.frontend import FrontEnd
@@ -30,10 +30,22 @@ STORY = (
 )
 
 
+ESPEAK = "en+f3"
+
+
 @lru_cache(maxsize=64)
 def speech(text: str, voice: str = "slt", hz: int = HZ) -> NDArray[np.int16]:
+    """Speech of one of flite's voices, or of espeak-ng's."""
+    if voice == ESPEAK:
+        said = subprocess.run(("espeak-ng", "-v", voice, "--stdout", text), capture_output=True, check=True)
+        return Resampler(22_050, hz).process(np.frombuffer(said.stdout[44:], "<i2"))
     pcm, made_hz = speak(text, voice)
-    return Resampler(made_hz, hz).process(np.frombuffer(pcm, np.int16))
+    return Resampler(made_hz, hz).process(np.frombuffer(pcm, "<i2"))
+
+
+def assistant(text: str, voice: str = ESPEAK, dbfs: float = -20.0) -> NDArray[np.int16]:
+    """The same as loud as an assistant's voice usually is."""
+    return as_pcm(at_level(speech(text, voice), dbfs))
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,10 @@ class Onset:
     """When it began, as told."""
     told: float
     """When that was told."""
+
+
+def between_s(pcm: bytes, hz: int, begin: float, end: float) -> NDArray[np.int16]:
+    return np.frombuffer(pcm, "<i2")[int(begin * hz) : int(end * hz)]
 
 
 class Scene:
@@ -98,12 +114,16 @@ class Scene:
 
         self.clock.at(at, begin)
 
-    def at(self, when: float, action: Callable[[], object]) -> None:
-        self.clock.at(when, action)
-
     def run(self, until: float) -> Scene:
         self.duplex.run(lambda: self.clock.now >= until)
         return self
+
+    def erle_db(self, begin: float, end: float) -> float:
+        """By how much quieter the server gets the microphone, over that time."""
+        recorded = between_s(bytes(self.card.recorded), self.card.hz, begin, end)
+        return rms_dbfs(recorded) - rms_dbfs(
+            between_s(bytes(self.microphone), self.microphone_hz, begin, end)
+        )
 
     @property
     def echo(self) -> list[EchoChanged]:

@@ -2,7 +2,7 @@
 
 A FIFO of the blocks that were really written, one taken for each block of the
 microphone, silence where it is empty. With one clock the card holds the rest,
-so the lag to the echo stays what it is, whatever the card's reserve or a stall does.
+so the lag to the echo stays the same to a block, whatever the card's reserve or a stall does.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ BLOCK = Pcm(CANCEL_HZ).block
 MOST = Pcm(CANCEL_HZ).size(500)
 """Bytes: no card holds more, so what exceeds it is no reference of anything."""
 
-SETTLED = 200
-"""Blocks: 2 s in which a card's own balance is learned."""
 SMOOTH = 400
 """Blocks: 4 s; a single round is up to a block early or late."""
-DRIFTED, BACK = BLOCK // 2, BLOCK // 8
-"""Frames of drift at which stretching begins and ends; with one clock it never begins."""
+LEAST = 1.5 * BLOCK
+"""Frames that the reference leads the speaker by at least: with one clock 2 or 3 blocks."""
+BACK = BLOCK / 8
+"""Stretching ends when it is so much more ahead again."""
 RECOVER = CANCEL_HZ * 10
-"""A drift is made good in 10 s: quicker, and it would swing."""
+"""What is missing is made good in 10 s: quicker, and it would swing."""
 STRETCH_MAX = 0.002
 
 
@@ -40,16 +40,15 @@ class Reference:
         self._silent = False
         """The resampler holds nothing but silence."""
         self._fifo = bytearray()
-        self._blocks = 0
-        self._balance = self._usual = 0.0
-        """What the FIFO holds over what the card holds, in frames: smoothed, and as it was at first."""
+        self._ahead = 2.0 * BLOCK
+        """How long until the speaker plays what is taken now, in frames, smoothed."""
         self._stretch = 0.0
         self._part = 0.0
         """How far the next frame lies after the FIFO's first, while the reference is stretched."""
 
     @property
     def stretch(self) -> float:
-        """By how much the speaker's clock is taken to be faster than the microphone's; mostly 0."""
+        """By how much the speaker's clock is taken to be faster than the microphone's; with one clock 0."""
         return self._stretch
 
     def wrote(self, block: bytes) -> None:
@@ -65,26 +64,23 @@ class Reference:
 
     def block(self, held_frames: int) -> bytes:
         """Return the 10 ms that belong to the microphone's next block; the card holds *held_frames* now."""
-        self._weigh(len(self._fifo) / 2 - held_frames * self._per_output_frame)
+        self._follow(held_frames * self._per_output_frame - (len(self._fifo) / 2 - BLOCK))
         if self._stretch:
             return self._stretched().tobytes()
         block = bytes(self._fifo[: 2 * BLOCK])
         del self._fifo[: 2 * BLOCK]
         return block.ljust(2 * BLOCK, b"\0")
 
-    def _weigh(self, balance: float) -> None:
-        """Find out whether two clocks run apart."""
-        self._blocks += 1
-        if self._blocks <= SETTLED:
-            self._balance += (balance - self._balance) / self._blocks
-            self._usual = self._balance
-            return
-        self._balance += (balance - self._balance) / SMOOTH
-        drift = self._balance - self._usual
-        if abs(drift) > (BACK if self._stretch else DRIFTED):
-            self._stretch = float(np.clip(drift / RECOVER, -STRETCH_MAX, STRETCH_MAX))
-        elif self._stretch:
-            self._stretch = self._part = 0.0
+    def _follow(self, ahead: float) -> None:
+        """Follow a speaker whose clock is faster than the microphone's, and would use the lead up.
+
+        One that is slower leaves the FIFO empty now and then: that is silence, and as good.
+        """
+        self._ahead += (ahead - self._ahead) / SMOOTH
+        missing = LEAST + (BACK if self._stretch else 0.0) - self._ahead
+        self._stretch = min(STRETCH_MAX, max(0.0, missing / RECOVER))
+        if not self._stretch:
+            self._part = 0.0
 
     def _stretched(self) -> NDArray[np.int16]:
         at = self._part + np.arange(BLOCK) * (1 + self._stretch)
