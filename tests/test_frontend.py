@@ -23,7 +23,7 @@ from scene import HZ, STORY, Scene, assistant, speech
 Samples = NDArray[np.int16]
 BLOCK = np.full(WIRE.block, 5000, "<i2").tobytes()
 SILENCE = WIRE.silence(20)
-FILES = "files are no room: nothing comes back"
+FILES = "there is no echo between files"
 NO_WHEEL = "pywebrtc-audio can't be loaded (No module named 'pywebrtc_audio')"
 
 
@@ -120,7 +120,7 @@ class Ear:
         (Ear("on", room=False), EchoChanged("on", "converging", True)),
         (
             Ear("auto", room=False),
-            EchoChanged("auto", "off", False, reason="files are no room: nothing comes back"),
+            EchoChanged("auto", "off", False, reason="there is no echo between files"),
         ),
     ],
 )

@@ -68,7 +68,7 @@ STATUS: dict[str, Any] = {
     "output": {"status": "unavailable", "name": None, "rate_hz": None, "latency_ms": None},
     "response": {"response_id": "resp_9", "item_id": "item_8", "played_ms": 840, "queued_ms": 5160},
     "interruption": "server",
-    "echo": {"mode": "auto", "state": "off", "lag_ms": None, "erle_db": None},
+    "echo": {"mode": "auto", "state": "on", "lag_ms": 40.0, "erle_db": 38.4, "reason": None},
     "subscribers": 1,
     "uptime_s": 3600.1,
     "pid": 4242,
@@ -377,6 +377,7 @@ def test_the_status_is_an_aligned_screen() -> None:
         f"microphone    muted until {until}, pulse, 24000 Hz, 20 ms",
         "speaker       unavailable",
         "connection    up for 1 h 3 min, local rtvoice-local, voice slt",
+        "echo          cancelled by 38 dB, lag 40 ms",
         "response      840 ms played, 5160 ms queued",
         "daemon        rtvoiced 0.1.0, pid 4242, up 1 h, 1 subscriber, under systemd",
     ]

@@ -170,7 +170,7 @@ class FrontEnd:
         if self._mode == "off":
             self._tell("off", None)
         elif self._mode == "auto" and not self._room:
-            self._tell("off", "files are no room: nothing comes back")
+            self._tell("off", "there is no echo between files")
         elif not (self._input_hz and self._output_hz):
             self._tell("off", f"there is no {'speaker' if self._input_hz else 'microphone'}")
         elif self._mode == "half_duplex":
