@@ -119,6 +119,8 @@ class EchoPath:
         self._near = b""
         """What of the microphone waits: what it is held back by, and the resampler's jitter."""
         self._past: deque[tuple[bytes, bytes, bool]] = deque(maxlen=PROBE)
+        self._loud = 0
+        """Frames of these in which the speaker sounds."""
         self._since_probe = 0
         self._found: deque[float] = deque(maxlen=8)
         """Measured elsewhere, and not yet looked at."""
@@ -177,15 +179,17 @@ class EchoPath:
             raise AudioError(f"the echo canceller failed ({error})") from error
         power = _power(reference)
         self.convergence.frame(power, _power(mic), _power(voice))
+        if len(self._past) == PROBE:
+            self._loud -= self._past[0][2]
         self._past.append((fresh.rjust(2 * FRAME, b"\0"), far, power > LOUD))
+        self._loud += power > LOUD
         return cleaned
 
     def probe(self) -> EchoProbe | None:
         """Return what is to be measured, when it is time and enough was played; mostly None."""
         self._since_probe += 1
-        if self._since_probe < (SOON if self.lag_ms is None else SELDOM) or len(self._past) < PROBE:
-            return None
-        if 2 * sum(loud for _, _, loud in self._past) < PROBE:
+        due = self._since_probe >= (SOON if self.lag_ms is None else SELDOM)
+        if not due or len(self._past) < PROBE or 2 * self._loud < PROBE:
             return None
         self._since_probe = 0
         near, reference, _ = zip(*self._past, strict=True)
