@@ -24,9 +24,9 @@ MOST_ASIDE = 8
 class Session:
     """The state of one connection; every method returns what is to be done, in order."""
 
-    def __init__(self, model: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, model: str, clock: Callable[[], datetime], lifetime_s: int = LIFETIME_S) -> None:
         self._clock = clock
-        expires_at = int(clock().timestamp()) + LIFETIME_S
+        expires_at = int(clock().timestamp()) + lifetime_s
         self._session = schema.default_session(new_id("sess"), model, expires_at)
         self._conversation = Conversation()
         self._conversation_id = new_id("conv")

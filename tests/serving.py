@@ -1,0 +1,133 @@
+"""The embedded server in this process, and clients of it: for what needs a socket but no process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import Server
+from websockets.exceptions import ConnectionClosed
+
+from rtvoice.local.ears import Ears
+from rtvoice.local.listening import Rules, close, listen, url
+from rtvoice.local.recording import Recordings
+
+Json = dict[str, Any]
+PATIENCE_S = 60
+"""How long a test waits for what must come: only a failing test waits so long."""
+
+
+@asynccontextmanager
+async def listening(rules: Rules = Rules(), recordings: Recordings | None = None) -> AsyncIterator[Server]:
+    """A server; it is gone afterwards, and so is all that it started."""
+    ears = Ears()
+    async with asyncio.timeout(PATIENCE_S):
+        server = await listen(ears, rules=rules, recordings=recordings)
+        try:
+            yield server
+        finally:
+            await close(server, rules)
+            await ears.close()
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not left, left
+
+
+@asynccontextmanager
+async def visiting(server: Server, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
+    """A client that takes whatever comes."""
+    address = f"{url(server)}?{query}" if query else url(server)
+    async with connect(address, compression=None, proxy=None, max_size=None, **options) as websocket:
+        yield websocket
+
+
+@asynccontextmanager
+async def talking(server: Server, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
+    """A client that was greeted."""
+    async with visiting(server, query, **options) as websocket:
+        assert (await event(websocket))["type"] == "session.created"
+        yield websocket
+
+
+async def event(websocket: ClientConnection) -> Json:
+    told: Json = json.loads(await websocket.recv())
+    return told
+
+
+async def send(websocket: ClientConnection, kind: str, **fields: Any) -> None:
+    await websocket.send(json.dumps({"type": kind, **fields}))
+
+
+async def until(websocket: ClientConnection, *kinds: str) -> list[Json]:
+    """Everything up to the first event of these types."""
+    events = [await event(websocket)]
+    while events[-1]["type"] not in kinds:
+        events.append(await event(websocket))
+    return events
+
+
+async def to_the_end(websocket: ClientConnection) -> tuple[list[Json], int | None, str | None]:
+    """Everything, and how the server ended it: code and reason, 1006 where it said nothing."""
+    events = []
+    try:
+        while True:
+            events.append(await event(websocket))
+    except ConnectionClosed:
+        return events, websocket.close_code, websocket.close_reason
+
+
+async def ask(websocket: ClientConnection, text: str, **response: Any) -> None:
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    await send(websocket, "conversation.item.create", item=item)
+    await send(websocket, "response.create", response=response)
+
+
+async def written(websocket: ClientConnection, text: str = "hello") -> str:
+    """Ask for a written answer and return it."""
+    await ask(websocket, text, output_modalities=["text"])
+    done = (await until(websocket, "response.done"))[-1]
+    await until(websocket, "rate_limits.updated")
+    return str(done["response"]["output"][0]["content"][0]["text"])
+
+
+async def append(websocket: ClientConnection, pcm: bytes) -> None:
+    """Send audio in one piece: the server's clock is the audio."""
+    await send(websocket, "input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
+
+
+def audio_of(events: list[Json]) -> list[bytes]:
+    """The audio of each delta."""
+    return [
+        base64.b64decode(one["delta"])
+        for one in events
+        if one["type"] in ("response.output_audio.delta", "response.audio.delta")
+    ]
+
+
+def raw(server: Server) -> socket.socket:
+    """A client that does only what it is told, past its handshake."""
+    host, port = next(iter(server.sockets)).getsockname()
+    made = socket.create_connection((host, port))
+    made.sendall(
+        b"GET /v1/realtime HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    return made
+
+
+def frame(opcode: int, data: bytes) -> bytes:
+    """One frame of a client's, masked with nothing."""
+    size = len(data)
+    if size < 126:
+        head = bytes([0x80 | opcode, 0x80 | size])
+    elif size < 1 << 16:
+        head = bytes([0x80 | opcode, 0xFE]) + struct.pack(">H", size)
+    else:
+        head = bytes([0x80 | opcode, 0xFF]) + struct.pack(">Q", size)
+    return head + bytes(4) + data
