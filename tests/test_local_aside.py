@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rtvoice.audio.pcm import WIRE
+from rtvoice.local.responses import MOST_ASIDE
 from rtvoice.local.rules import exactly
-from rtvoice.local.session import MOST_ASIDE
 from rtvoice.local.wire import Hush, Speak
 from rtvoice.realtime.dialects import ga
 from rtvoice.realtime.events import CreateSpeech

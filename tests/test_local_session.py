@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.resample import Resampler
-from rtvoice.local import items
+from rtvoice.local import conversation
 from rtvoice.local.session import Session
 from rtvoice.local.voices import Mark, Utterance, sentences, speak
 from rtvoice.local.wire import Hear, Hush, Output, Send, Speak
@@ -395,7 +395,7 @@ def test_audio_times_go_on_after_a_clear_and_a_new_detection() -> None:
             "session.audio.output.speed",
         ),
         ({"type": "realtime", "model": "another"}, "invalid_value", "session.model"),
-        ({"type": "transcription"}, "invalid_value", "session.type"),
+        ({"type": "transcription"}, "invalid_parameter", None),
         ([], "invalid_type", "session"),
     ],
 )
@@ -602,7 +602,7 @@ def test_without_a_question_it_greets() -> None:
         ('{"type": "session.update", "session": {"type": []}}', "invalid_type"),
         (
             '{"type": "session.update", "session": {"type": "realtime", "max_output_tokens": NaN}}',
-            "invalid_type",
+            "invalid_json",
         ),
     ],
 )
@@ -615,7 +615,7 @@ def test_nonsense_is_an_error_and_no_crash(raw: str | bytes, code: str) -> None:
 
 def test_the_conversation_is_bounded() -> None:
     talk = Talk()
-    for n in range(items.MOST_ITEMS + 1):
+    for n in range(conversation.MOST_ITEMS + 1):
         talk.send("conversation.item.create", item=message("user", "x", f"i{n}"))
 
     assert (
@@ -652,6 +652,6 @@ def test_whatever_comes_the_session_goes_on(events: list[tuple[str, Json]]) -> N
 def test_an_endless_nest_is_refused() -> None:
     talk = Talk()
     deep = "[" * 500 + "]" * 500
-    raw = f'{{"type": "session.update", "session": {{"type": "realtime", "tools": [{{"x": {deep}}}]}}}}'
+    raw = f'{{"type": "session.update", "session": {{"type": "realtime", "tools": [{{"type": "function", "name": "x", "parameters": {{"x": {deep}}}}}]}}}}'
 
     assert refusal(talk.take(talk.session.receive(raw)))[0] == "invalid_value"
