@@ -202,6 +202,9 @@ def table(fields: dict[str, Check], *required: str) -> Check:
         if not isinstance(value, dict):
             raise wrong_type(path, "an object", value)
         was = current if isinstance(current, dict) else {}
+        if "type" in fields and "type" in value:
+            # The type says which keys there may be: a wrong one is told before they are.
+            fields["type"](value["type"], was.get("type"), f"{path}.type")
         for key in value:
             if key not in fields:
                 raise unknown(f"{path}.{key}")

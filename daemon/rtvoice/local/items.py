@@ -95,7 +95,7 @@ class Call:
 
     def tokens(self) -> Tokens:
         """Return what it costs."""
-        return Tokens(text=tokens.of_text(self.name + self.arguments))
+        return Tokens(text=tokens.of_text(self.arguments))
 
     @property
     def size(self) -> int:

@@ -57,6 +57,8 @@ class Response:
     outputs: list[Message | Call] = field(default_factory=list)
     exhausted: bool = False
     """Whether `max_output_tokens` are spent: nothing more is made of it then."""
+    voiced: bool = False
+    """Whether a voice was asked to say it."""
     filtered: bool = False
     """Whether a content filter is to stop it where it would have ended."""
     heard_from_ms: int | None = None

@@ -195,6 +195,7 @@ class Responses:
         if plan.modality == "text":
             outputs += map(Send, response.sentence(Utterance(say.text, b"", ())))
             return outputs + self._end_complete(response)
+        response.voiced = True
         voice = plan.voice if isinstance(plan.voice, str) else plan.voice["id"]
         speed = self._state.settings["audio"]["output"]["speed"]
         return [*outputs, Speak(response.id, say.text, voice, speed)]
@@ -224,7 +225,7 @@ class Responses:
         self._aside.pop(response.id, None)
         ladder = response.done(status, reason, failure)
         spent = ladder[-1]["response"]["usage"]["total_tokens"]
-        hush: list[Output] = [] if status == "completed" else [Hush(response.id)]
+        hush: list[Output] = [Hush(response.id)] if response.voiced and status != "completed" else []
         return [*hush, *map(Send, ladder), Send(rate_limits(spent), RATE_LIMITS_DELAY_S)]
 
     def _await_idle(self, response: Response, *, played: bool) -> None:
