@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from rtvoice.local import beta_shapes as shapes
+from rtvoice.local.ladder import TOKENS_A_MINUTE
 from rtvoice.local.messages import decoded
-from rtvoice.local.responses import TOKENS_A_MINUTE
+from rtvoice.local.schema import REALTIME, TRANSCRIPTION
 from rtvoice.local.wire import Json, Refused, event, new_id
 
 REQUESTS_A_MINUTE = 500
@@ -20,7 +21,8 @@ RENAMED = {
     "response.output_text.": "response.text.",
 }
 """Beginnings of types; GA's come first."""
-TRANSLATED = ("session.update", "conversation.item.create", "response.create")
+TRANSCRIPTION_UPDATE = "transcription_session.update"
+TRANSLATED = ("session.update", TRANSCRIPTION_UPDATE, "conversation.item.create", "response.create")
 """Types of the client's events that aren't the same in both."""
 
 
@@ -29,7 +31,9 @@ class Beta:
 
     name = "beta"
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = REALTIME) -> None:
+        """*kind* is that of the session: ``realtime`` or ``transcription``."""
+        self._transcribes = kind == TRANSCRIPTION
         self._conversation_id = new_id("conv")
         self._temperature = shapes.TEMPERATURE
         self._asked: float | None = None
@@ -58,6 +62,8 @@ class Beta:
             told["item"] = shapes.ga_item(told["item"])
         elif kind == "session.update" and "session" in told:
             told["session"], self._asked = shapes.session_update(told["session"])
+        elif kind == TRANSCRIPTION_UPDATE and self._transcribes:
+            told = {**told, "type": "session.update", **_transcription(told)}
         elif kind == "response.create" and "response" in told:
             told["response"], self._asked = shapes.response_create(told["response"])
         try:
@@ -92,6 +98,9 @@ class Beta:
                 return [{**one, "type": _renamed(kind)}]
 
     def _session(self, one: Json) -> list[Json]:
+        if self._transcribes:
+            name = f"transcription_{one['type']}"
+            return [{**one, "type": name, "session": shapes.beta_transcription(one["session"])}]
         if one["type"] == "session.updated" and self._asked is not None:
             self._temperature, self._asked = self._asked, None
         told = {**one, "session": shapes.beta_session(one["session"], self._temperature)}
@@ -123,6 +132,10 @@ class Beta:
             "reset_seconds": 60 / REQUESTS_A_MINUTE,
         }
         return event("rate_limits.updated", rate_limits=[requests, self._tokens])
+
+
+def _transcription(told: Json) -> Json:
+    return {"session": shapes.transcription_update(told["session"])} if "session" in told else {}
 
 
 def _renamed(kind: str) -> str:

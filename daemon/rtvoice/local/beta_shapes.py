@@ -28,6 +28,11 @@ SESSION_FIELDS: dict[str, Path] = {
     "tracing": ("tracing",),
 }
 """Where GA has each field of a beta session; ``temperature`` it has nowhere."""
+TRANSCRIPTION_FIELDS: dict[str, Path] = {
+    **{key: path for key, path in SESSION_FIELDS.items() if path[:2] == ("audio", "input")},
+    "include": ("include",),
+}
+"""Of a session that only transcribes."""
 RESPONSE_FIELDS: dict[str, Path] = {
     "conversation": ("conversation",),
     "input": ("input",),
@@ -62,6 +67,14 @@ def session_update(session: Any) -> tuple[Any, float | None]:
     return {"type": "realtime", **_nested(flat, SESSION_FIELDS)}, session.get("temperature")
 
 
+def transcription_update(session: Any) -> Any:
+    """Return the update of a beta session that only transcribes as GA; raises `Refused`."""
+    if not isinstance(session, dict):
+        return session
+    flat = _checked(session, TRANSCRIPTION_FIELDS, "session")
+    return {"type": "transcription", **_nested(flat, TRANSCRIPTION_FIELDS)}
+
+
 def response_create(response: Any) -> tuple[Any, float | None]:
     """Return what a beta client wants of a response as GA, and its temperature; raises `Refused`."""
     if not isinstance(response, dict):
@@ -77,7 +90,7 @@ def _checked(told: Json, known: Mapping[str, Path], path: str) -> Json:
     flat: Json = {}
     for key, value in told.items():
         where = f"{path}.{key}"
-        if key == "temperature":
+        if key == "temperature" and known is not TRANSCRIPTION_FIELDS:
             checks.number(0.6, 1.2)(value, None, where)
         elif key not in known:
             raise checks.unknown(where)
@@ -113,10 +126,17 @@ def _nested(flat: Json, fields: Mapping[str, Path]) -> Json:
 
 def beta_session(session: Json, temperature: float) -> Json:
     """Return the GA *session* as a beta client is told of it."""
-    told: Json = {key: session[key] for key in ("id", "object", "expires_at") if key in session}
-    for key, path in SESSION_FIELDS.items():
-        told[key] = _shown(key, _at(session, path))
-    return {**told, "temperature": temperature}
+    return {**_flat(session, SESSION_FIELDS), "temperature": temperature}
+
+
+def beta_transcription(session: Json) -> Json:
+    """Return the GA *session* that only transcribes as a beta client is told of it."""
+    return {**_flat(session, TRANSCRIPTION_FIELDS), "client_secret": None}
+
+
+def _flat(session: Json, fields: Mapping[str, Path]) -> Json:
+    told: Json = {key: session[key] for key in ("id", "object", "expires_at")}
+    return {**told, **{key: _shown(key, _at(session, path)) for key, path in fields.items()}}
 
 
 def beta_response(response: Json, temperature: float, conversation_id: str) -> Json:

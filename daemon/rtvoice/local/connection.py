@@ -137,8 +137,8 @@ class Connection:
                     self._start(self._later(event, delay_s))
                 case Send(event):
                     events.append(event)
-                case Hear(item_id, audio):
-                    self._start(self._hear(item_id, audio))
+                case Hear():
+                    self._start(self._hear(output))
                 case Speak():
                     self._start(self._speak(output), output.response_id)
                 case Hush(response_id):
@@ -217,8 +217,8 @@ class Connection:
         await asyncio.sleep(delay_s)
         self._send([event])
 
-    async def _hear(self, item_id: str, audio: bytes) -> None:
-        self._do(self._session.heard(item_id, await self._ears.hear(audio)))
+    async def _hear(self, order: Hear) -> None:
+        self._do(self._session.heard(order.item_id, await self._ears.hear(order.audio)))
 
     def _hush(self, response_id: str) -> None:
         task = self._speaking.pop(response_id, None)

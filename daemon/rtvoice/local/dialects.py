@@ -36,6 +36,6 @@ class Ga:
         return [one]
 
 
-def dialect(name: str) -> Dialect:
-    """Return a new one of this name."""
-    return Beta() if name == Beta.name else Ga()
+def dialect(name: str, kind: str) -> Dialect:
+    """Return a new one of this name, for a session of this kind."""
+    return Beta(kind) if name == Beta.name else Ga()

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from rtvoice.local.options import BadParameterError, Options, by_query
 from rtvoice.local.refusals import Rejected, rejection
+from rtvoice.local.schema import REALTIME, TRANSCRIPTION
 
 PATH = "/v1/realtime"
 AZURE_PATH = "/openai/v1/realtime"
@@ -43,6 +44,8 @@ class Visit:
 
     model: str
     dialect: str
+    kind: str
+    """Of the session: ``realtime``, or ``transcription`` where that is all it does."""
     options: Options
 
 
@@ -70,7 +73,7 @@ class Door:
         except BadParameterError as bad:
             raise Rejected(HTTPStatus.BAD_REQUEST, str(bad), "invalid_value", bad.name) from None
         model = _model(path, query)
-        visit = Visit(model, _dialect(headers, query), options)
+        visit = Visit(model, _dialect(headers, query), _kind(query), options)
         if isinstance(options.refuse, int):
             raise rejection(options.refuse, model)
         return visit
@@ -155,6 +158,11 @@ def _dialect(headers: Headers, query: Mapping[str, Sequence[str]]) -> str:
     if "realtime=v1" in asked or BETA_SUBPROTOCOL in subprotocols(headers):
         return "beta"
     return "beta" if DATED.fullmatch(_last(query, "api-version")) else "ga"
+
+
+def _kind(query: Mapping[str, Sequence[str]]) -> str:
+    """Return what the session is for; other intents, such as ``conversation``, are the usual one."""
+    return TRANSCRIPTION if _last(query, "intent") == TRANSCRIPTION else REALTIME
 
 
 def _last(query: Mapping[str, Sequence[str]], name: str) -> str:

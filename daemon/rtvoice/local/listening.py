@@ -97,12 +97,18 @@ class House:
         if visit.dialect == "beta" and Quirk.BETA_DISABLED in options.quirks and options.refuse is None:
             options = replace(options, refuse=BETA_DISABLED)
         told = log.bind(session=number)
-        told.info("session.opened", model=visit.model, dialect=visit.dialect)
+        told.info("session.opened", model=visit.model, dialect=visit.dialect, kind=visit.kind)
         recording = self._recordings.begin(visit.dialect) if self._recordings is not None else None
         with contextlib.closing(recording) if recording is not None else contextlib.nullcontext():
-            session = Session(visit.model, _now, math.ceil(options.session_cap))
+            session = Session(visit.model, _now, math.ceil(options.session_cap), visit.kind)
             await Connection(
-                websocket, session, self._ears, options, dialect(visit.dialect), recording, self._rules.limits
+                websocket,
+                session,
+                self._ears,
+                options,
+                dialect(visit.dialect, visit.kind),
+                recording,
+                self._rules.limits,
             ).run()
         told.info("session.closed", code=int(websocket.close_code or 0))
 

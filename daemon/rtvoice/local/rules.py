@@ -105,6 +105,11 @@ def answer(text: str, history: Sequence[Turn], now: datetime) -> str:
     return _phrase(asked, now)
 
 
+def asks_to_say(text: str) -> bool:
+    """Tell whether *text* gives words to be said again, whatever they are."""
+    return _SAY.fullmatch(text) is not None
+
+
 def exactly(instructions: str) -> str | None:
     """Return the text that *instructions* ask to be said word for word, or None where they ask no such thing.
 
@@ -133,6 +138,15 @@ def exactly(instructions: str) -> str | None:
 def greeting() -> str:
     """Return what is said when nobody has said anything."""
     return "Hello. What can I do for you?"
+
+
+def pictures(count: int, text: str, history: Sequence[Turn], now: datetime) -> str:
+    """Return the answer to *count* pictures and to the *text* that came with them."""
+    got = (
+        "a picture, but I cannot look at it" if count == 1 else f"{count} pictures, but I cannot look at them"
+    )
+    also = answer(text, history, now)
+    return f"I got {got}." + ("" if also == NOT_UNDERSTOOD else f" {also}")
 
 
 def _phrase(asked: str, now: datetime) -> str:
@@ -179,10 +193,10 @@ def _sum(asked: str) -> str | None:
     signs: list[str] = []
     at = 0
     while at < len(words):
-        number, at = _number(words, at)
-        if number is None:
+        term, at = number(words, at)
+        if term is None:
             return None
-        terms.append(number)
+        terms.append(term)
         if at < len(words):
             if words[at] not in OPERATORS:
                 return None
@@ -211,7 +225,7 @@ def _total(terms: list[int], signs: list[str]) -> int:
     return total
 
 
-def _number(words: list[str], at: int) -> tuple[int | None, int]:
+def number(words: list[str], at: int) -> tuple[int | None, int]:
     """Return the number that begins at *at*, digits or words up to ninety nine, and where it ends."""
     word = words[at]
     if word.isascii() and word.isdigit() and len(word) <= LONGEST_NUMBER:

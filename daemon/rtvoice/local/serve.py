@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return refused.status
     except OSError as failed:
         # asyncio's own text repeats the address.
-        reason = os.strerror(failed.errno) if (failed.errno or 0) > 0 else failed.strerror or str(failed)
+        reason = os.strerror(failed.errno) if failed.errno and failed.errno > 0 else failed.strerror
         print(f"rtvoiced serve: cannot listen on {flags.host}:{flags.port}: {reason}", file=sys.stderr)
         return errors.UNAVAILABLE
     return errors.OK

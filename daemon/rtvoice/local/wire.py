@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +11,17 @@ from typing import Any
 from rtvoice.local.ids import IDS
 
 Json = dict[str, Any]
+
+
+def finite(text: str) -> float:
+    """Return the number in *text*; NaN and what is too large are no JSON, and could not be sent back."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+DECODER = json.JSONDecoder(parse_float=finite, parse_constant=finite)
 
 
 def new_id(prefix: str) -> str:
@@ -66,7 +79,10 @@ class Hear:
     """Recognise *audio* (PCM at 24 kHz) and tell `Session.heard`."""
 
     item_id: str
+    """The item's, or another id where the item is no part of the conversation."""
     audio: bytes
+    phrases: tuple[str, ...] = ()
+    """What else may be said in this session: the names of its tools, as words."""
 
 
 @dataclass(frozen=True, slots=True)
