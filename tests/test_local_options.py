@@ -1,4 +1,4 @@
-"""Each switch as a flag and as a parameter of the query: the same names, the same values, the same refusals."""
+"""Each switch as a flag and as a parameter of the query: the same names, values and refusals."""
 
 from __future__ import annotations
 
