@@ -1,15 +1,18 @@
-"""The embedded server in this process, and clients of it: for what needs a socket but no process of its own."""
+"""The embedded server, in this process or in one of its own, and clients of it."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import json
+import os
 import socket
 import struct
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import Server
@@ -20,12 +23,15 @@ from rtvoice.local.listening import Rules, close, listen, url
 from rtvoice.local.recording import Recordings
 
 Json = dict[str, Any]
+USUAL = Rules()
+COMMAND = (sys.executable, "-m", "rtvoice.local.serve")
+GREETING = "listening "
 PATIENCE_S = 60
 """How long a test waits for what must come: only a failing test waits so long."""
 
 
 @asynccontextmanager
-async def listening(rules: Rules = Rules(), recordings: Recordings | None = None) -> AsyncIterator[Server]:
+async def listening(rules: Rules = USUAL, recordings: Recordings | None = None) -> AsyncIterator[Server]:
     """A server; it is gone afterwards, and so is all that it started."""
     ears = Ears()
     async with asyncio.timeout(PATIENCE_S):
@@ -40,15 +46,42 @@ async def listening(rules: Rules = Rules(), recordings: Recordings | None = None
 
 
 @asynccontextmanager
-async def visiting(server: Server, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
+async def served(
+    *flags: str, environ: Mapping[str, str] = {}
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A server in a process of its own, and its URL; it is gone afterwards."""
+    child = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        "--while-stdin",
+        *flags,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **environ},
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            line = (await child.stdout.readline()).decode()
+            assert line.startswith(f"{GREETING}ws://127.0.0.1:")
+            yield child, line.removeprefix(GREETING).strip()
+    finally:
+        child.stdin.close()
+        rest, _ = await child.communicate()
+        assert rest == b""
+
+
+@asynccontextmanager
+async def visiting(server: Server | str, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
     """A client that takes whatever comes."""
-    address = f"{url(server)}?{query}" if query else url(server)
+    address = server if isinstance(server, str) else url(server)
+    address += f"?{query}" if query else ""
     async with connect(address, compression=None, proxy=None, max_size=None, **options) as websocket:
         yield websocket
 
 
 @asynccontextmanager
-async def talking(server: Server, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
+async def talking(server: Server | str, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
     """A client that was greeted."""
     async with visiting(server, query, **options) as websocket:
         assert (await event(websocket))["type"] == "session.created"
@@ -110,14 +143,19 @@ def audio_of(events: list[Json]) -> list[bytes]:
     ]
 
 
-def raw(server: Server) -> socket.socket:
-    """A client that does only what it is told, past its handshake."""
-    host, port = next(iter(server.sockets)).getsockname()
-    made = socket.create_connection((host, port))
-    made.sendall(
+async def raw(server: Server | str) -> socket.socket:
+    """A client that does only what it is told, once it was greeted."""
+    loop, told = asyncio.get_running_loop(), b""
+    address = urlsplit(server if isinstance(server, str) else url(server))
+    made = socket.create_connection((address.hostname, address.port))
+    made.setblocking(False)
+    await loop.sock_sendall(
+        made,
         b"GET /v1/realtime HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
     )
+    while b"session.created" not in told:
+        told += await loop.sock_recv(made, 1 << 16)
     return made
 
 
