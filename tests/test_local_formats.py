@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rtvoice.audio.pcm import WIRE
 from rtvoice.local import g711
-from rtvoice.local.formats import FORMS, Inlet, Outlet
-from rtvoice.local.wire import Hear, Speak
+from rtvoice.local.formats import FORMS, PCM, Form, Inlet, Outlet, converted
+from rtvoice.local.wire import Hear, Send, Speak
 from talking import Json, Talk, listening, refusal, types, voiced
 
 EVERY_CODE = bytes(range(256))
@@ -21,6 +21,14 @@ G711 = ("audio/pcmu", "audio/pcma")
 
 def tone(hz: int, ms: int = 1000) -> NDArray[np.int16]:
     return (8000 * np.sin(2 * np.pi * 440 * np.arange(hz * ms // 1000) / hz)).astype(np.int16)
+
+
+def written(pcm: bytes, form: Form) -> bytes:
+    return b"".join(converted(pcm, PCM, form))
+
+
+def read(data: bytes, form: Form) -> bytes:
+    return b"".join(converted(data, form, PCM))
 
 
 # The values of ITU-T G.711, tables 2a and 2b (µ-law, to 8031 of 14 bits) and 1a and 1b (A-law, to 4032 of
@@ -83,19 +91,19 @@ def test_a_stream_is_as_long_as_what_went_in_however_it_is_cut(name: str) -> Non
     cuts = [0, 1, 2, 5, 500, 2001, 2002, 7777, len(pcm)]
     wire = b"".join(outlet.take(pcm[a:b]) for a, b in pairwise(cuts)) + outlet.flush()
 
-    assert wire == form.write(pcm)
+    assert wire == written(pcm, form)
     assert form.duration_ms(len(wire)) == 250
     inlet = Inlet(form)
     halves = wire[: form.size(100)], wire[form.size(100) :]
     back = b"".join(map(inlet.take, halves)) + inlet.flush()
-    assert back == form.read(wire)
+    assert back == read(wire, form)
     assert WIRE.duration_ms(len(back)) == 250
 
 
 @pytest.mark.parametrize("name", G711)
 def test_a_tone_survives_the_telephone(name: str) -> None:
     form = FORMS[name]
-    clean, dirty = tone(WIRE.hz), np.frombuffer(form.read(form.write(tone(WIRE.hz).tobytes())), np.int16)
+    clean, dirty = tone(WIRE.hz), np.frombuffer(read(written(tone(WIRE.hz).tobytes(), form), form), np.int16)
     noise = dirty[1000:-1000].astype(float) - clean[1000:-1000]
 
     assert 10 * np.log10(np.mean(clean.astype(float) ** 2) / np.mean(noise**2)) > 33
@@ -103,7 +111,7 @@ def test_a_tone_survives_the_telephone(name: str) -> None:
 
 def append(talk: Talk, name: str, pcm: bytes) -> list[Json]:
     """Append *pcm* in the telephone's format, 20 ms a time."""
-    wire = FORMS[name].write(pcm)
+    wire = written(pcm, FORMS[name])
     pieces = [wire[at : at + 160] for at in range(0, len(wire), 160)]
     sent: list[Json] = []
     for piece in pieces:
@@ -210,3 +218,28 @@ def test_pcm_goes_out_as_it_came_odd_or_not() -> None:
     sent = [talk.take(talk.session.play(order.response_id, bytes(size))) for size in (1, 1, 7, 100)]
 
     assert [len(base64.b64decode(events[0]["delta"])) for events in sent] == [1, 1, 7, 100]
+
+
+def test_what_is_long_is_done_in_slices_and_in_its_order() -> None:
+    session = Talk(format={"type": "audio/pcmu"}, turn_detection=None).session
+    minute = base64.b64encode(bytes(60 * 8000)).decode()
+    append = json.dumps({"type": "input_audio_buffer.append", "audio": minute})
+    assert session.receive(append) == []
+    assert session.listening
+    assert session.listen() == []
+
+    # Whoever does not wait for it is answered in the order of what was sent, all the same.
+    committed, *_, hear = session.receive('{"type": "input_audio_buffer.commit"}')
+    assert isinstance(committed, Send)
+    assert isinstance(hear, Hear)
+    assert WIRE.duration_ms(len(hear.audio)) == 60_000
+    retrieve = {"type": "conversation.item.retrieve", "item_id": hear.item_id}
+    assert session.receive(json.dumps(retrieve)) == []
+    (retrieved, cleared) = session.receive('{"type": "input_audio_buffer.clear"}')
+    assert isinstance(retrieved, Send)
+    assert isinstance(cleared, Send)
+    assert [retrieved.event["type"], cleared.event["type"]] == [
+        "conversation.item.retrieved",
+        "input_audio_buffer.cleared",
+    ]
+    assert not session.listening

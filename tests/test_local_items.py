@@ -8,9 +8,9 @@ import pytest
 from rtvoice.audio.pcm import WIRE
 from rtvoice.local import recognition
 from rtvoice.local.conversation import MOST_AUDIO, MOST_CHARACTERS, Conversation
-from rtvoice.local.formats import FORMS
+from rtvoice.local.formats import PCM
 from rtvoice.local.items import CallOutput, Item, Message
-from rtvoice.local.parts import Forms, Heard, Picture, Text
+from rtvoice.local.parts import Heard, Picture, Text
 from rtvoice.local.wire import Hear, Send, Speak
 from talking import ITEM, OPENED, Json, Talk, listening, message, refusal, types
 
@@ -298,13 +298,10 @@ def test_of_texts_and_pictures_the_oldest_go() -> None:
 
 def test_of_old_audio_only_the_words_stay() -> None:
     half = bytes(MOST_AUDIO // 2 + 1)
-    a, b = (Message(name, "user", [Heard(half, 1000, "hello")]) for name in ("a", "b"))
-    silent = Message("a", "user", [Heard(b"", 1000, "hello")])
+    a, b = (Message(name, "user", [Heard(half, PCM, 1000, "hello")]) for name in ("a", "b"))
+    silent = Message("a", "user", [Heard(b"", PCM, 1000, "hello")])
 
     assert kept(a, b) == [silent, b]
-    assert a.wire(Forms(FORMS["audio/pcm"], FORMS["audio/pcm"]))["content"] == [
-        {"type": "input_audio", "transcript": None}
-    ]
 
 
 def test_the_ears_hold_four_at_a_time_and_some_hundreds_wait() -> None:

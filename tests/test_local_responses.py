@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 from rtvoice.audio.pcm import WIRE
+from rtvoice.local.responses import LONGEST_ANSWER
 from rtvoice.local.wire import Hear, Speak
 from talking import OPENED, Json, Talk, message, types, voiced
 
@@ -160,3 +161,16 @@ def test_what_is_said_later_does_not_change_what_is_answered() -> None:
     talk.hear("what is two plus two")
 
     assert talk.next(Speak).text == "2 plus 2 is 4."
+
+
+def test_of_a_text_without_end_no_more_is_said_than_4096_tokens() -> None:
+    talk = Talk()
+    parts = [{"type": "input_text", "text": "say " + "x " * 49_000}] * 5
+    talk.add({"type": "message", "role": "user", "content": parts})
+    aside: Json = {"conversation": "none"}
+    talk.send("response.create", response=aside)
+
+    assert len(talk.todo[0].text) == LONGEST_ANSWER  # type: ignore[union-attr]
+    done = talk.send("response.create", response=aside | {"output_modalities": ["text"]})[-2]
+    assert done["response"]["status_details"]["reason"] == "max_output_tokens"
+    assert done["response"]["usage"]["output_tokens"] == 4096

@@ -6,7 +6,7 @@ ends amid a sample waits for the rest of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ from rtvoice.audio.pcm import FRAME_BYTES, WIRE
 from rtvoice.audio.resample import Resampler
 from rtvoice.local import g711
 from rtvoice.local.wire import Json
+
+SLICE_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +39,10 @@ class Form:
         """Return how many bytes last *ms* milliseconds, rounded down to whole frames."""
         return self.hz * ms // 1000 * self.frame_bytes
 
-    def read(self, data: bytes) -> bytes:
-        """Return *data*, which is whole, as PCM at 24 kHz."""
-        inlet = Inlet(self)
-        return inlet.take(data) + inlet.flush()
-
-    def write(self, pcm: bytes) -> bytes:
-        """Return *pcm*, which is whole and at 24 kHz, in this format."""
-        outlet = Outlet(self)
-        return outlet.take(pcm) + outlet.flush()
+    def slices(self, audio: bytes, ms: int) -> Iterator[bytes]:
+        """Cut *audio* into pieces of *ms* milliseconds, the last of what is left."""
+        for at in range(0, len(audio), self.size(ms)):
+            yield audio[at : at + self.size(ms)]
 
 
 def _pcm_samples(data: bytes) -> NDArray[np.int16]:
@@ -57,6 +54,10 @@ FORMS = {
     "audio/pcmu": Form(g711.HZ, 1, "mono G.711 u-law at 8kHz", g711.ulaw_decode, g711.ulaw_encode),
     "audio/pcma": Form(g711.HZ, 1, "mono G.711 A-law at 8kHz", g711.alaw_decode, g711.alaw_encode),
 }
+
+
+PCM = FORMS["audio/pcm"]
+"""What is kept inside."""
 
 
 def form(described: Json) -> Form:
@@ -102,3 +103,14 @@ class Outlet:
         """End the stream: return what waited."""
         self._odd = b""
         return self.form.encode(self._resampler.flush())
+
+
+def converted(audio: bytes, source: Form, target: Form) -> Iterator[bytes]:
+    """Return *audio*, which is whole, in another format, by the second: each is 4 ms of work."""
+    if source is target:
+        yield audio
+        return
+    inlet, outlet = Inlet(source), Outlet(target)
+    for piece in source.slices(audio, SLICE_MS):
+        yield outlet.take(inlet.take(piece))
+    yield outlet.take(inlet.flush()) + outlet.flush()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Iterator
+
 from rtvoice.local import checks, newitems
+from rtvoice.local.formats import PCM, converted
 from rtvoice.local.items import CallOutput, Item, Message
 from rtvoice.local.messages import announced
+from rtvoice.local.parts import Heard, Spoken
 from rtvoice.local.state import State
 from rtvoice.local.wire import Json, Output, Refused, Send, error, event, new_id
 
@@ -57,8 +62,25 @@ class ItemEvents:
 
     def retrieve(self, told: Json) -> list[Output]:
         """Show an item, with its audio as it was heard."""
-        item = self._known(told, "retriev", "retrieve")
-        return [Send(event("conversation.item.retrieved", item=item.wire(self._state.forms)))]
+        self._state.work.append(self._shown(self._known(told, "retriev", "retrieve")))
+        return []
+
+    def _shown(self, item: Item) -> Iterator[list[Output]]:
+        shown = item.wire()
+        for n, part in enumerate(item.parts if isinstance(item, Message) else ()):
+            match part:
+                case Heard() if part.audio:
+                    pieces = converted(part.audio, part.form, self._state.input_form)
+                case Spoken() if part.audio:
+                    pieces = converted(bytes(part.audio), PCM, self._state.output_form)
+                case _:
+                    continue
+            audio = bytearray()
+            for piece in pieces:
+                audio += piece
+                yield []
+            shown["content"][n]["audio"] = base64.b64encode(audio).decode()
+        yield [Send(event("conversation.item.retrieved", item=shown))]
 
     def _known(self, told: Json, stem: str, name: str) -> Item:
         item_id = told.get("item_id")

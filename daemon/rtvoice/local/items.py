@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from rtvoice.local import tokens
-from rtvoice.local.parts import Forms, Heard, Part, Picture, Spoken
+from rtvoice.local.parts import Heard, Part, Picture, Spoken
 from rtvoice.local.tokens import Tokens
 from rtvoice.local.wire import Json
 
@@ -32,14 +32,14 @@ class Message:
         """How many pictures are in it."""
         return sum(isinstance(part, Picture) for part in self.parts)
 
-    def wire(self, forms: Forms | None = None) -> Json:
-        """Return the item as the wire shows it; with its audio where there are *forms*."""
+    def wire(self) -> Json:
+        """Return the item as the wire shows it."""
         return {
             "id": self.id,
             "type": "message",
             "status": self.status,
             "role": self.role,
-            "content": [part.wire(forms) for part in self.parts],
+            "content": [part.wire() for part in self.parts],
         }
 
     def tokens(self) -> Tokens:
@@ -82,7 +82,7 @@ class Call:
     """JSON."""
     status: str = "completed"
 
-    def wire(self, _: Forms | None = None) -> Json:
+    def wire(self) -> Json:
         """Return the item as the wire shows it."""
         return {
             "id": self.id,
@@ -111,7 +111,7 @@ class CallOutput:
     call_id: str
     output: str
 
-    def wire(self, _: Forms | None = None) -> Json:
+    def wire(self) -> Json:
         """Return the item as the wire shows it."""
         return {
             "id": self.id,

@@ -41,6 +41,11 @@ class Plan:
     script: str | None
     """What it was asked to say word for word, in place of an answer."""
 
+    @property
+    def voice_id(self) -> str:
+        """The voice's name, or the id of a voice that somebody made."""
+        return self.voice if isinstance(self.voice, str) else str(self.voice["id"])
+
 
 @dataclass(slots=True)
 class Response:
@@ -270,7 +275,7 @@ class Response:
             "conversation_id": self.plan.conversation_id,
             "output_modalities": [self.plan.modality],
             "max_output_tokens": self.plan.max_output_tokens,
-            "audio": {"output": {"format": self.plan.format, "voice": self.plan.voice}},
+            "audio": {"output": {"format": self.plan.format, "voice": self.plan.voice_id}},
             "usage": spent,
             "metadata": self.plan.metadata,
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rtvoice.audio.pcm import WIRE
 from rtvoice.local import checks, encoded
 from rtvoice.local.checks import Check
 from rtvoice.local.formats import Form
@@ -79,9 +78,9 @@ def _part(part: object, allowed: tuple[str, ...], form: Form, path: str) -> Part
     match kind:
         case "input_audio":
             made = _content(part, path, {"transcript": checks.optional(checks.string)}, "audio")
-            audio = form.read(encoded.audio(made["audio"], form, f"{path}.audio"))
+            audio = encoded.audio(made["audio"], form, f"{path}.audio")
             said = made.get("transcript")
-            return Heard(audio, WIRE.duration_ms(len(audio)), said or "", said)
+            return Heard(audio, form, form.duration_ms(len(audio)), said or "", said)
         case "input_image":
             detail = checks.optional(checks.one_of("auto", "low", "high"))
             made = _content(part, path, {"detail": detail}, "image_url")

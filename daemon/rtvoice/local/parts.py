@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rtvoice.audio.pcm import WIRE
 from rtvoice.local import tokens
-from rtvoice.local.formats import Form
+from rtvoice.local.formats import PCM, Form, converted
 from rtvoice.local.tokens import Tokens
 from rtvoice.local.voices import Mark
 from rtvoice.local.wire import Json
-
-
-@dataclass(frozen=True, slots=True)
-class Forms:
-    """In which formats audio is shown when an item is retrieved: those of the session."""
-
-    input: Form
-    output: Form
 
 
 @dataclass(slots=True)
@@ -30,7 +21,7 @@ class Text:
     """``input_text`` or ``output_text``."""
     words: str = ""
 
-    def wire(self, _: Forms | None = None) -> Json:
+    def wire(self) -> Json:
         """Return the part as the wire shows it."""
         return {"type": self.kind, "text": self.words}
 
@@ -48,7 +39,7 @@ class Picture:
     detail: str
     words: str = ""
 
-    def wire(self, _: Forms | None = None) -> Json:
+    def wire(self) -> Json:
         """Return the part as the wire shows it."""
         return {"type": "input_image", "image_url": self.url, "detail": self.detail}
 
@@ -62,7 +53,9 @@ class Heard:
     """The user's voice."""
 
     audio: bytes
-    """PCM at 24 kHz, empty once it is too old."""
+    """Empty once it is too old."""
+    form: Form
+    """In which the audio is: as the client gave it with an item, or PCM, out of the input audio buffer."""
     ms: int
     """How long it is, kept or not."""
     words: str = ""
@@ -70,10 +63,15 @@ class Heard:
     transcript: str | None = None
     """What the wire shows of the words: null unless transcription is configured."""
 
-    def wire(self, forms: Forms | None = None) -> Json:
-        """Return the part as the wire shows it; with its audio where there are *forms*."""
-        part: Json = {"type": "input_audio", "transcript": self.transcript}
-        return part | (_audio(forms.input, self.audio) if forms else {})
+    def wire(self) -> Json:
+        """Return the part as the wire shows it, without its audio."""
+        return {"type": "input_audio", "transcript": self.transcript}
+
+    def beginning(self, ms: int) -> bytes:
+        """Return the first *ms* milliseconds, or some more, as PCM at 24 kHz."""
+        if self.form is PCM:
+            return self.audio
+        return b"".join(converted(self.audio[: self.form.size(ms)], self.form, PCM))
 
     def tokens(self) -> Tokens:
         """Return what it costs."""
@@ -96,10 +94,9 @@ class Spoken:
     cut: bool = False
     """Truncated: what is still said of it does not count."""
 
-    def wire(self, forms: Forms | None = None) -> Json:
-        """Return the part as the wire shows it; with its audio where there are *forms*."""
-        part: Json = {"type": "output_audio", "transcript": self.words}
-        return part | (_audio(forms.output, bytes(self.audio)) if forms else {})
+    def wire(self) -> Json:
+        """Return the part as the wire shows it, without its audio."""
+        return {"type": "output_audio", "transcript": self.words}
 
     def tokens(self) -> Tokens:
         """Return what it costs."""
@@ -125,7 +122,3 @@ class Spoken:
 
 
 Part = Text | Picture | Heard | Spoken
-
-
-def _audio(form: Form, pcm: bytes) -> Json:
-    return {"audio": base64.b64encode(form.write(pcm)).decode()} if pcm else {}

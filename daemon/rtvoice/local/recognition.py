@@ -13,6 +13,8 @@ from rtvoice.local.wire import Hear, Json
 
 MOST_AT_ONCE = 4
 """That the ears of all sessions are asked for: each holds its audio."""
+MOST_MS = 30_000
+"""Of one item: the ears listen no longer."""
 MOST = 500
 """That wait: what is more is not recognised."""
 
@@ -55,7 +57,7 @@ class Recognition:
         orders: list[Hear] = []
         for key, task in waiting[: max(0, room)]:
             task.asked = True
-            orders.append(Hear(key, _part(task).audio, phrases))
+            orders.append(Hear(key, _part(task).beginning(MOST_MS), phrases))
         return orders
 
     def heard(self, key: str, text: str | None) -> list[Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from rtvoice.local import newitems, replies, rules, schema, tools
+from rtvoice.local import newitems, replies, rules, schema, tokens, tools
 from rtvoice.local.conversation import Conversation
 from rtvoice.local.items import Item
 from rtvoice.local.ladder import RATE_LIMITS_DELAY_S, Plan, Response, rate_limits
@@ -14,6 +14,8 @@ from rtvoice.local.state import State
 from rtvoice.local.voices import Utterance
 from rtvoice.local.wire import Hush, Json, Output, Refused, Send, Speak, new_id
 
+LONGEST_ANSWER = tokens.MOST_OUTPUT * tokens.CHARS_PER_TOKEN + 1
+"""Characters: what is longer would only be cut off, by its tokens."""
 MOST_ASIDE = 8
 """Responses out of band at a time: each has a voice running."""
 
@@ -190,15 +192,15 @@ class Responses:
 
     def _say(self, response: Response, say: Say) -> list[Output]:
         response.filtered = say.filtered
+        text = say.text[:LONGEST_ANSWER]
         outputs: list[Output] = [*map(Send, response.opened())]
         plan = response.plan
         if plan.modality == "text":
-            outputs += map(Send, response.sentence(Utterance(say.text, b"", ())))
+            outputs += map(Send, response.sentence(Utterance(text, b"", ())))
             return outputs + self._end_complete(response)
         response.voiced = True
-        voice = plan.voice if isinstance(plan.voice, str) else plan.voice["id"]
         speed = self._state.settings["audio"]["output"]["speed"]
-        return [*outputs, Speak(response.id, say.text, voice, speed)]
+        return [*outputs, Speak(response.id, text, plan.voice_id, speed)]
 
     def _went_on(self, response: Response, events: list[Json]) -> list[Output]:
         outputs: list[Output] = [*map(Send, events)]

@@ -30,6 +30,8 @@ OPERATORS: dict[str, tuple[str, Callable[[int, int], int]]] = {
 LONGEST_NUMBER = 12
 """Digits; beyond that nobody listens to the answer."""
 MOST_TERMS = 10
+LONGEST_COMMAND = 1_000
+"""Characters of a text in which a command is looked for; only words to be repeated may be more."""
 
 ABILITIES = (
     "I can tell you the time or the date, add, subtract or multiply two numbers, repeat words after you, "
@@ -90,7 +92,7 @@ def plain(text: str) -> str:
 
 def answer(text: str, history: Sequence[Turn], now: datetime) -> str:
     """Return the answer to *text*, said after *history* at the local time *now*."""
-    asked = re.sub(r"^please | please$", "", plain(text))
+    asked = "" if len(text) > LONGEST_COMMAND else re.sub(r"^please | please$", "", plain(text))
     if _AGAIN.fullmatch(asked):
         return _last("assistant", history) or "I have not said anything yet."
     said = _SAY.fullmatch(text)

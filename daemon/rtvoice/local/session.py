@@ -13,7 +13,7 @@ from rtvoice.local.responses import Responses
 from rtvoice.local.state import State
 from rtvoice.local.turns import Turns
 from rtvoice.local.voices import Utterance
-from rtvoice.local.wire import Json, Output, Refused, Send, error, event, new_id
+from rtvoice.local.wire import LONGEST_EVENT_ID, Json, Output, Refused, Send, error, event, new_id
 
 LIFETIME_S = 3_600
 IN_TRANSCRIPTION = (
@@ -65,6 +65,7 @@ class Session:
 
     def receive(self, message: str | bytes) -> list[Output]:
         """Take one message of the client; whatever is wrong with it is an error event."""
+        outputs = self._worked_off()
         told: Json = {}
         try:
             told = decoded(message)
@@ -73,18 +74,31 @@ class Session:
                 raise Refused("invalid_event", "The 'type' field is missing.", "type")
             if kind not in self._events:
                 raise checks.bad_value("type", kind, *self._events)
-            return self._events[kind](told)
+            checks.optional(checks.text(LONGEST_EVENT_ID))(told.get("event_id"), None, "event_id")
+            return [*outputs, *self._events[kind](told)]
         except Refused as refused:
-            return [Send(error(refused, told.get("event_id")))]
+            return [*outputs, Send(error(refused, told.get("event_id")))]
+
+    def _worked_off(self) -> list[Output]:
+        """Finish what is under way: what a client sends takes effect in its order."""
+        outputs: list[Output] = []
+        while self._state.work:
+            outputs += self.listen()
+        return outputs
 
     @property
     def listening(self) -> bool:
         """Whether `listen` has something to do."""
-        return self._state.input.waiting
+        return bool(self._state.work) or self._state.input.waiting
 
     def listen(self) -> list[Output]:
-        """Look at the next 100 ms of the audio that came."""
-        return self._turns.listen()
+        """Do the next few milliseconds of work: look at 100 ms of the audio that came, as a rule."""
+        if not self._state.work:
+            return self._turns.listen()
+        outputs = next(self._state.work[0], None)
+        if outputs is None:
+            self._state.work.popleft()
+        return outputs or []
 
     # What the recogniser and the voice report.
 

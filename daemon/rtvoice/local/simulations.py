@@ -6,7 +6,7 @@ failure", "simulate rate limit" and "simulate transcription failure".
 
 from __future__ import annotations
 
-from rtvoice.local.rules import plain
+from rtvoice.local.rules import LONGEST_COMMAND, plain
 from rtvoice.local.wire import Json
 
 FILTERED = "This answer will be cut off by the content filter before it"
@@ -26,16 +26,26 @@ _FAILURES: dict[str, Json] = {
 }
 
 
+_FILTER = "simulate content filter"
+_UNHEARD = "simulate transcription failure"
+TEXTS = (*_FAILURES, _FILTER, _UNHEARD)
+"""All that can be asked for."""
+
+
 def failure(text: str) -> Json | None:
     """Return the error that *text* asks a response to fail with."""
-    return _FAILURES.get(plain(text))
+    return _FAILURES.get(_asked(text))
 
 
 def filtered(text: str) -> bool:
     """Tell whether *text* asks for a content filter."""
-    return plain(text) == "simulate content filter"
+    return _asked(text) == _FILTER
 
 
 def unheard(text: str) -> bool:
     """Tell whether *text*, which was heard, asks for a failed transcription."""
-    return plain(text) == "simulate transcription failure"
+    return _asked(text) == _UNHEARD
+
+
+def _asked(text: str) -> str:
+    return "" if len(text) > LONGEST_COMMAND else plain(text)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rtvoice.local import tools
 from rtvoice.local.conversation import Conversation
 from rtvoice.local.formats import Form, form
 from rtvoice.local.hearing import InputBuffer
-from rtvoice.local.parts import Forms
 from rtvoice.local.recognition import Recognition
-from rtvoice.local.wire import Hear, Json, new_id
+from rtvoice.local.wire import Hear, Json, Output, new_id
 
 
 @dataclass(slots=True)
@@ -23,6 +24,8 @@ class State:
     conversation: Conversation = field(default_factory=Conversation)
     conversation_id: str = field(default_factory=lambda: new_id("conv"))
     recognition: Recognition = field(init=False)
+    work: deque[Iterator[list[Output]]] = field(default_factory=deque)
+    """What is done in slices of a few milliseconds, so that other sessions have their turn between them."""
 
     def __post_init__(self) -> None:
         self.recognition = Recognition(self.conversation)
@@ -45,10 +48,9 @@ class State:
         return form(self.settings["audio"]["input"]["format"])
 
     @property
-    def forms(self) -> Forms:
-        """The formats in which items are shown with their audio; a transcription session says nothing."""
-        described = self.settings["audio"].get("output", self.settings["audio"]["input"])["format"]
-        return Forms(self.input_form, form(described))
+    def output_form(self) -> Form:
+        """The format of the audio that goes, and of what went: a transcription session has none."""
+        return form(self.settings["audio"].get("output", self.settings["audio"]["input"])["format"])
 
     def hear(self) -> list[Hear]:
         """Return what is to be recognised now."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rtvoice.audio.pcm import WIRE
+from collections.abc import Iterator
+
 from rtvoice.local import encoded, transcripts
-from rtvoice.local.formats import Inlet
-from rtvoice.local.hearing import Began, Ended, Idle
+from rtvoice.local.formats import PCM, Inlet
+from rtvoice.local.hearing import SLICE_MS, Began, Ended, Idle
 from rtvoice.local.items import Message
 from rtvoice.local.messages import announced
 from rtvoice.local.parts import Heard, Text
@@ -27,8 +28,17 @@ class Turns:
     def append(self, told: Json) -> list[Output]:
         """Take audio; nothing acknowledges it."""
         audio = encoded.audio(told.get("audio"), self._state.input_form, "audio")
-        self._state.input.append(self._inlet.take(audio))
+        if self._inlet.form is PCM:
+            self._state.input.append(audio)
+        else:
+            self._state.work.append(self._taken(audio))
         return []
+
+    def _taken(self, audio: bytes) -> Iterator[list[Output]]:
+        """Take the telephone's *audio* in: 15 MiB are 20 minutes, and 3 s of resampling."""
+        for piece in self._inlet.form.slices(audio, SLICE_MS):
+            self._state.input.append(self._inlet.take(piece))
+            yield self.listen() if self._state.input.waiting else []
 
     def commit(self, _: Json) -> list[Output]:
         """Make an item of all the audio that is there."""
@@ -86,7 +96,7 @@ class Turns:
             return [Send(error(refused))]
 
     def _committed(self, item_id: str, audio: bytes) -> list[Output]:
-        item = Message(item_id, "user", [Heard(audio, WIRE.duration_ms(len(audio)))])
+        item = Message(item_id, "user", [Heard(audio, PCM, PCM.duration_ms(len(audio)))])
         outputs = self._added(item)
         told = self._state.recognition.begin(item_id, item, self._state.transcription)
         return [*outputs, *map(Send, told), *self._state.hear()]
@@ -100,7 +110,7 @@ class Turns:
         """Answer to a silence: a message of the system tells of it, and the user's turn is empty."""
         ids = {"audio_start_ms": found.start_ms, "audio_end_ms": found.end_ms, "item_id": found.item_id}
         notice = Message(new_id("item"), "system", [Text("input_text", IDLE)])
-        silence = Heard(found.audio, found.end_ms - found.start_ms)
+        silence = Heard(found.audio, PCM, found.end_ms - found.start_ms)
         item = Message(found.item_id, "user", [silence])
         outputs: list[Output] = [
             Send(event("input_audio_buffer.timeout_triggered", **ids)),

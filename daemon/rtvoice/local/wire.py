@@ -11,6 +11,8 @@ from typing import Any
 from rtvoice.local.ids import IDS
 
 Json = dict[str, Any]
+LONGEST_EVENT_ID = 512
+"""Characters of an id that a client gives to its event."""
 
 
 def finite(text: str) -> float:
@@ -53,7 +55,7 @@ def error(refused: Refused, event_id: object = None) -> Json:
             "code": refused.code,
             "message": refused.message,
             "param": refused.param,
-            "event_id": event_id if isinstance(event_id, str) else None,
+            "event_id": event_id if isinstance(event_id, str) and len(event_id) <= LONGEST_EVENT_ID else None,
         },
     )
 
