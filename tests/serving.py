@@ -15,15 +15,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.server import Server
 from websockets.exceptions import ConnectionClosed
 
 from rtvoice.local.ears import Ears
-from rtvoice.local.listening import Rules, close, listen, url
+from rtvoice.local.listening import Listener, Rules, listen
 from rtvoice.local.recording import Recordings
 
 Json = dict[str, Any]
 USUAL = Rules()
+Place = Listener | str
+"""A server here, or the URL of one anywhere."""
 COMMAND = (sys.executable, "-m", "rtvoice.local.serve")
 GREETING = "listening "
 PATIENCE_S = 60
@@ -31,15 +32,15 @@ PATIENCE_S = 60
 
 
 @asynccontextmanager
-async def listening(rules: Rules = USUAL, recordings: Recordings | None = None) -> AsyncIterator[Server]:
+async def listening(rules: Rules = USUAL, recordings: Recordings | None = None) -> AsyncIterator[Listener]:
     """A server; it is gone afterwards, and so is all that it started."""
     ears = Ears()
     async with asyncio.timeout(PATIENCE_S):
-        server = await listen(ears, rules=rules, recordings=recordings)
+        listener = await listen(ears, rules=rules, recordings=recordings)
         try:
-            yield server
+            yield listener
         finally:
-            await close(server, rules)
+            await listener.close()
             await ears.close()
             left = asyncio.all_tasks() - {asyncio.current_task()}
             assert not left, left
@@ -72,16 +73,16 @@ async def served(
 
 
 @asynccontextmanager
-async def visiting(server: Server | str, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
+async def visiting(server: Place, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
     """A client that takes whatever comes."""
-    address = server if isinstance(server, str) else url(server)
+    address = server if isinstance(server, str) else server.url
     address += f"?{query}" if query else ""
     async with connect(address, compression=None, proxy=None, max_size=None, **options) as websocket:
         yield websocket
 
 
 @asynccontextmanager
-async def talking(server: Server | str, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
+async def talking(server: Place, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
     """A client that was greeted."""
     async with visiting(server, query, **options) as websocket:
         assert (await event(websocket))["type"] == "session.created"
@@ -143,10 +144,10 @@ def audio_of(events: list[Json]) -> list[bytes]:
     ]
 
 
-async def raw(server: Server | str) -> socket.socket:
+async def raw(server: Place) -> socket.socket:
     """A client that does only what it is told, once it was greeted."""
     loop, told = asyncio.get_running_loop(), b""
-    address = urlsplit(server if isinstance(server, str) else url(server))
+    address = urlsplit(server if isinstance(server, str) else server.url)
     made = socket.create_connection((address.hostname, address.port))
     made.setblocking(False)
     await loop.sock_sendall(

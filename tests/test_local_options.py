@@ -27,6 +27,9 @@ SWITCHES: list[tuple[str, str, str, Any]] = [
 ]
 
 
+SITE = "wants a web site such as https://example.org or http://192.168.1.5:3000"
+
+
 def flags(*words: str) -> Options:
     return by_flags(arguments(words))
 
@@ -62,6 +65,11 @@ def test_a_switch_of_the_query_may_be_named_alone_or_turned_off(text: str, value
     assert by_query(Options(no_done=True), {"no_done": [text]}).no_done is value
 
 
+@pytest.mark.parametrize("text", ["https://example.org", "https://example.org/", "HTTPS://Example.Org"])
+def test_a_web_site_is_named_as_browsers_name_it(text: str) -> None:
+    assert arguments(("--allow-origin", text)).allow_origin == ["https://example.org"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -73,6 +81,7 @@ def test_a_switch_of_the_query_may_be_named_alone_or_turned_off(text: str, value
         ),
         (("--latency=-1",), "argument --latency: wants a number from 0 to 10000, not '-1'"),
         (("--port", "65536"), "argument --port: wants a whole number from 0 to 65535, not '65536'"),
+        (("--allow-origin", "*"), f"argument --allow-origin: {SITE}, not '*'"),
         (("--late", "1"), "unrecognized arguments: --late 1"),
     ],
 )

@@ -42,7 +42,7 @@ class Limits:
     """Characters that wait for it; then nothing more is read of what it sends."""
     unread: int = 4 << 20
     """Bytes of answers to its pings that wait for it; then it is cut off."""
-    stall_s: float = 20.0
+    stall_s: float = 60.0
     """How long it may read nothing; then it is cut off."""
     look_s: float = 1.0
     """How often that is looked at."""
@@ -152,7 +152,7 @@ class Connection:
 
     def _put(self, event: Json) -> None:
         told = self._faults.finish(event)
-        if self._recording is not None:
+        if self._recording is not None and self._outbox.open:
             self._recording.server(told)
         self._outbox.put(json.dumps(told))
 

@@ -17,12 +17,14 @@ class Outbox:
         self._queue: asyncio.Queue[tuple[float, Message]] = asyncio.Queue()
         self._size = 0
         self._taken = asyncio.Event()
-        self._closed = False
+        self.open = True
+        """Whether what is put in may still be sent."""
 
     def put(self, message: Message) -> None:
-        """Add *message*; never waits. Once closed, nothing is kept."""
-        if self._closed:
+        """Add *message*; never waits. After a `Close` nothing is kept."""
+        if not self.open:
             return
+        self.open = not isinstance(message, Close)
         self._queue.put_nowait((asyncio.get_running_loop().time() + self._latency_s, message))
         self._size += _size(message)
 
@@ -38,7 +40,7 @@ class Outbox:
 
     def close(self) -> None:
         """Nobody takes anything any more: there is room for all that nobody wants."""
-        self._closed = True
+        self.open = False
         self._queue = asyncio.Queue()
         self._size = 0
         self._taken.set()

@@ -19,8 +19,8 @@ from rtvoice import errors, keyfile, logs
 from rtvoice.errors import RtvoiceError
 from rtvoice.local import options as switches
 from rtvoice.local.ears import Ears
-from rtvoice.local.handshake import Door, is_this_computer
-from rtvoice.local.listening import Rules, close, listen, url
+from rtvoice.local.handshake import Door, is_this_computer, origin
+from rtvoice.local.listening import Rules, listen
 from rtvoice.local.recording import Recordings
 
 RECORD_VARIABLE = "RTVOICED_SERVE_RECORD"
@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "--allow-origin",
         action="append",
         default=[],
+        type=switches.argument(origin),
         metavar="ORIGIN",
         help="let in pages of this web site (https://example.org), too, repeatable; "
         "those of this computer's own always are",
@@ -126,9 +127,7 @@ def _rules(flags: argparse.Namespace) -> Rules:
     chosen = switches.by_flags(flags)
     key = keyfile.private(flags.key_file.expanduser(), "--key-file") if flags.key_file else None
     # The seed of the run is not that of a connection: the second would get the ids of the first.
-    door = Door(
-        replace(chosen, seed=None), key, frozenset(each.rstrip("/").lower() for each in flags.allow_origin)
-    )
+    door = Door(replace(chosen, seed=None), key, frozenset(flags.allow_origin))
     return Rules(door, seed=chosen.seed)
 
 
@@ -138,10 +137,15 @@ async def _main(flags: argparse.Namespace, rules: Rules, recordings: Recordings 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     ears = Ears()
-    server = await listen(ears, flags.host, flags.port, rules, recordings)
+    listener = await listen(ears, flags.host, flags.port, rules, recordings)
     try:
-        print(f"listening {url(server)}", flush=True)
-        if rules.door.key is None and not is_this_computer(url(server).replace("ws", "http", 1)):
+        # The first line, and the only one on stdout: programs read it.
+        print(f"listening {listener.url}", flush=True)
+        address = listener.url.replace("ws", "http", 1)
+        if sys.stderr.isatty():
+            base = address.removesuffix("/realtime")
+            print(f"For OpenAI's SDKs: OPENAI_BASE_URL={base}. Ctrl-C ends it.", file=sys.stderr)
+        if rules.door.key is None and not is_this_computer(address):
             log.warning("open_to_the_network", remedy="--key-file, or --host 127.0.0.1")
         if flags.while_stdin:
             threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
@@ -150,7 +154,7 @@ async def _main(flags: argparse.Namespace, rules: Rules, recordings: Recordings 
         warming.cancel()
         await asyncio.wait([warming])
     finally:
-        await close(server, rules)
+        await listener.close()
         await ears.close()
 
 
