@@ -619,6 +619,19 @@ def test_who_reads_nothing_is_taken_nothing_from_and_then_cut_off(chunk: bytes) 
     assert asyncio.run(talk()) < 32 << 20
 
 
+def test_who_reads_is_told_more_than_it_may_leave_unread() -> None:
+    rules = Rules(limits=Limits(unread=1 << 14, look_s=0.001))
+    parts = [{"type": "input_text", "text": "x" * 99_000}] * 40
+
+    async def talk() -> list[int]:
+        async with listening(rules) as server, talking(server) as websocket:
+            item = {"type": "message", "role": "user", "content": parts}
+            await send(websocket, "conversation.item.create", item=item)
+            return [len(json.dumps(each)) for each in await until(websocket, "conversation.item.done")]
+
+    assert min(asyncio.run(talk())) > 40 * 99_000
+
+
 def test_who_answers_no_ping_is_given_up() -> None:
     async def talk() -> tuple[int, str]:
         async with listening(Rules(ping_s=0.05, pong_s=0.05)) as server:

@@ -70,6 +70,8 @@ class Connection:
         self._limits = limits
         self._faults = Faults(options)
         self._outbox = Outbox(options.latency / 1000)
+        self._in_flight = 0
+        """Characters of the message that is being written."""
         self._tasks = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
         self._speaking: dict[str, asyncio.Task[None]] = {}
@@ -163,7 +165,9 @@ class Connection:
                 async with asyncio.timeout(self._limits.stall_s):
                     if isinstance(message, Close):
                         return await self._close(message)
+                    self._in_flight = len(message)
                     await self._websocket.send(message)
+                    self._in_flight = 0
         except TimeoutError:
             self._cut_off("it reads nothing")
         except ConnectionClosed:
@@ -180,7 +184,8 @@ class Connection:
 
     async def _watch(self) -> None:
         # The answers to pings are written by the library, and wait for nobody.
-        while self._websocket.transport.get_write_buffer_size() < self._limits.unread:  # noqa: ASYNC110
+        transport = self._websocket.transport
+        while transport.get_write_buffer_size() - self._in_flight < self._limits.unread:  # noqa: ASYNC110
             await asyncio.sleep(self._limits.look_s)
         self._cut_off("it reads no answers to its pings")
 
