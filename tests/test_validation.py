@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 
 from scripted_server import scripted_server
-from validation import Dialect, NotRealtimeError, Side, check_event, faults, types
+from validation import Dialect, NotRealtimeError, Side, check_event, check_recordings, faults, types
 
 Json = dict[str, Any]
 
@@ -136,3 +137,34 @@ def test_the_scripted_server_tells_what_was_no_event() -> None:
 
     with pytest.raises(NotRealtimeError, match=r"input_audio_buffer\.clear\.why: not a field"):
         asyncio.run(main())
+
+
+def recorded(folder: Path, *lines: str, torn: str = "") -> Path:
+    (folder / "1.events.jsonl").write_text("".join(f"{line}\n" for line in lines) + torn)
+    return folder
+
+
+def line(direction: str, event: Json | None, **further: str) -> str:
+    return json.dumps({"time": 1.0, "direction": direction, "dialect": "ga", "event": event, **further})
+
+
+CLEAR = line("client", {"type": "input_audio_buffer.clear"})
+CLEARED = line("server", {"type": "input_audio_buffer.cleared", "event_id": "event_1"})
+
+
+def test_recordings_are_read_to_the_last_whole_line(tmp_path: Path) -> None:
+    assert check_recordings(tmp_path) == 0
+    assert check_recordings(recorded(tmp_path, CLEAR, CLEARED, torn='{"time": 1.0, "direc')) == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        (line("client", {"type": "input_audio_buffer.cleared", "event_id": "event_1"}), "is not known"),
+        (line("server", {"type": "input_audio_buffer.cleared"}), "event_id: Field required"),
+        (line("client", None, unreadable="hello"), "a message of the client's: hello"),
+    ],
+)
+def test_a_recorded_event_that_is_none_is_told(tmp_path: Path, wrong: str, fault: str) -> None:
+    with pytest.raises(NotRealtimeError, match=fault):
+        check_recordings(recorded(tmp_path, CLEAR, wrong))

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 if TYPE_CHECKING:
@@ -39,6 +40,20 @@ def check_event(event: Json, side: Side, dialect: Dialect = "ga") -> Json:
         shown = json.dumps(event, ensure_ascii=False)[:2000]
         raise NotRealtimeError(f"{dialect} event of the {side}: {'; '.join(found)}\n{shown}")
     return event
+
+
+def check_recordings(folder: Path) -> int:
+    """Hold every event that embedded servers have recorded in *folder*; return how many there were."""
+    count = 0
+    for file in sorted(folder.glob("*.events.jsonl")):
+        whole, _, _torn = file.read_text("utf-8").rpartition("\n")  # Of a server that was killed.
+        for line in whole.splitlines():
+            told = json.loads(line)
+            if told["event"] is None:
+                raise NotRealtimeError(f"a message of the {told['direction']}'s: {told['unreadable']}")
+            check_event(told["event"], told["direction"], told["dialect"])
+            count += 1
+    return count
 
 
 def faults(event: Json, side: Side, dialect: Dialect = "ga") -> list[str]:
