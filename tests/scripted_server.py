@@ -32,7 +32,7 @@ from websockets import ConnectionClosed
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from validation import Dialect, NotRealtimeError, check_event, types
+from validation import Dialect, NotRealtimeError, check_wire, types
 
 PATIENCE_S = 20.0
 """How long anything waits for what must come: only a failing test waits so long."""
@@ -218,7 +218,7 @@ class Visit:
             # The beta protocol's session has no type, and the GA protocol's must have one.
             self._dialect = "ga" if "type" in event["session"] else "beta"
         try:
-            check_event(event, "client", self._dialect)
+            check_wire(event, "client", self._dialect)
         except NotRealtimeError as failure:
             self.failure = self.failure or failure
 

@@ -10,7 +10,7 @@ import pytest
 
 from rtvoice.realtime import dialects, events
 from rtvoice.realtime.events import ClientEvent
-from validation import Dialect, check_event
+from validation import Dialect, check_wire
 
 CONFIG = events.SessionConfig("marin", "Be brief.", language="en", speed=1.25, transcription="whisper-1")
 PLAIN = events.SessionConfig("marin", "Be brief.")
@@ -28,7 +28,7 @@ ASSISTANT = events.CreateItem("a1", "assistant", "hello", "root")
 
 
 def written(event: ClientEvent, dialect: Dialect = "ga") -> Any:
-    return check_event(json.loads(dialects.encode(event, dialect)), "client", dialect)
+    return check_wire(json.loads(dialects.encode(event, dialect)), "client", dialect)
 
 
 def item(item_id: str, role: str, kind: str, text: str) -> dict[str, Any]:

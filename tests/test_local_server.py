@@ -22,7 +22,7 @@ from rtvoice import errors
 from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.resample import Resampler
 from rtvoice.local.voices import speak
-from validation import check_event
+from validation import check_wire
 
 Json = dict[str, Any]
 PATIENCE_S = 60
@@ -57,7 +57,7 @@ async def client(url: str) -> AsyncIterator[ClientConnection]:
 
 
 async def event(websocket: ClientConnection) -> Json:
-    return check_event(json.loads(await websocket.recv()), "server")
+    return check_wire(json.loads(await websocket.recv()), "server")
 
 
 async def send(websocket: ClientConnection, kind: str, **fields: Any) -> None:

@@ -18,7 +18,7 @@ from rtvoice.local import items
 from rtvoice.local.session import Session
 from rtvoice.local.voices import Mark, Utterance, sentences, speak
 from rtvoice.local.wire import Hear, Hush, Output, Send, Speak
-from validation import check_event
+from validation import check_wire
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 Json = dict[str, Any]
@@ -68,7 +68,7 @@ class Talk:
         """Keep what is to be done, return what was sent."""
         self.todo += [output for output in outputs if not isinstance(output, Send)]
         sent = [json.loads(json.dumps(output.event)) for output in outputs if isinstance(output, Send)]
-        return [check_event(event, "server") for event in sent]
+        return [check_wire(event, "server") for event in sent]
 
     def send(self, kind: str, **fields: Any) -> list[Json]:
         sent = self.take(self.session.receive(json.dumps({**fields, "type": kind})))

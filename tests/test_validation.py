@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from scripted_server import scripted_server
-from validation import Dialect, NotRealtimeError, Side, check_event, check_recordings, faults, types
+from validation import Dialect, NotRealtimeError, Side, check_recordings, check_wire, faults, types
 
 Json = dict[str, Any]
 
@@ -78,7 +78,7 @@ def item_event(*content: Json) -> Json:
     ],
 )
 def test_what_real_servers_send(event: Json) -> None:
-    assert check_event(event, "server") is event
+    assert check_wire(event, "server") is event
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ class NotRealtimeError(AssertionError):
     """An event that the protocol does not have; the message names every fault."""
 
 
-def check_event(event: Json, side: Side, dialect: Dialect = "ga") -> Json:
+def check_wire(event: Json, side: Side, dialect: Dialect = "ga") -> Json:
     """Return *event*, held against the protocol; raises NotRealtimeError."""
     found = faults(event, side, dialect)
     if found:
@@ -51,7 +51,7 @@ def check_recordings(folder: Path) -> int:
             told = json.loads(line)
             if told["event"] is None:
                 raise NotRealtimeError(f"a message of the {told['direction']}'s: {told['unreadable']}")
-            check_event(told["event"], told["direction"], told["dialect"])
+            check_wire(told["event"], told["direction"], told["dialect"])
             count += 1
     return count
 
