@@ -21,7 +21,7 @@ SCENARIO_S = 60.0
 
 MODEL = "rtvoice-local"
 QUESTION, ANSWER = "what is seven plus five", "7 plus 5 is 12."
-INTERRUPTION, NEXT_ANSWER = "what is two plus three", "2 plus 3 is 5."
+INTERRUPTION, NEXT_ANSWER = "what is six times seven", "6 times 7 is 42."
 SPOKEN = {"question": QUESTION, "interruption": INTERRUPTION}
 """What is said aloud, by the names of the files with it."""
 CITY, WEATHER = "Paris", "sunny and 21 degrees"
