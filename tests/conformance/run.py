@@ -9,22 +9,26 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from conformance.scenarios import SPOKEN
+from conformance.scenarios import SPOKEN, tell
 from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.resample import Resampler
 from rtvoice.local.voices import speak
+from snippets import printed, snippets
 
 CLIENTS = {"openai": ("with_openai", "with_openai_beta"), "agents": ("with_agents",)}
 """The clients of each environment."""
+SNIPPETS = {"openai": "openai-python", "agents": "openai-agents"}
+"""The section of docs/server.md whose program each environment runs."""
 CLIENT_S = 600.0
 SERVE = (sys.executable, "-m", "rtvoice", "serve", "--while-stdin")
-QUIET = {
+ENVIRONMENT = os.environ | {
     # Nothing leaves this computer: no proxy, and no record of what an agent did.
     "NO_PROXY": "127.0.0.1",
     "OPENAI_AGENTS_DISABLE_TRACING": "1",
@@ -54,37 +58,47 @@ def speech(folder: Path) -> None:
         (folder / f"{name}.pcm").write_bytes(samples.tobytes())
 
 
-def run(python: Path, client: str, url: str, folder: Path) -> list[str]:
-    """Run one client; return its lines."""
+def scenarios(python: Path, client: str, url: str, folder: Path) -> list[bool]:
+    """Run the scenarios of one client; return how each ended."""
     ended = subprocess.run(
         [python, "-m", f"conformance.{client}", url, str(folder)],
-        env=os.environ | QUIET,
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         text=True,
         timeout=CLIENT_S,
         check=False,
     )
     print(ended.stdout, end="", flush=True)
-    lines = ended.stdout.splitlines()
-    if ended.returncode and not any(line.startswith("FAIL") for line in lines):
-        lines.append(f"FAIL  {client}: exit status {ended.returncode}")
-        print(lines[-1], flush=True)
-    return lines
+    results = [line.startswith("pass") for line in ended.stdout.splitlines()]
+    if ended.returncode and all(results):
+        tell(client, "as a whole", 0, f"exit status {ended.returncode}")
+        results.append(False)
+    return results
+
+
+def documented(python: Path, section: str, url: str) -> bool:
+    """Run the program of a section of docs/server.md; return whether it printed what the page says."""
+    snippet = snippets()[section]
+    began = time.monotonic()
+    output = printed((python, "-c"), snippet, url, ENVIRONMENT)
+    fault = "" if output == snippet.output else f"printed {output!r}"
+    tell(section, "docs/server", time.monotonic() - began, fault)
+    return not fault
 
 
 def main(environments: Path) -> int:
     """Run all clients; return the exit status."""
-    lines: list[str] = []
+    results: list[bool] = []
     with tempfile.TemporaryDirectory() as name, serving() as url:
         speech(Path(name))
         for environment, clients in CLIENTS.items():
             python = environments / environment / "bin" / "python"
             for client in clients:
-                lines += run(python, client, url, Path(name))
-    failed = sum(line.startswith("FAIL") for line in lines)
-    passed = sum(line.startswith("pass") for line in lines)
-    print(f"{passed} passed, {failed} failed")
-    return 0 if passed and not failed else 1
+                results += scenarios(python, client, url, Path(name))
+            results.append(documented(python, SNIPPETS[environment], url))
+    failed = results.count(False)
+    print(f"{len(results) - failed} passed, {failed} failed")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

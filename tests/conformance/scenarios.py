@@ -110,8 +110,11 @@ def _run(client: str, name: str, scenario: Scenario, place: Place) -> bool:
     except Exception as failed:
         # Whatever the client raises is the finding.
         fault = f"{type(failed).__name__}: {failed}"
-    took = time.monotonic() - began
-    print(
-        f"{'FAIL' if fault else 'pass'}  {client:<24} {name:<12} {took:5.1f} s  {fault}".rstrip(), flush=True
-    )
+    tell(client, name, time.monotonic() - began, fault)
     return not fault
+
+
+def tell(client: str, name: str, took_s: float, fault: str) -> None:
+    """Print the line of one scenario; no *fault*, and it has passed."""
+    word = "FAIL" if fault else "pass"
+    print(f"{word}  {client:<24} {name:<12} {took_s:5.1f} s  {fault}".rstrip(), flush=True)
