@@ -74,6 +74,8 @@ def item_event(*content: Json) -> Json:
     [
         session_event(),
         session_event(parallel_tool_calls=True),
+        session_event(audio={"output": {"voice": {"id": "voice_1"}}}),
+        session_event(reasoning={"effort": "none"}) | {"type": "session.updated"},
         item_event({"type": "input_text", "text": "hello"}),
     ],
 )
@@ -106,6 +108,14 @@ def test_what_real_servers_send(event: Json) -> None:
 )
 def test_a_fault_is_told_with_its_path(event: Json, fault: str) -> None:
     assert faults(event, "server") == [fault]
+
+
+def test_an_exception_is_for_one_value_alone() -> None:
+    event = session_event(audio={"output": {"voice": {"id": "voice_1", "name": "me"}}})
+
+    assert {fault.rpartition(".voice")[0] for fault in faults(event, "server")} == {
+        "session.created.session.audio.output"
+    }
 
 
 def test_numbers_are_not_taken_for_words() -> None:
