@@ -22,7 +22,7 @@ from rtvoice import errors
 from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.resample import Resampler
 from rtvoice.local.voices import speak
-from validation import check_wire
+from validation import check_received
 
 Json = dict[str, Any]
 PATIENCE_S = 60
@@ -57,7 +57,7 @@ async def client(url: str) -> AsyncIterator[ClientConnection]:
 
 
 async def event(websocket: ClientConnection) -> Json:
-    return check_wire(json.loads(await websocket.recv()), "server")
+    return check_received(await websocket.recv(), websocket.request)
 
 
 async def send(websocket: ClientConnection, kind: str, **fields: Any) -> None:

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.http11 import Request
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -113,6 +116,20 @@ def check_wire(event: Json, side: Side, dialect: Dialect = "ga") -> Json:
         shown = json.dumps(event, ensure_ascii=False)[:2000]
         raise NotRealtimeError(f"{dialect} event of the {side}: {'; '.join(found)}\n{shown}")
     return event
+
+
+def check_received(message: str | bytes, request: Request | None) -> Json:
+    """Return an event that the embedded server sent to the client of *request*, held against the protocol.
+
+    The request tells the dialect, and whether the server was asked to misbehave: then nothing is held.
+    """
+    event: Json = json.loads(message)
+    assert request is not None
+    query = parse_qs(urlsplit(request.path).query)
+    if "quirk" in query:
+        return event
+    asked = request.headers.get("OpenAI-Beta") == "realtime=v1" or "api-version" in query
+    return check_wire(event, "server", "beta" if asked or query.get("dialect") == ["beta"] else "ga")
 
 
 def check_recordings(folder: Path) -> int:
