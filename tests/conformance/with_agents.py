@@ -91,8 +91,9 @@ def said(events: list[Any], role: str) -> list[str]:
     ]
 
 
-def audio_of(events: list[Any]) -> bytes:
-    return b"".join(event.audio.data for event in events if event.type == "audio")
+def audio_of(events: list[Any], but: str = "") -> bytes:
+    """Return all audio, without that of one item."""
+    return b"".join(event.audio.data for event in events if event.type == "audio" and event.item_id != but)
 
 
 async def spoken_turn(place: Place) -> None:
@@ -141,6 +142,7 @@ async def barge_in(place: Place) -> None:
             events += await until(session, sent("response.output_audio_transcript.done"))
         events += await until(session, is_a("agent_end"))
     expect(said(events, "assistant")[-1], NEXT_ANSWER, "the next answer")
+    expect(len(audio_of(events, but=item_id)) > BYTES_PER_S, True, "more than a second of the next answer came")
 
 
 async def expiry(place: Place) -> None:
