@@ -142,7 +142,7 @@ async def barge_in(place: Place) -> None:
             events += await until(session, sent("response.output_audio_transcript.done"))
         events += await until(session, is_a("agent_end"))
     expect(said(events, "assistant")[-1], NEXT_ANSWER, "the next answer")
-    expect(len(audio_of(events, but=item_id)) > BYTES_PER_S, True, "more than a second of the next answer came")
+    expect(len(audio_of(events, but=item_id)) > BYTES_PER_S, True, "more than a second of the next one came")
 
 
 async def expiry(place: Place) -> None:

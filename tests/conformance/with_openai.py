@@ -151,7 +151,7 @@ async def barge_in(place: Place) -> None:
     expect(audio_of(events, item_id), b"", "late audio of the story")
     (answer,) = all_of(events, "response.output_audio_transcript.done")
     expect(answer.transcript, NEXT_ANSWER, "the next answer")
-    expect(len(audio_of(events)) > BYTES_PER_S, True, "more than a second of the next answer came")
+    expect(len(audio_of(events)) > BYTES_PER_S, True, "more than a second of the next one came")
     expect(events[-1].response.status, "completed", "status of the next response")
 
 
