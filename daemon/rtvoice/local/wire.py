@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from rtvoice.local.ids import IDS
 
 Json = dict[str, Any]
 LONGEST_EVENT_ID = 512
@@ -27,7 +28,7 @@ DECODER = json.JSONDecoder(parse_float=finite, parse_constant=finite)
 
 def new_id(prefix: str) -> str:
     """Return a fresh id, such as ``item_3f9c…``: 26 characters at most."""
-    return f"{prefix}_{secrets.token_hex(10)}"
+    return IDS.get().new(prefix)
 
 
 def event(kind: str, **fields: object) -> Json:
