@@ -12,11 +12,12 @@ NODE_PACKAGES := $(shell command -v node >/dev/null && command -v npm >/dev/null
 TEST_PACKAGES := pulseaudio pulseaudio-utils mandoc libzmq3-dev $(NODE_PACKAGES)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup run test soak bench check clean
+.PHONY: help setup test-setup run test conformance soak bench check clean
 
 help:
 	@echo 'make run     hold a spoken conversation (PROVIDER=openai for the real thing; default: the local toy server)'
 	@echo 'make test    all checks and tests'
+	@echo 'make conformance  openai-python and openai-agents, unmodified, against rtvoiced serve'
 	@echo 'make soak    minutes of abuse: 100,000 events past a stopped subscriber, 100,000 wrong frames'
 	@echo 'make bench   measure the IPC on a quiet machine; writes docs/benchmarks.md'
 	@echo 'make check   ruff, mypy, import-linter'
@@ -102,6 +103,19 @@ CLEAN_ENV = env $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICED?)_[A-Z0-9_]*)=.*/-u
 test: test-setup check
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 2 -m 'not device and not soak'
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m device
+
+# Other people's clients; each in an environment of its own, for they want other versions of the same packages.
+CLIENTS := .venv/conformance
+CONFORMANCE_ENVS := $(CLIENTS)/openai/.ready $(CLIENTS)/agents/.ready
+
+conformance: setup $(CONFORMANCE_ENVS)
+	$(CLEAN_ENV) PYTHONPATH=tests $(BIN)/python -m conformance.run $(CLIENTS)
+
+$(CONFORMANCE_ENVS): $(CLIENTS)/%/.ready: tests/conformance/%.txt
+	@echo "setup: Python packages into $(@D)"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -q --disable-pip-version-check -r $<
+	@touch $@
 
 # One after the other and alone: they measure.
 soak: test-setup

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from rtvoice.audio.pcm import WIRE, Part
 from rtvoice.realtime import events
+from rtvoice.realtime.dialects import beta, ga
 from rtvoice.realtime.events import ClientEvent, ServerEvent
+from validation import check_wire
 
 DELTA_MS = 200
 FASTEST = 1.5
@@ -148,6 +150,8 @@ class ModelServer:
     # ------------------------------------------------------------ when told
 
     def take(self, event: ClientEvent) -> None:
+        check_wire(ga.encode(event), "client")
+        check_wire(beta.encode(event), "client", "beta")
         match event:
             case events.UpdateSession(config, event_id):
                 self._update(config, event_id)

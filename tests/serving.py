@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from rtvoice.local.ears import Ears
 from rtvoice.local.listening import Listener, Rules, listen
 from rtvoice.local.recording import Recordings
+from validation import check_received
 
 Json = dict[str, Any]
 USUAL = Rules()
@@ -90,8 +91,7 @@ async def talking(server: Place, query: str = "", **options: Any) -> AsyncIterat
 
 
 async def event(websocket: ClientConnection) -> Json:
-    told: Json = json.loads(await websocket.recv())
-    return told
+    return check_received(await websocket.recv(), websocket.request)
 
 
 async def send(websocket: ClientConnection, kind: str, **fields: Any) -> None:

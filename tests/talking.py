@@ -15,6 +15,7 @@ from rtvoice.audio.resample import Resampler
 from rtvoice.local.session import Session
 from rtvoice.local.voices import Mark, Utterance, sentences, speak
 from rtvoice.local.wire import Hear, Output, Send, Speak
+from validation import check_wire
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 Json = dict[str, Any]
@@ -50,7 +51,7 @@ class Talk:
         """Keep what is to be done, return what was sent."""
         self.todo += [output for output in outputs if not isinstance(output, Send)]
         sent = [json.loads(json.dumps(output.event)) for output in outputs if isinstance(output, Send)]
-        self.told += sent
+        self.told += [check_wire(event, "server") for event in sent]
         return sent
 
     def update(self, **session: Any) -> list[Json]:

@@ -11,6 +11,7 @@ from rtvoice.audio.pcm import FRAME_BYTES, WIRE
 from rtvoice.local import voices
 from rtvoice.local.rules import STORY
 from running import Room, Running, room
+from validation import check_recordings
 
 QUICK = ("--provider", "local", "--set", "turn.silence_ms=300")
 FADE_MS = 5
@@ -87,6 +88,8 @@ def test_spoken_words_interrupt_a_story_and_are_answered() -> None:
             {"item_id": items[1], "text": "what did i say before", "final": True},
         ]
         assert daemon.named("error") == []
+        # What both sides said was recorded, so that the room can hold it against the protocol.
+        assert check_recordings(here.recordings) > 0
         # What the events say of the story is what the listener heard of it.
         played_ms = interrupt["data"]["played_ms"]
         heard = heard_of(here)

@@ -10,6 +10,7 @@ import pytest
 
 from rtvoice.realtime import dialects, events
 from rtvoice.realtime.events import ClientEvent
+from validation import Dialect, check_wire
 
 CONFIG = events.SessionConfig("marin", "Be brief.", language="en", speed=1.25, transcription="whisper-1")
 PLAIN = events.SessionConfig("marin", "Be brief.")
@@ -26,8 +27,8 @@ USER = events.CreateItem("u1", "user", "Grüße")
 ASSISTANT = events.CreateItem("a1", "assistant", "hello", "root")
 
 
-def written(event: ClientEvent, dialect: str = "ga") -> Any:
-    return json.loads(dialects.encode(event, dialect))
+def written(event: ClientEvent, dialect: Dialect = "ga") -> Any:
+    return check_wire(json.loads(dialects.encode(event, dialect)), "client", dialect)
 
 
 def item(item_id: str, role: str, kind: str, text: str) -> dict[str, Any]:
@@ -57,7 +58,9 @@ SAME: list[tuple[ClientEvent, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("dialect", ["ga", "beta"])
 @pytest.mark.parametrize(("event", "wire"), SAME)
-def test_written_the_same_in_every_dialect(event: ClientEvent, wire: dict[str, Any], dialect: str) -> None:
+def test_written_the_same_in_every_dialect(
+    event: ClientEvent, wire: dict[str, Any], dialect: Dialect
+) -> None:
     assert written(event, dialect) == wire
 
 
@@ -65,7 +68,7 @@ def test_written_the_same_in_every_dialect(event: ClientEvent, wire: dict[str, A
     ("dialect", "modalities"),
     [("ga", {"output_modalities": ["audio"]}), ("beta", {"modalities": ["text", "audio"]})],
 )
-def test_say_is_out_of_band_and_its_text_is_quoted(dialect: str, modalities: dict[str, Any]) -> None:
+def test_say_is_out_of_band_and_its_text_is_quoted(dialect: Dialect, modalities: dict[str, Any]) -> None:
     say = events.CreateSpeech("say-1", "q1", 'He said:\n"Grüße!"')
 
     assert written(say, dialect) == {
@@ -94,7 +97,7 @@ def test_every_client_event_has_its_line() -> None:
 
 
 @pytest.mark.parametrize(("dialect", "kind"), [("ga", "output_text"), ("beta", "text")])
-def test_text_of_the_assistant(dialect: str, kind: str) -> None:
+def test_text_of_the_assistant(dialect: Dialect, kind: str) -> None:
     assert written(ASSISTANT, dialect) == {
         "type": "conversation.item.create",
         "previous_item_id": "root",

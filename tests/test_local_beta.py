@@ -12,6 +12,7 @@ from rtvoice.audio.pcm import WIRE
 from rtvoice.local.beta import Beta
 from rtvoice.local.wire import Refused, error
 from talking import Json, Talk, types, voiced
+from validation import check_wire
 
 SESSION = {
     "id",
@@ -65,7 +66,7 @@ class Client:
         self.greeting = self.told(self.talk.take(self.talk.session.open()))
 
     def told(self, events: Sequence[Json]) -> list[Json]:
-        return [each for one in events for each in self.beta.write(one)]
+        return [check_wire(each, "server", "beta") for one in events for each in self.beta.write(one)]
 
     def send(self, kind: str, **fields: Any) -> list[Json]:
         try:

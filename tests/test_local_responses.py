@@ -29,6 +29,31 @@ def test_a_response_may_have_tools_of_its_own() -> None:
     assert sent[-2]["response"]["output"][0]["type"] == "message"
 
 
+def test_a_null_of_a_response_is_left_to_the_session() -> None:
+    talk = Talk()
+    talk.updated(output_modalities=["text"], tools=[WEATHER], tool_choice="none")
+    nulls = dict.fromkeys(
+        [
+            "conversation",
+            "input",
+            "instructions",
+            "metadata",
+            "output_modalities",
+            "audio",
+            "tools",
+            "tool_choice",
+            "parallel_tool_calls",
+            "reasoning",
+            "max_output_tokens",
+            "prompt",
+        ]
+    )
+    done = talk.text("get weather", **nulls)[-2]["response"]
+
+    assert (done["status"], done["output_modalities"], done["metadata"]) == ("completed", ["text"], None)
+    assert done["output"][0]["type"] == "message"
+
+
 def test_several_tools_in_one_text_are_called_in_one_response() -> None:
     talk = Talk()
     talk.updated(tools=[WEATHER, TIME])

@@ -22,6 +22,7 @@ from rtvoice import errors
 from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.resample import Resampler
 from rtvoice.local.voices import speak
+from validation import check_received
 
 Json = dict[str, Any]
 PATIENCE_S = 60
@@ -56,8 +57,7 @@ async def client(url: str) -> AsyncIterator[ClientConnection]:
 
 
 async def event(websocket: ClientConnection) -> Json:
-    told: Json = json.loads(await websocket.recv())
-    return told
+    return check_received(await websocket.recv(), websocket.request)
 
 
 async def send(websocket: ClientConnection, kind: str, **fields: Any) -> None:

@@ -38,7 +38,9 @@ class Responses:
     def create(self, told: Json) -> list[Output]:
         """Take a ``response.create``."""
         wanted = told.get("response")
-        return self.respond({} if wanted is None else schema.RESPONSE(wanted, None, "response"))
+        asked = {} if wanted is None else schema.RESPONSE(wanted, None, "response")
+        # LiveKit's client writes null for the instructions that it leaves to the session.
+        return self.respond({name: value for name, value in asked.items() if value is not None})
 
     def cancel(self, told: Json) -> list[Output]:
         """Take a ``response.cancel``."""

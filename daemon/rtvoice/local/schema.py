@@ -214,14 +214,17 @@ def metadata(value: Any, current: Any, path: str) -> Any:
 
 RESPONSE = table(
     {
-        "conversation": one_of("auto", "none"),
-        "input": listing(anything),
-        "metadata": optional(metadata),
-        "audio": table({"output": table({"format": audio_format, "voice": VOICE})}),
-        **RESPONSE_FIELDS,
+        name: optional(check)
+        for name, check in {
+            "conversation": one_of("auto", "none"),
+            "input": listing(anything),
+            "metadata": metadata,
+            "audio": table({"output": table({"format": audio_format, "voice": VOICE})}),
+            **RESPONSE_FIELDS,
+        }.items()
     }
 )
-"""The items of the input are checked one by one, when they are made."""
+"""The items of the input are checked one by one, when they are made; null is what was left out."""
 
 
 def updated(session: Json, change: object, *, voice_locked: bool) -> Json:
