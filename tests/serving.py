@@ -9,8 +9,9 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -142,6 +143,18 @@ def audio_of(events: list[Json]) -> list[bytes]:
         for one in events
         if one["type"] in ("response.output_audio.delta", "response.audio.delta")
     ]
+
+
+def children(pid: int) -> list[int]:
+    """The pids of a process's children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def eventually(true: Callable[[], bool]) -> None:
+    """Wait for what nobody tells, such as the end of another process's child."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 async def raw(server: Place) -> socket.socket:

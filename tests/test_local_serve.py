@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,11 @@ from rtvoice import errors
 from rtvoice.local.ids import Ids
 from serving import (
     COMMAND,
-    PATIENCE_S,
     Json,
     ask,
+    children,
     event,
+    eventually,
     frame,
     raw,
     send,
@@ -34,20 +35,13 @@ from serving import (
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for children")
 
 
-def children(pid: int) -> list[str]:
+def programs(pid: int) -> list[str]:
     """The command lines of a process's children."""
     found = []
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+    for child in children(pid):
         with contextlib.suppress(OSError):
             found.append(Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode())
     return found
-
-
-async def eventually(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        # The children of another process can't be waited for.
-        while not true():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 async def refused(*flags: str) -> tuple[int | None, str]:
@@ -122,6 +116,15 @@ def test_an_address_of_another_computer_is_refused() -> None:
     )
 
 
+def test_a_port_that_is_taken_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, told = asyncio.run(refused("--port", str(port)))
+
+    assert status == errors.UNAVAILABLE
+    assert told == f"rtvoiced serve: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
 def test_the_environment_says_where_to_record(tmp_path: Path) -> None:
     async def talk() -> None:
         record = {"RTVOICED_SERVE_RECORD": str(tmp_path / "r")}
@@ -185,7 +188,7 @@ def test_a_cancelled_answer_stops_the_program_that_speaks_it(tmp_path: Path) -> 
     slow = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
 
     def speaking(pid: int) -> bool:
-        return any(line.startswith("sleep") for line in children(pid))
+        return any(line.startswith("sleep") for line in programs(pid))
 
     async def talk() -> list[str]:
         async with served(environ=slow) as (child, url), talking(url) as websocket:
