@@ -27,6 +27,7 @@ from rtvoice.errors import (
     NotRunningError,
     PermissionRefusedError,
     RtvoiceError,
+    ServiceError,
 )
 from rtvoice.paths import runtime_dir
 
@@ -34,6 +35,7 @@ CODE_OF_ERROR: dict[type[RtvoiceError], str] = {
     NotRunningError: "not_running",
     PermissionRefusedError: "no_permission",
     ConfigError: "bad_configuration",
+    ServiceError: "service",
 }
 """What ``--json`` calls the errors that no daemon sent."""
 
@@ -106,6 +108,8 @@ def _run(options: argparse.Namespace) -> int:
             return _print_shipped(options)
         case "events" | "wait" | "watch":
             return _follow(options)
+        case "service":
+            return _serve(options)
     command, args = _wire(options)
     directory = runtime_dir(options.runtime_dir, os.environ, system=options.system)
     with Asking(directory, system=options.system) as daemon:
@@ -173,6 +177,14 @@ def _follow(options: argparse.Namespace) -> int:
             return following.wait(options)
         case _:
             return following.watch(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from rtctl.service import actions
+
+    if problem := actions.objection(options):
+        raise UsageError(problem)
+    return actions.run(options)
 
 
 def _print_shipped(options: argparse.Namespace) -> int:

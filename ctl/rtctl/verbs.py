@@ -15,6 +15,8 @@ WIDTH = 100
 """Columns of what nobody reads."""
 FORMATS = ("plain", "waybar", "polybar")
 SHELLS = ("bash", "zsh", "fish")
+PROVIDERS = ("openai", "azure", "custom", "local")
+SERVICE_ACTIONS = ("install", "uninstall", "start", "stop", "restart", "status", "print")
 
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -49,7 +51,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         _add_globals(added, {})
         return added
 
-    for add in (_add_voice, _add_session, _add_settings, _add_looks, _add_followers, _add_own):
+    for add in (_add_voice, _add_session, _add_settings, _add_looks, _add_followers, _add_service, _add_own):
         add(verb)
     return made
 
@@ -122,6 +124,17 @@ def _add_followers(verb: Any) -> None:
     )
     watch = verb("watch", "print a line at each change, for a status bar; never ends by itself")
     watch.add_argument("--format", choices=FORMATS, default="plain", help="default: plain")
+
+
+def _add_service(verb: Any) -> None:
+    service = verb("service", "have rtvoiced start at login and restart by itself; see it, end it")
+    service.add_argument("action", choices=SERVICE_ACTIONS)
+    service.add_argument("--provider", choices=PROVIDERS, help="install, print: the server to talk to")
+    service.add_argument(
+        "--hardened", action="store_true", help="install, print: with less of the machine in its reach"
+    )
+    service.add_argument("--new-key", action="store_true", help="install: ask for a key even if one is there")
+    service.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
 
 
 def _add_own(verb: Any) -> None:

@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     text = "any key of the configuration"
     made.add_argument("--set", dest="given", action="append", type=assignment, metavar="KEY=VALUE", help=text)
     made.add_argument("--check", action="store_true", help="print what would be used and found, and exit")
+    made.add_argument("--quick", action="store_true", help="with --check: look at no device")
     made.add_argument("--json", action="store_true", help="with --check: as JSON")
     return made
 
@@ -92,20 +93,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return serve(arguments[1:])
     options = parser().parse_args(arguments)
     environ = dict(os.environ)
-    if options.json and not options.check:
-        parser().error("--json goes with --check")
+    if (options.json or options.quick) and not options.check:
+        parser().error("--json and --quick go with --check")
     try:
         config = load(options, environ)
         if options.check:
             from rtvoice.check import report
 
-            return report(config, environ, as_json=options.json)
+            return report(config, environ, as_json=options.json, quick=options.quick)
         return run(config, options, environ)
     except RtvoiceError as error:
         if options.check and options.json:
-            from rtvoice.check import tell
+            from rtvoice.check import refusal, tell
 
-            tell(json.dumps({"ok": False, "error": str(error)}))
+            tell(json.dumps(refusal(error)))
         else:
             print(f"rtvoiced: {error}", file=sys.stderr)
         # launchd starts again whatever did not end with 0, and trying again mends no configuration.
