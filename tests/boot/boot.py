@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -27,6 +28,8 @@ GUEST = Path("/opt/boot")
 """Where the guest finds its half of this test."""
 BOOT_S = 240.0
 """How long one life of the guest may take; each takes about half a minute."""
+INNER = "RTVOICE_BOOT_PLACE"
+"""Set for the half that runs in the namespaces: where the machine is to be."""
 LOCK = Path("/run/lock/rtvoice-boot")
 CGROUPS = Path("/sys/fs/cgroup")
 MASKED = (
@@ -43,13 +46,18 @@ def main() -> int:
     if problem := obstacle():
         print(f"\n*** make boot: SKIPPED, nothing was tried: {problem} ***\n", file=sys.stderr)
         return 0
-    if "RTVOICE_BOOT_INNER" not in os.environ:
-        LOCK.parent.mkdir(parents=True, exist_ok=True)
-        with LOCK.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            return outside()
-    with tempfile.TemporaryDirectory(prefix="rtvoice-boot-") as place, machine(Path(place)) as root:
-        return lives(root, furnish(root))
+    if place := os.environ.get(INNER):
+        with machine(Path(place)) as root:
+            return lives(root, furnish(root))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("w") as lock, tempfile.TemporaryDirectory(prefix="rtvoice-boot-") as made:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("make boot: another one runs on this machine", file=sys.stderr)
+            return 1
+        return outside(made)
 
 
 def obstacle() -> str | None:
@@ -64,13 +72,13 @@ def obstacle() -> str | None:
     return None
 
 
-def outside() -> int:
+def outside(place: str) -> int:
     """Run the rest in namespaces of its own, and take away the cgroups that nspawn leaves."""
     before = set(leftovers())
     inner = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
     process = subprocess.Popen(
         [*inner, sys.executable, __file__],
-        env={**os.environ, "RTVOICE_BOOT_INNER": "1"},
+        env={**os.environ, INNER: place},
         start_new_session=True,
     )
     try:
