@@ -80,7 +80,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--set", dest="given", action="append", type=assignment, metavar="KEY=VALUE", help=text)
     made.add_argument("--check", action="store_true", help="print what would be used and found, and exit")
     made.add_argument("--quick", action="store_true", help="with --check: look at no device")
-    made.add_argument("--json", action="store_true", help="with --check: as JSON")
+    made.add_argument("--doctor", action="store_true", help="look at all that a conversation needs, and exit")
+    made.add_argument("--sound", action="store_true", help="with --doctor: play a chime, and listen for it")
+    made.add_argument("--json", action="store_true", help="with --check and --doctor: as JSON")
     return made
 
 
@@ -93,9 +95,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return serve(arguments[1:])
     options = parser().parse_args(arguments)
     environ = dict(os.environ)
-    if (options.json or options.quick) and not options.check:
-        parser().error("--json and --quick go with --check")
+    refuse_odd(options)
     try:
+        if options.doctor:
+            from rtvoice.doctor.examine import run as examine
+
+            withdraw_keys()
+            return examine(
+                lambda: load(options, environ),
+                environ,
+                options.runtime_dir,
+                system=options.system,
+                sound=options.sound,
+                as_json=options.json,
+            )
         config = load(options, environ)
         if options.check:
             from rtvoice.check import report
@@ -115,6 +128,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         # Before the loop has its own handler, or in --check.
         return errors.INTERRUPTED
+
+
+def refuse_odd(options: argparse.Namespace) -> None:
+    """End with 2 where flags do not go together."""
+    if options.check and options.doctor:
+        parser().error("--check and --doctor exclude each other")
+    if options.json and not (options.check or options.doctor):
+        parser().error("--json goes with --check and --doctor")
+    if options.quick and not options.check:
+        parser().error("--quick goes with --check")
+    if options.sound and not options.doctor:
+        parser().error("--sound goes with --doctor")
 
 
 def load(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
