@@ -45,12 +45,11 @@ def examined(here: Room, server: Stage, card: VirtualCard, *words: str) -> dict[
 
 
 def test_a_microphone_that_is_spoken_to_is_heard_at_its_rate(card: VirtualCard, server: Stage) -> None:
-    with room() as here:
-        # It returns when all but the last was played.
-        with ThreadPoolExecutor() as beside:
-            speaking = beside.submit(card.say, tone(5.0, 440.0), WIRE.hz)
-            found = examined(here, server, card)
-            speaking.result().wait()
+    # What says returns when all but the last was played.
+    with room() as here, ThreadPoolExecutor() as beside:
+        speaking = beside.submit(card.say, tone(5.0, 440.0), WIRE.hz)
+        found = examined(here, server, card)
+        speaking.result().wait()
 
     odd = {check: verdict for check, (verdict, _) in found.items() if verdict != "ok"}
     assert odd == {"daemon": "warning"}

@@ -14,7 +14,7 @@ import pytest
 
 from fake_supervisors import PROGRAM, FakeSystemd
 from rtctl import cli
-from rtctl.service import actions, key
+from rtctl.service import actions, key, views
 from rtctl.service.files import UNIT
 from rtctl.service.steps import MakeDirectory, Remove, Run, Write, perform
 from rtctl.service.systemd import Systemd, _unquoted
@@ -305,6 +305,98 @@ def test_what_systemd_refuses_is_told_with_its_words(house: House) -> None:
         house.do("install")
 
     assert str(refused.value) == f"systemctl --user enable {UNIT}: Failed to enable unit: Access denied"
+
+
+# ---------------------------------------------------------------------- doctor, config
+
+
+def view(house: House, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
+    """Do ``rtctl --json WORDS``; return the exit status and what was printed."""
+    capsys.readouterr()
+    options = parser().parse_args(["--json", *words])
+    look = {"doctor": views.doctor, "config": views.config}[words[0]]
+    ended = look(options, lambda *, system: house.service)
+    return ended, json.loads(capsys.readouterr().out)
+
+
+def test_config_is_the_shells_or_the_services(
+    house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.configure()
+    house.do("install")
+    monkeypatch.setenv("RTVOICE_TURN_SILENCE_MS", "700")
+    (_, shell), (_, service) = view(house, capsys, "config"), view(house, capsys, "config", "--service")
+
+    assert shell["settings"]["turn.silence_ms"] == {
+        "value": 700,
+        "origin": "environment RTVOICE_TURN_SILENCE_MS",
+    }
+    assert service["settings"]["turn.silence_ms"] == {"value": 500, "origin": "default"}
+    assert service["settings"]["session.provider"] == {"value": "custom", "origin": "flag --provider"}
+    assert view(house, capsys, "config", "--path")[1] == {"path": str(house.config / "config.toml")}
+
+
+def test_config_and_doctor_show_no_key(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    house.configure(auth="bearer")
+    with (house.config / "config.toml").open("a") as file:
+        file.write(f'headers = {{ X-Key = "{KEY}" }}\n')
+    house.do("install", typed=KEY)
+    printed = [json.dumps(view(house, capsys, *words)[1]) for words in (("config", "--service"), ("doctor",))]
+    cli.main(["config", "--path"])
+
+    assert [KEY in text for text in (*printed, capsys.readouterr().out)] == [False] * 3
+    assert "keys/custom_api_key" not in printed[0]
+
+
+def test_doctor_looks_in_the_services_place_and_at_the_service_first(
+    house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.configure(auth="bearer")
+    house.do("install", typed=KEY)
+    status, told = view(house, capsys, "doctor")
+    found = {each["check"]: each["verdict"] for each in told["findings"]}
+
+    # The key is the service's: this shell has none.
+    assert (found["service"], found["key"], found["daemon"]) == ("ok", "ok", "ok")
+    assert (status, found["server"]) == (1, "failure")
+
+    house.do("stop")
+    text = house.unit.read_text()
+    house.unit.write_text(text.replace(str(PROGRAM), "/old/bin/rtvoiced"))
+    status, told = view(house, capsys, "doctor")
+    failed = [each["text"] for each in told["findings"] if each["verdict"] == "failure"]
+    assert failed == [
+        "/old/bin/rtvoiced is gone, by an upgrade perhaps",
+        "cannot run /old/bin/rtvoiced: No such file or directory",
+    ]
+
+
+def test_doctor_without_a_service_looks_at_this_shell(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house.configure()
+    _, told = view(house, capsys, "doctor")
+
+    assert told["findings"][0]["text"].startswith("none is installed")
+    assert told["findings"][1] == {
+        "check": "configuration",
+        "verdict": "ok",
+        "text": str(house.config / "config.toml"),
+        "remedy": None,
+    }
+
+
+def test_the_log_is_the_services(house: House) -> None:
+    with pytest.raises(NotRunningError, match="no service is installed"):
+        views.logs(parser().parse_args(["logs"]), lambda *, system: house.service)
+    command = house.service.log_command(follow=True, lines=7, as_json=False)
+
+    assert " ".join(command) == (
+        f"journalctl --no-pager --output=short-iso --user-unit {UNIT} --lines=7 --follow"
+    )
+
+
+# ----------------------------------------------------------------------------------- usage
 
 
 @pytest.mark.parametrize(

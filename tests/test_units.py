@@ -96,7 +96,7 @@ def test_a_program_may_lie_anywhere(name: str, units: Path) -> None:
     (units / "user" / UNIT).write_text(text)
 
     assert verified(units, "user") == ""
-    assert files.started_by_unit(text) == files.Installed(str(program), "local")
+    assert files.started_by_unit(text) == files.Installed(str(program), ("--provider", "local"))
 
 
 @pytest.mark.parametrize("name", ['"', "'", "\\", "\n"])
@@ -164,6 +164,8 @@ def test_the_plist_has_only_keys_that_launchd_knows_each_of_its_type(made: Any) 
 def test_the_plist_is_filled_in_and_read_back() -> None:
     text = files.plist(["/b/rtvoiced", "--supervisor", "launchd", "--provider", "azure"], Path("/logs"))
 
-    assert files.started_by_plist(text) == files.Installed("/b/rtvoiced", "azure")
+    found = files.started_by_plist(text)
+    assert found == files.Installed("/b/rtvoiced", ("--supervisor", "launchd", "--provider", "azure"))
+    assert found.provider == "azure"
     assert plistlib.loads(text.encode())["StandardErrorPath"] == "/logs/rtvoiced.log"
     assert files.started_by_plist("no plist") is None

@@ -110,6 +110,12 @@ def _run(options: argparse.Namespace) -> int:
             return _follow(options)
         case "service":
             return _serve(options)
+        case "doctor" | "logs" | "config":
+            from rtctl.service import views
+
+            return {"doctor": views.doctor, "logs": views.logs, "config": views.config}[options.command](
+                options
+            )
     command, args = _wire(options)
     directory = runtime_dir(options.runtime_dir, os.environ, system=options.system)
     with Asking(directory, system=options.system) as daemon:
@@ -185,6 +191,18 @@ def _serve(options: argparse.Namespace) -> int:
     if problem := actions.objection(options):
         raise UsageError(problem)
     return actions.run(options)
+
+
+def _look_beyond(options: argparse.Namespace) -> int:
+    from rtctl.service import views
+
+    match options.command:
+        case "doctor":
+            return views.doctor(options)
+        case "logs":
+            return views.logs(options)
+        case _:
+            return views.config(options)
 
 
 def _print_shipped(options: argparse.Namespace) -> int:

@@ -51,7 +51,16 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         _add_globals(added, {})
         return added
 
-    for add in (_add_voice, _add_session, _add_settings, _add_looks, _add_followers, _add_service, _add_own):
+    for add in (
+        _add_voice,
+        _add_session,
+        _add_settings,
+        _add_looks,
+        _add_followers,
+        _add_service,
+        _add_looks_beyond,
+        _add_own,
+    ):
         add(verb)
     return made
 
@@ -135,6 +144,17 @@ def _add_service(verb: Any) -> None:
     )
     service.add_argument("--new-key", action="store_true", help="install: ask for a key even if one is there")
     service.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
+
+
+def _add_looks_beyond(verb: Any) -> None:
+    doctor = verb("doctor", "look at all that a conversation needs, and say what to do")
+    doctor.add_argument("--sound", action="store_true", help="play a chime, and listen for it")
+    logs = verb("logs", "print the service's log")
+    logs.add_argument("-f", "--follow", action="store_true", help="and what comes")
+    logs.add_argument("--lines", type=_positive, default=100, metavar="N", help="the last N; default: 100")
+    config = verb("config", "print each value of the configuration, and where it came from")
+    config.add_argument("--service", action="store_true", help="as the service sees it, not this shell")
+    config.add_argument("--path", action="store_true", help="print where the file is, and nothing else")
 
 
 def _add_own(verb: Any) -> None:

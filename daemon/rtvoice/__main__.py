@@ -113,13 +113,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.check:
             from rtvoice.check import report
 
-            return report(config, environ, as_json=options.json, quick=options.quick)
+            return report(config, environ, file(options, environ), as_json=options.json, quick=options.quick)
         return run(config, options, environ)
     except RtvoiceError as error:
         if options.check and options.json:
             from rtvoice.check import refusal, tell
 
-            tell(json.dumps(refusal(error)))
+            tell(json.dumps(refusal(error, file(options, environ))))
         else:
             print(f"rtvoiced: {error}", file=sys.stderr)
         # launchd starts again whatever did not end with 0, and trying again mends no configuration.
@@ -144,9 +144,13 @@ def refuse_odd(options: argparse.Namespace) -> None:
 
 def load(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     """Return the settings from the flags, the environment and the file."""
-    named = options.config or environ.get("RTVOICE_CONFIG")
-    file = Path(named) if named else paths.config_file(environ)
-    return settings.load(options.given or [], environ, file, must_exist=bool(named))
+    named = bool(options.config or environ.get("RTVOICE_CONFIG"))
+    return settings.load(options.given or [], environ, file(options, environ), must_exist=named)
+
+
+def file(options: argparse.Namespace, environ: Mapping[str, str]) -> Path:
+    """Return where the configuration is; unless it was named, it need not exist."""
+    return Path(options.config).absolute() if options.config else paths.config_file(environ)
 
 
 def run(config: Settings, options: argparse.Namespace, environ: Mapping[str, str]) -> int:

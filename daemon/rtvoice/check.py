@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from rtvoice import errors, paths, settings
@@ -20,14 +21,15 @@ NAME = 12
 """Columns of the names."""
 
 
-def report(config: Settings, environ: Mapping[str, str], *, as_json: bool, quick: bool) -> int:
-    """Print the report; *quick*: without a look at the devices.
+def report(config: Settings, environ: Mapping[str, str], file: Path, *, as_json: bool, quick: bool) -> int:
+    """Print the report; *file* is the configuration, *quick* means without a look at the devices.
 
     Raises `ConfigError` where rtvoiced could not start with this configuration.
     """
     provider = choose(config, environ)
     found = {
         "ok": True,
+        "file": str(file),
         "provider": {
             "name": provider.name,
             "chosen_by": provider.chosen_by,
@@ -44,10 +46,10 @@ def report(config: Settings, environ: Mapping[str, str], *, as_json: bool, quick
     return errors.OK
 
 
-def refusal(error: RtvoiceError) -> dict[str, Any]:
+def refusal(error: RtvoiceError, file: Path) -> dict[str, Any]:
     """Return why rtvoiced could not start, for programs: ``missing_key`` is the provider that has none."""
     missing = error.provider if isinstance(error, MissingKeyError) else None
-    return {"ok": False, "error": str(error), "missing_key": missing}
+    return {"ok": False, "file": str(file), "error": str(error), "missing_key": missing}
 
 
 def tell(text: str) -> None:

@@ -97,6 +97,18 @@ def spoken_turn() -> None:
     assert answer["heard"] == answer["text"]
 
 
+def diagnosed() -> None:
+    """rtctl doctor finds nothing that makes a conversation impossible; logs and config are the service's"""
+    told = json.loads(done(rtctl("--json", "doctor")))
+    verdicts = {each["check"]: each["verdict"] for each in told["findings"]}
+    session = (*("service", "key", "daemon"), *("sound server", "microphone", "speaker", "session"))
+
+    assert [check for check in session if verdicts[check] != "ok"] == [], told
+    assert "audio.open" in done(rtctl("logs"))
+    settings = json.loads(done(rtctl("--json", "config", "--service")))["settings"]
+    assert settings["session.provider"] == {"value": "local", "origin": "flag --provider"}
+
+
 def killed() -> None:
     """SIGKILL: it is back within 5 s"""
     before = status()["pid"]
@@ -255,6 +267,7 @@ CASES = (
     installs,
     sound_server_comes_late,
     spoken_turn,
+    diagnosed,
     killed,
     loop_hangs,
     audio_thread_ends,

@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/rtctl
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_rtctl_subparsers=(mute unmute volume interrupt say ask reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch service schema completions)
+_shtab_rtctl_subparsers=(mute unmute volume interrupt say ask reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch service doctor logs config schema completions)
 
 _shtab_rtctl_mute_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color --for)
 _shtab_rtctl_unmute_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color)
@@ -30,6 +30,9 @@ _shtab_rtctl_events_option_strings=(-h --help --runtime-dir --system --timeout -
 _shtab_rtctl_wait_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color)
 _shtab_rtctl_watch_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color --format)
 _shtab_rtctl_service_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color --provider --hardened --new-key --dry-run)
+_shtab_rtctl_doctor_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color --sound)
+_shtab_rtctl_logs_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color -f --follow --lines)
+_shtab_rtctl_config_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color --service --path)
 _shtab_rtctl_schema_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color)
 _shtab_rtctl_completions_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color)
 _shtab_rtctl_option_strings=(-h --help --version --runtime-dir --system --timeout --json -q --quiet --color)
@@ -68,11 +71,14 @@ _shtab_rtctl_watch___format_choices=(plain waybar polybar)
 _shtab_rtctl_service_pos_0_choices=(install uninstall start stop restart status print)
 _shtab_rtctl_service___color_choices=(auto always never)
 _shtab_rtctl_service___provider_choices=(openai azure custom local)
+_shtab_rtctl_doctor___color_choices=(auto always never)
+_shtab_rtctl_logs___color_choices=(auto always never)
+_shtab_rtctl_config___color_choices=(auto always never)
 _shtab_rtctl_schema_pos_0_choices=(event.welcome event.state event.connection event.device event.speech_started event.speech_stopped event.delta event.audio_delta event.playback event.interrupt event.user_transcript event.assistant_transcript event.response_created event.response_done event.usage event.level event.error event.heartbeat event.bye request.hello request.status request.snapshot request.mute request.volume request.interrupt request.say request.ask request.reconnect request.set-voice request.set request.get request.devices request.set-device request.history request.stats request.replay request.reload request.stop reply.hello reply.status reply.snapshot reply.mute reply.volume reply.interrupt reply.say reply.ask reply.reconnect reply.set-voice reply.set reply.get reply.devices reply.set-device reply.history reply.stats reply.replay reply.reload reply.stop refusal rtctl.error)
 _shtab_rtctl_schema___color_choices=(auto always never)
 _shtab_rtctl_completions_pos_0_choices=(bash zsh fish)
 _shtab_rtctl_completions___color_choices=(auto always never)
-_shtab_rtctl_pos_0_choices=(mute unmute volume interrupt say ask reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch service schema completions)
+_shtab_rtctl_pos_0_choices=(mute unmute volume interrupt say ask reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch service doctor logs config schema completions)
 _shtab_rtctl___color_choices=(auto always never)
 
 _shtab_rtctl_mute__h_nargs=0
@@ -227,6 +233,29 @@ _shtab_rtctl_service___quiet_nargs=0
 _shtab_rtctl_service___hardened_nargs=0
 _shtab_rtctl_service___new_key_nargs=0
 _shtab_rtctl_service___dry_run_nargs=0
+_shtab_rtctl_doctor__h_nargs=0
+_shtab_rtctl_doctor___help_nargs=0
+_shtab_rtctl_doctor___system_nargs=0
+_shtab_rtctl_doctor___json_nargs=0
+_shtab_rtctl_doctor__q_nargs=0
+_shtab_rtctl_doctor___quiet_nargs=0
+_shtab_rtctl_doctor___sound_nargs=0
+_shtab_rtctl_logs__h_nargs=0
+_shtab_rtctl_logs___help_nargs=0
+_shtab_rtctl_logs___system_nargs=0
+_shtab_rtctl_logs___json_nargs=0
+_shtab_rtctl_logs__q_nargs=0
+_shtab_rtctl_logs___quiet_nargs=0
+_shtab_rtctl_logs__f_nargs=0
+_shtab_rtctl_logs___follow_nargs=0
+_shtab_rtctl_config__h_nargs=0
+_shtab_rtctl_config___help_nargs=0
+_shtab_rtctl_config___system_nargs=0
+_shtab_rtctl_config___json_nargs=0
+_shtab_rtctl_config__q_nargs=0
+_shtab_rtctl_config___quiet_nargs=0
+_shtab_rtctl_config___service_nargs=0
+_shtab_rtctl_config___path_nargs=0
 _shtab_rtctl_schema__h_nargs=0
 _shtab_rtctl_schema___help_nargs=0
 _shtab_rtctl_schema___system_nargs=0

@@ -25,7 +25,13 @@ class Installed:
     """What an installed unit or plist starts."""
 
     program: str
-    provider: str | None
+    words: tuple[str, ...]
+    """The flags behind it."""
+
+    @property
+    def provider(self) -> str | None:
+        """The provider that stands there."""
+        return next((after for word, after in pairwise(self.words) if word == "--provider"), None)
 
 
 def shipped(name: str) -> str:
@@ -53,7 +59,7 @@ def started_by_unit(text: str) -> Installed | None:
     except ValueError:
         return None
     words = [word.replace("%%", "%") for word in words]
-    return Installed(words[0], _value_of("--provider", words)) if words else None
+    return Installed(words[0], tuple(word.replace("$$", "$") for word in words[1:])) if words else None
 
 
 def key_conf(keys: Iterable[Path]) -> str:
@@ -78,11 +84,7 @@ def started_by_plist(text: str) -> Installed | None:
         words = plistlib.loads(text.encode())["ProgramArguments"]
     except (plistlib.InvalidFileException, ValueError, KeyError, TypeError):
         return None
-    return Installed(words[0], _value_of("--provider", words)) if words else None
-
-
-def _value_of(flag: str, words: Sequence[str]) -> str | None:
-    return next((after for word, after in pairwise(words) if word == flag), None)
+    return Installed(words[0], tuple(words[1:])) if words else None
 
 
 def _quoted(word: str, *, first: bool) -> str:

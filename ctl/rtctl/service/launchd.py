@@ -84,9 +84,13 @@ class Launchd:
             exit_status=int(status) if status.isdecimal() else None,
         )
 
-    def log_command(self, *, follow: bool, lines: int) -> Sequence[str]:
-        """Return the command that prints its log."""
+    def log_command(self, *, follow: bool, lines: int, as_json: bool) -> Sequence[str]:  # noqa: ARG002
+        """Return the command that prints its log, which is JSON in any case."""
         return ("tail", *(("-F",) if follow else ()), "-n", str(lines), str(self.logs / "rtvoiced.log"))
+
+    def last_words(self) -> str:
+        """Return the last line that it wrote; empty where there is none."""
+        return self.run(("tail", "-n", "1", str(self.logs / "rtvoiced.log"))).stdout.strip()
 
     def notes(self) -> list[str]:
         """Return when it runs, and what macOS asks for."""

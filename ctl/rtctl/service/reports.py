@@ -63,7 +63,7 @@ def _ended(service: Supervisor, state: State) -> Exception:
     """Return the error that says why the service does not answer."""
     words = WORDS_OF_EXIT.get(state.exit_status or 0, "rtctl logs tells why")
     how = f"ended with status {state.exit_status}" if state.exit_status else "does not answer"
-    last = service.run(tuple(service.log_command(follow=False, lines=1))).stdout.strip()
+    last = service.last_words()
     message = f"the service {how}: {words}" + (f"; its last line: {last}" if last else "")
     kinds = {CONFIG: ConfigError, NO_CREDENTIAL: ConfigError, NO_PERMISSION: PermissionRefusedError}
     return kinds.get(state.exit_status or 0, ServiceError)(message)
@@ -89,7 +89,11 @@ def status(service: Supervisor, options: argparse.Namespace) -> int:
         "provider": found.provider if found else None,
         **asdict(state),
         "answers": answer is not None,
-        "notes": _notes(service, state, answer),
+        "notes": [
+            *(": ".join(each) for each in problems(service, state, answer)),
+            *(service.notes() if found else ()),
+            *unseen(service),
+        ],
     }
     if options.json:
         put(encoded(told))
@@ -119,31 +123,30 @@ def _lines(told: dict[str, Any], answer: dict[str, Any] | None) -> list[str]:
     return [f"{name:<9}{text}" for name, text in [*rows, *(("note", note) for note in told["notes"])]]
 
 
-def _notes(service: Supervisor, state: State, answer: dict[str, Any] | None) -> list[str]:
-    """Return what its owner should know or do."""
+def problems(service: Supervisor, state: State, answer: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return what its owner should mend, and how."""
     found = service.installed()
-    notes = []
+    told = []
     if found is not None:
-        path = program()
+        path, again = program(), "rtctl service install"
         if not os.access(found.program, os.X_OK):
-            notes.append(
-                f"{found.program} is gone, by an upgrade perhaps: rtctl service install finds the new one"
-            )
+            told.append((f"{found.program} is gone, by an upgrade perhaps", f"{again} finds the new one"))
         elif found.program != str(path):
-            notes.append(f"this rtctl goes with {path}: rtctl service install has the service start that")
+            told.append((f"this rtctl goes with {path}", f"{again} has the service start that"))
         elif _is_old(service, Wanted(path, found.provider or "", None, service.is_hardened())):
-            notes.append("its files are of another version: rtctl service install writes them anew")
+            told.append(("its files are of another version", f"{again} writes them anew"))
         if state.given_up and state.exit_status:
             words = WORDS_OF_EXIT.get(state.exit_status, "rtctl logs tells why")
-            notes.append(f"it ended with status {state.exit_status}: {words}")
-        notes += service.notes()
+            told.append((f"it ended with status {state.exit_status}", words))
     if answer is not None and answer["version"] != __version__:
-        notes.append(
-            f"rtvoiced {answer['version']} runs and this is rtctl {__version__}: rtctl service restart"
+        told.append(
+            (f"rtvoiced {answer['version']} runs, and this is rtctl {__version__}", "rtctl service restart")
         )
-    if answer is not None and answer["pid"] != state.pid:
-        notes.append(f"the daemon that answers is not the service's: pid {answer['pid']}; rtctl stop ends it")
-    return [*notes, *unseen(service)]
+    if found is not None and answer is not None and answer["pid"] != state.pid:
+        told.append(
+            (f"the daemon that answers is not the service's (pid {answer['pid']})", "rtctl stop ends it")
+        )
+    return told
 
 
 def _is_old(service: Supervisor, wanted: Wanted) -> bool:

@@ -12,12 +12,13 @@ from rtctl.service.steps import Runner, Step
 from rtvoice.errors import PermissionRefusedError
 
 WORDS_OF_EXIT = {
-    2: "it does not know its own flags: rtctl service install writes them anew",
+    1: "it can't be started as it is installed; rtctl logs has the traceback",
+    2: "it does not know its own flags; rtctl service install writes them anew",
     70: "a bug; rtctl logs has the traceback",
-    75: "another rtvoiced has the runtime directory: rtctl stop ends it",
+    75: "another rtvoiced has the runtime directory; rtctl stop ends it",
     77: "a file or directory is another's, or open to others; rtctl logs names it",
     78: "its configuration can't be used; rtctl logs and rtctl doctor name the key",
-    243: "the key's file is gone: rtctl service install asks for it",
+    243: "the key's file is gone; rtctl service install asks for it",
 }
 """What a person does after an exit status of rtvoiced, or systemd's for a credential."""
 
@@ -119,8 +120,12 @@ class Supervisor(Protocol):
         """Ask how it does."""
         ...
 
-    def log_command(self, *, follow: bool, lines: int) -> Sequence[str]:
+    def log_command(self, *, follow: bool, lines: int, as_json: bool) -> Sequence[str]:
         """Return the command that prints its log."""
+        ...
+
+    def last_words(self) -> str:
+        """Return the last line that it wrote itself; empty where that can't be read."""
         ...
 
     def notes(self) -> list[str]:

@@ -90,11 +90,23 @@ class Systemd:
             status=told.get("StatusText", ""),
         )
 
-    def log_command(self, *, follow: bool, lines: int) -> Sequence[str]:
-        """Return the command that prints its log."""
+    def log_command(self, *, follow: bool, lines: int, as_json: bool) -> Sequence[str]:
+        """Return the command that prints its log, and what systemd says of it."""
         unit = ("--unit", UNIT) if self._system else ("--user-unit", UNIT)
-        further = ("--follow",) if follow else ()
-        return ("journalctl", "--quiet", "--no-pager", "--output=cat", *unit, f"--lines={lines}", *further)
+        output = "--output=json" if as_json else "--output=short-iso"
+        return (
+            "journalctl",
+            "--no-pager",
+            output,
+            *unit,
+            f"--lines={lines}",
+            *(("--follow",) if follow else ()),
+        )
+
+    def last_words(self) -> str:
+        """Return the last line that it wrote itself; empty where that can't be read."""
+        unit = f"_SYSTEMD_UNIT={UNIT}" if self._system else f"_SYSTEMD_USER_UNIT={UNIT}"
+        return self.run(("journalctl", "--quiet", "--output=cat", "--lines=1", unit)).stdout.strip()
 
     def notes(self) -> list[str]:
         """Return when it does not run, and how to give somebody access."""
