@@ -99,7 +99,7 @@ check: setup
 	$(BIN)/lint-imports --no-cache
 
 # The tests must see no key and no setting of whoever runs them.
-CLEAN_ENV = env $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICE)_[A-Z0-9_]*)=.*/-u \1/p')
+CLEAN_ENV = env $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICED?)_[A-Z0-9_]*)=.*/-u \1/p')
 
 # The real sound devices come last and alone: a busy machine would be measured instead of the daemon.
 test: test-setup check

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit
 
+from rtvoice import keyfile
 from rtvoice.errors import ConfigError, MissingKeyError
 from rtvoice.realtime.endpoint import Endpoint, is_loopback
 from rtvoice.realtime.events import SessionConfig
@@ -163,43 +163,17 @@ def _find_key(name: str, settings: Settings, environ: Mapping[str, str]) -> tupl
     if credentials:
         credential = Path(credentials) / f"{name}_api_key"
         if os.path.lexists(credential):
-            return _one_line(credential), f"systemd credential {credential.name}"
+            return keyfile.one_line(credential), f"systemd credential {credential.name}"
     if settings.session.key_file is not None:
         path = Path(settings.session.key_file).expanduser()
-        return _private(path, settings.origin("session.key_file")), f"key file {path}"
+        origin = f"session.key_file ({settings.origin('session.key_file')})"
+        return keyfile.private(path, origin), f"key file {path}"
     variable = KEY_VARIABLES.get(name)
     if variable and environ.get(variable, "").strip():
-        return _checked(environ[variable].strip(), f"environment {variable}"), f"environment {variable}"
+        return keyfile.checked(
+            environ[variable].strip(), f"environment {variable}"
+        ), f"environment {variable}"
     return None
-
-
-def _private(path: Path, origin: str) -> str:
-    """Return the key in a file that nobody else may read."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise ConfigError(f"session.key_file ({origin}): cannot read {path}: {error.strerror}") from None
-    if stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(
-            f"session.key_file ({origin}): {path} is open to others ({stat.S_IMODE(mode):04o}); chmod 600 it"
-        )
-    return _one_line(path)
-
-
-def _one_line(path: Path) -> str:
-    try:
-        key = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is no text"
-        raise ConfigError(f"cannot read the key in {path}: {reason}") from None
-    return _checked(key, str(path))
-
-
-def _checked(key: str, where: str) -> str:
-    # A key with a line break in it would become a second HTTP header.
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigError(f"the key in {where} is empty, or holds more than one word")
-    return key
 
 
 def _parts(url: str) -> SplitResult | None:
