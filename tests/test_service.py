@@ -6,6 +6,7 @@ import io
 import json
 import os
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,18 @@ from rtctl import cli
 from rtctl.service import actions, key, views
 from rtctl.service.files import UNIT
 from rtctl.service.steps import MakeDirectory, Remove, Run, Write, perform
+from rtctl.service.supervisor import words_of_exit
 from rtctl.service.systemd import Systemd, _unquoted
 from rtctl.verbs import PROVIDERS, SERVICE_ACTIONS, parser
-from rtvoice.errors import ConfigError, NotRunningError, PermissionRefusedError, ServiceError
+from rtvoice.errors import (
+    AlreadyRunningError,
+    ConfigError,
+    NotRunningError,
+    PermissionRefusedError,
+    ServiceError,
+)
 from rtvoice.settings import WORDS
-from running import KEPT, Room, room
+from running import KEPT, Room, Running, room
 
 KEY = "sk-test-0123456789abcdef"
 CONFIG = """
@@ -296,6 +304,34 @@ def test_status_tells_what_the_service_does_not_see_and_who_else_answers(
         assert "the daemon that answers is not the service's" in notes(house, capsys)
     finally:
         house.systemd.daemon.process = process
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [(0, 0, None), (1, 0, 0), (1, 78, 78), (1, 243, 243), (2, 9, 137), (3, 6, 134)],
+)
+def test_a_run_that_was_killed_is_told_by_its_signal(
+    code: int, status: int, expected: int | None, house: House
+) -> None:
+    shown = f"ActiveState=failed\nExecMainCode={code}\nExecMainStatus={status}\nMainPID=0\n"
+    asked = Systemd(
+        lambda command: subprocess.CompletedProcess(command, 0, shown, ""),
+        house.environ,
+        house.room.path,
+        system=False,
+    )
+
+    assert asked.state().exit_status == expected
+    assert words_of_exit(137) == "killed by signal 9; rtctl logs tells by whom"
+
+
+def test_another_daemons_answer_is_not_taken_for_the_services(house: House) -> None:
+    house.configure()
+    theirs = Room(house.room.path)
+    theirs.run = house.service.directory
+    with Running(theirs, "--url", "ws://127.0.0.1:9/", "--audio", "none"):
+        with pytest.raises(AlreadyRunningError, match="ended with status 75: another rtvoiced has"):
+            house.do("install")
 
 
 def test_what_systemd_refuses_is_told_with_its_words(house: House) -> None:

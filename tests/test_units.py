@@ -115,7 +115,7 @@ def test_a_users_unit_has_nothing_that_fails_or_does_nothing_there() -> None:
 def test_what_only_a_person_can_mend_is_not_tried_again(name: str) -> None:
     text = files.shipped(name)
 
-    assert "\nRestart=on-failure\nRestartSec=2\n" in text
+    assert "\nRestart=on-failure\nRestartSec=1\n" in text
     assert "\nRestartPreventExitStatus=2 75 77 78 243\n" in text
     # systemd ignores them in [Service].
     assert text.index("StartLimitBurst=5") < text.index("[Service]")

@@ -22,6 +22,7 @@ from rtvoice.errors import (
     OK,
     STATUS_OF_CODE,
     USAGE,
+    AlreadyRunningError,
     CommandError,
     ConfigError,
     NotRunningError,
@@ -36,6 +37,7 @@ CODE_OF_ERROR: dict[type[RtvoiceError], str] = {
     PermissionRefusedError: "no_permission",
     ConfigError: "bad_configuration",
     ServiceError: "service",
+    AlreadyRunningError: "already_running",
 }
 """What ``--json`` calls the errors that no daemon sent."""
 

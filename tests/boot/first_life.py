@@ -194,7 +194,8 @@ def another_daemon() -> None:
     until(answers, "the other daemon")
     refused = rtctl("service", "start")
 
-    assert (status()["supervisor"], shown("NRestarts")) == (None, "0"), refused
+    assert (refused.returncode, "another rtvoiced has" in refused.stderr) == (75, True), refused
+    assert (status()["supervisor"], shown("NRestarts")) == (None, "0")
     assert "not the service's" in rtctl("service", "status").stdout
     done(rtctl("stop"))
     foreign.wait(timeout=10)

@@ -32,17 +32,27 @@ def ask(provider: str, environ: Mapping[str, str]) -> str:
     variable = VARIABLES.get(provider, "")
     offered = environ.get(variable, "").strip() if variable else ""
     hint = f" [Enter: the one in {variable}]" if offered else ""
-    if sys.stdin is not None and sys.stdin.isatty():
-        import getpass
-
-        given = getpass.getpass(f"Key for {provider}{hint}: ")
-    else:
-        # Nobody to ask: whoever starts this from a script pipes the key in, or has set the variable.
-        given = sys.stdin.readline(MAX_KEY + 2) if sys.stdin is not None else ""
-    key = given.strip() or offered
+    key = _given(f"Key for {provider}{hint}: ").strip() or offered
     if not key:
         pipe = f"or: printenv {variable or 'KEY'} | rtctl service install --provider {provider}"
         raise ConfigError(f"provider {provider} needs a key: run this on a terminal, {pipe}")
     if len(key) > MAX_KEY or not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(f"that is no key for {provider}: a key is one word of letters and digits")
     return key
+
+
+def _given(prompt: str) -> str:
+    """Return what is typed or piped in; empty where nothing is."""
+    if sys.stdin is None:
+        return ""
+    try:
+        if sys.stdin.isatty():
+            import getpass
+
+            return getpass.getpass(prompt)
+        # Nobody to ask: whoever starts this from a script pipes the key in, or has set the variable.
+        return sys.stdin.readline(MAX_KEY + 2)
+    except EOFError:
+        return ""
+    except UnicodeDecodeError:
+        raise ConfigError("that is no key: it is no text") from None

@@ -12,17 +12,20 @@ from rtctl.asking import Asking
 from rtctl.output import encoded, put
 from rtctl.service.program import program
 from rtctl.service.steps import Write
-from rtctl.service.supervisor import WORDS_OF_EXIT, State, Supervisor, Wanted
+from rtctl.service.supervisor import State, Supervisor, Wanted, words_of_exit
 from rtvoice import __version__
 from rtvoice.errors import (
     CONFIG,
     NO_PERMISSION,
     OK,
+    TEMPORARY,
     UNAVAILABLE,
+    AlreadyRunningError,
     CommandError,
     ConfigError,
     NotRunningError,
     PermissionRefusedError,
+    RtvoiceError,
     ServiceError,
 )
 
@@ -39,14 +42,14 @@ def reported(service: Supervisor, options: argparse.Namespace) -> dict[str, Any]
     """Return the status of the service once it answers; raises what says why it does not."""
     begun = time.monotonic()
     while True:
-        answer = answer_of(service, options)
+        answer, state = answer_of(service, options), service.state()
         waited = time.monotonic() - begun
-        if answer and (answer["connection"]["status"] != "connecting" or waited > CONNECT_S):
-            return answer
-        if not answer:
-            state = service.state()
-            if state.given_up or waited > ANSWER_S:
-                raise _ended(service, state)
+        # Another daemon's answer says nothing of the service.
+        if answer and answer["pid"] == state.pid:
+            if answer["connection"]["status"] != "connecting" or waited > CONNECT_S:
+                return answer
+        elif state.given_up or waited > ANSWER_S:
+            raise _ended(service, state)
         time.sleep(POLL_S)
 
 
@@ -61,12 +64,18 @@ def answer_of(service: Supervisor, options: argparse.Namespace) -> dict[str, Any
 
 def _ended(service: Supervisor, state: State) -> Exception:
     """Return the error that says why the service does not answer."""
-    words = WORDS_OF_EXIT.get(state.exit_status or 0, "rtctl logs tells why")
-    how = f"ended with status {state.exit_status}" if state.exit_status else "does not answer"
+    status = state.exit_status or 0
+    words = words_of_exit(status)
+    how = f"ended with status {status}" if status else "does not answer"
     last = service.last_words()
     message = f"the service {how}: {words}" + (f"; its last line: {last}" if last else "")
-    kinds = {CONFIG: ConfigError, NO_CREDENTIAL: ConfigError, NO_PERMISSION: PermissionRefusedError}
-    return kinds.get(state.exit_status or 0, ServiceError)(message)
+    kinds: dict[int, type[RtvoiceError]] = {
+        CONFIG: ConfigError,
+        NO_CREDENTIAL: ConfigError,
+        NO_PERMISSION: PermissionRefusedError,
+        TEMPORARY: AlreadyRunningError,
+    }
+    return kinds.get(status, ServiceError)(message)
 
 
 def unseen(service: Supervisor) -> list[str]:
@@ -136,8 +145,7 @@ def problems(service: Supervisor, state: State, answer: dict[str, Any] | None) -
         elif _is_old(service, Wanted(path, found.provider or "", None, service.is_hardened())):
             told.append(("its files are of another version", f"{again} writes them anew"))
         if state.given_up and state.exit_status:
-            words = WORDS_OF_EXIT.get(state.exit_status, "rtctl logs tells why")
-            told.append((f"it ended with status {state.exit_status}", words))
+            told.append((f"it ended with status {state.exit_status}", words_of_exit(state.exit_status)))
     if answer is not None and answer["version"] != __version__:
         told.append(
             (f"rtvoiced {answer['version']} runs, and this is rtctl {__version__}", "rtctl service restart")

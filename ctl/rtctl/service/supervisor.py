@@ -11,6 +11,8 @@ from rtctl.service.files import MARK, Installed
 from rtctl.service.steps import Runner, Step
 from rtvoice.errors import PermissionRefusedError
 
+SIGNALLED = 128
+"""Added to the number of the signal that ended a run, as shells do."""
 WORDS_OF_EXIT = {
     1: "it can't be started as it is installed; rtctl logs has the traceback",
     2: "it does not know its own flags; rtctl service install writes them anew",
@@ -21,6 +23,13 @@ WORDS_OF_EXIT = {
     243: "the key's file is gone; rtctl service install asks for it",
 }
 """What a person does after an exit status of rtvoiced, or systemd's for a credential."""
+
+
+def words_of_exit(status: int) -> str:
+    """Return what a run that ended with *status* means, and what to do."""
+    if status not in WORDS_OF_EXIT and status > SIGNALLED:
+        return f"killed by signal {status - SIGNALLED}; rtctl logs tells by whom"
+    return WORDS_OF_EXIT.get(status, "rtctl logs tells why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class State:
     """``active``, ``activating``, ``inactive``, ``failed``."""
     pid: int | None = None
     exit_status: int | None = None
-    """Of the last run, where that has ended."""
+    """Of the last run, where that has ended; 128 more than the signal that killed it."""
     restarts: int | None = None
     status: str = ""
     """What it last told of itself."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from rtctl.service import files, key
 from rtctl.service.files import UNIT, Installed
 from rtctl.service.steps import MakeDirectory, Remove, Run, Runner, Step, Write, last_line, runner
-from rtctl.service.supervisor import State, Wanted, own_text
+from rtctl.service.supervisor import SIGNALLED, State, Wanted, own_text
 from rtvoice.errors import PermissionRefusedError, ServiceError
 from rtvoice.paths import SERVICE_USER, SYSTEM_RUNTIME_DIR, runtime_dir
 
@@ -79,13 +79,14 @@ class Systemd:
         if ended.returncode:
             raise ServiceError(f"systemd does not answer: {last_line(ended)}")
         told = dict(line.partition("=")[::2] for line in ended.stdout.splitlines())
-        # Code 0: no run has ended; 1 exited, 2 killed, 3 dumped (CLD_… of sigaction(2)).
-        ended_before = told.get("ExecMainCode", "0") not in ("", "0")
+        # 0: no run has ended; 1: one exited; 2, 3: it was killed (CLD_… of sigaction(2)).
+        how, exit_status = int(told.get("ExecMainCode") or 0), int(told.get("ExecMainStatus") or 0)
+        exit_status += SIGNALLED if how > 1 else 0
         return State(
             enabled=told.get("UnitFileState") == "enabled",
             active=told.get("ActiveState", "inactive"),
             pid=int(told.get("MainPID") or 0) or None,
-            exit_status=int(told.get("ExecMainStatus") or 0) if ended_before else None,
+            exit_status=exit_status if how else None,
             restarts=int(told.get("NRestarts") or 0),
             status=told.get("StatusText", ""),
         )
