@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import pty
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -239,6 +242,32 @@ def test_what_is_no_key_is_refused_and_not_repeated(typed: str, monkeypatch: pyt
     assert str(refused.value) == "that is no key for openai: a key is one word of letters and digits"
 
 
+@pytest.mark.parametrize(
+    ("typed", "length"), [("a-typed-key\n", 11), ("\n", 25), ("\x04", 25)], ids=["key", "enter", "ctrl-d"]
+)
+def test_on_a_terminal_the_key_is_asked_for_without_an_echo(typed: str, length: int) -> None:
+    program = f"""
+import sys
+from rtctl.service import key
+answer = key.ask("openai", {{"OPENAI_API_KEY": "{KEY}-"}})
+print("length", len(answer))
+"""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", program])
+    told = b""
+    with contextlib.suppress(OSError):  # A terminal ends so.
+        while chunk := os.read(terminal, 1000):
+            told += chunk
+            if told.endswith(b": "):
+                os.write(terminal, typed.encode())
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    text = " ".join(told.decode().split())
+
+    assert (status, text) == (0, f"Key for openai [Enter: the one in OPENAI_API_KEY]: length {length}")
+
+
 # ------------------------------------------------------------------------- others' files
 
 
@@ -329,9 +358,9 @@ def test_another_daemons_answer_is_not_taken_for_the_services(house: House) -> N
     house.configure()
     theirs = Room(house.room.path)
     theirs.run = house.service.directory
-    with Running(theirs, "--url", "ws://127.0.0.1:9/", "--audio", "none"):
-        with pytest.raises(AlreadyRunningError, match="ended with status 75: another rtvoiced has"):
-            house.do("install")
+    refused = pytest.raises(AlreadyRunningError, match="ended with status 75: another rtvoiced has")
+    with Running(theirs, "--url", "ws://127.0.0.1:9/", "--audio", "none"), refused:
+        house.do("install")
 
 
 def test_what_systemd_refuses_is_told_with_its_words(house: House) -> None:
