@@ -31,6 +31,7 @@ BOOT_S = 240.0
 INNER = "RTVOICE_BOOT_PLACE"
 """Set for the half that runs in the namespaces: where the machine is to be."""
 LOCK = Path("/run/lock/rtvoice-boot")
+NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 CGROUPS = Path("/sys/fs/cgroup")
 MASKED = (
     *("systemd-firstboot", "systemd-networkd", "systemd-resolved", "systemd-timesyncd", "ssh", "cron"),
@@ -69,15 +70,15 @@ def obstacle() -> str | None:
         return f"{', '.join(missing)} missing"
     if "overlay" not in Path("/proc/filesystems").read_text():
         return "this kernel has no overlayfs"
-    return None
+    tried = subprocess.run([*NAMESPACES, "true"], capture_output=True, text=True, check=False)
+    return tried.stderr.strip() or None if tried.returncode else None
 
 
 def outside(place: str) -> int:
     """Run the rest in namespaces of its own, and take away the cgroups that nspawn leaves."""
     before = set(leftovers())
-    inner = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
     process = subprocess.Popen(
-        [*inner, sys.executable, __file__],
+        [*NAMESPACES, sys.executable, __file__],
         env={**os.environ, INNER: place},
         start_new_session=True,
     )
