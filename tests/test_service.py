@@ -467,6 +467,7 @@ def test_the_log_is_the_services(house: House) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
+        (("install", "--runtime-dir", "/r"), "service goes without --runtime-dir: the service has its own"),
         (("stop", "--provider", "local"), "--provider goes with install and print"),
         (("start", "--hardened"), "--hardened goes with install and print"),
         (("print", "--new-key"), "--new-key goes with install"),

@@ -105,6 +105,8 @@ def _is_plain(words: list[str]) -> bool:
 def _run(options: argparse.Namespace) -> int:
     if options.runtime_dir is not None and options.system:
         raise UsageError("--runtime-dir and --system exclude each other")
+    if options.runtime_dir is not None and options.command in ("service", "logs"):
+        raise UsageError(f"{options.command} goes without --runtime-dir: the service has its own")
     match options.command:
         case "schema" | "completions":
             return _print_shipped(options)
