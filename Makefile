@@ -9,15 +9,18 @@ RUN_PACKAGES := python3-venv python3-dev gcc libc6-dev portaudio19-dev libasound
 # The virtual sound card of the tests; what reads the manual pages; what the examples in C and JavaScript stand on.
 # Node.js may come from elsewhere, and then its packages exclude Debian's.
 NODE_PACKAGES := $(shell command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm)
-TEST_PACKAGES := pulseaudio pulseaudio-utils mandoc libzmq3-dev $(NODE_PACKAGES)
+TEST_PACKAGES := pulseaudio pulseaudio-utils mandoc libzmq3-dev systemd $(NODE_PACKAGES)
+# A machine that boots: nspawn, a user's service manager, and what it speaks and hears with.
+BOOT_PACKAGES := systemd-container libpam-systemd dbus-user-session pulseaudio pulseaudio-utils flite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup run test conformance soak bench check clean
+.PHONY: help setup test-setup run test conformance boot soak bench check clean
 
 help:
 	@echo 'make run     hold a spoken conversation (PROVIDER=openai for the real thing; default: the local toy server)'
 	@echo 'make test    all checks and tests'
 	@echo 'make conformance  openai-python and openai-agents, unmodified, against rtvoiced serve'
+	@echo 'make boot    the service in a real systemd that boots in a container; needs root'
 	@echo 'make soak    minutes of abuse: 100,000 events past a stopped subscriber, 100,000 wrong frames'
 	@echo 'make bench   measure the IPC on a quiet machine; writes docs/benchmarks.md'
 	@echo 'make check   ruff, mypy, import-linter'
@@ -116,6 +119,14 @@ $(CONFORMANCE_ENVS): $(CLIENTS)/%/.ready: tests/conformance/%.txt
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python -m pip install -q --disable-pip-version-check -r $<
 	@touch $@
+
+boot: setup
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) -s --no-print-directory boot-setup; fi
+	$(CLEAN_ENV) $(BIN)/python tests/boot/boot.py
+
+.PHONY: boot-setup
+boot-setup:
+	$(call system_packages,$(BOOT_PACKAGES))
 
 # One after the other and alone: they measure.
 soak: test-setup

@@ -77,11 +77,11 @@ class Room:
             check_rtctl(words, ended.stdout)
         return ended
 
-    def rtvoiced(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def rtvoiced(self, *words: str, environ: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
         """Run an rtvoiced here that is to end by itself."""
         return subprocess.run(
             [*RTVOICED, "--runtime-dir", str(self.run), *words],
-            env=self.environment(),
+            env=self.environment(environ),
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,

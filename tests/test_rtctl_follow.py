@@ -102,8 +102,8 @@ VERBS = {
     "is-muted": ["-e"],
     "reconnect": ["--wait"],
 }
-OWN = {"watch", "schema", "completions"}
-"""Verbs that end for other reasons, or never."""
+OWN = {"watch", "schema", "completions", "service", "doctor", "logs", "config"}
+"""Verbs that end for other reasons, or never, or ask somebody else."""
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])

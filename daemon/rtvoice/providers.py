@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit
 
 from rtvoice import keyfile
-from rtvoice.errors import ConfigError
+from rtvoice.errors import ConfigError, MissingKeyError
 from rtvoice.realtime.endpoint import Endpoint, is_loopback
 from rtvoice.realtime.events import SessionConfig
 from rtvoice.settings import Settings
@@ -57,9 +57,10 @@ def choose(settings: Settings, environ: Mapping[str, str]) -> Provider:
     if _find_key("openai", settings, environ) is not None:
         return _openai(settings, environ, "a key for OpenAI is there")
     if problem := local_problem():
-        raise ConfigError(
+        raise MissingKeyError(
+            "openai",
             f"no key for OpenAI (set OPENAI_API_KEY or session.key_file), and the embedded server"
-            f" can't run: {problem}"
+            f" can't run: {problem}",
         )
     return _local(settings, "no key is configured")
 
@@ -152,7 +153,7 @@ def _need_key(name: str, settings: Settings, environ: Mapping[str, str], by: str
     if found is None:
         variable = KEY_VARIABLES.get(name)
         remedy = f"set {variable} or session.key_file" if variable else "set session.key_file"
-        raise ConfigError(f"provider {name} ({by}) needs a key: {remedy}")
+        raise MissingKeyError(name, f"provider {name} ({by}) needs a key: {remedy}")
     return found
 
 

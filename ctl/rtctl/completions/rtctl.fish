@@ -50,8 +50,8 @@ function _shtab_rtctl_using
   test "$_shtab_rtctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_rtctl_commands mute unmute volume interrupt say ask reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch schema completions
-set -g _shtab_rtctl_opts_with_value --color --count --for --format --last --runtime-dir --since --timeout
+set -g _shtab_rtctl_commands mute unmute volume interrupt say ask reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch service doctor logs config schema completions
+set -g _shtab_rtctl_opts_with_value --color --count --for --format --last --lines --provider --runtime-dir --since --timeout
 
 complete -c rtctl -e
 complete -c rtctl -f
@@ -257,6 +257,48 @@ complete -c rtctl -n '_shtab_rtctl_using watch' -l json -d 'print JSON, errors t
 complete -c rtctl -n '_shtab_rtctl_using watch' -s q -l quiet -d 'print nothing but errors'
 complete -c rtctl -n '_shtab_rtctl_using watch' -l color -xka "auto always never" -d 'default: auto, on a terminal'
 complete -c rtctl -n '_shtab_rtctl_using watch' -l format -xka "plain waybar polybar" -d 'default: plain'
+complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a service -d 'Have rtvoiced start at login and restart by itself; see it, end it.'
+complete -c rtctl -n '_shtab_rtctl_using service' -s h -l help -d 'show this help message and exit'
+complete -c rtctl -n '_shtab_rtctl_using service' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'
+complete -c rtctl -n '_shtab_rtctl_using service' -l system -d 'talk to the system'"'"'s service'
+complete -c rtctl -n '_shtab_rtctl_using service' -l timeout -x -d 'seconds to wait for an answer; default: 3, and for wait and --wait none'
+complete -c rtctl -n '_shtab_rtctl_using service' -l json -d 'print JSON, errors too'
+complete -c rtctl -n '_shtab_rtctl_using service' -s q -l quiet -d 'print nothing but errors'
+complete -c rtctl -n '_shtab_rtctl_using service' -l color -xka "auto always never" -d 'default: auto, on a terminal'
+complete -c rtctl -n '_shtab_rtctl_using service' -l provider -xka "openai azure custom local" -d 'install, print: the server to talk to'
+complete -c rtctl -n '_shtab_rtctl_using service' -l hardened -d 'install, print: with less of the machine in its reach'
+complete -c rtctl -n '_shtab_rtctl_using service' -l new-key -d 'install: ask for a key even if one is there'
+complete -c rtctl -n '_shtab_rtctl_using service' -l dry-run -d 'tell what would be done, and do nothing'
+complete -c rtctl -n '_shtab_rtctl_using service; and test $_shtab_rtctl_npos -eq 0' -ka "install uninstall start stop restart status print" -d action
+complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a doctor -d 'Look at all that a conversation needs, and say what to do.'
+complete -c rtctl -n '_shtab_rtctl_using doctor' -s h -l help -d 'show this help message and exit'
+complete -c rtctl -n '_shtab_rtctl_using doctor' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'
+complete -c rtctl -n '_shtab_rtctl_using doctor' -l system -d 'talk to the system'"'"'s service'
+complete -c rtctl -n '_shtab_rtctl_using doctor' -l timeout -x -d 'seconds to wait for an answer; default: 3, and for wait and --wait none'
+complete -c rtctl -n '_shtab_rtctl_using doctor' -l json -d 'print JSON, errors too'
+complete -c rtctl -n '_shtab_rtctl_using doctor' -s q -l quiet -d 'print nothing but errors'
+complete -c rtctl -n '_shtab_rtctl_using doctor' -l color -xka "auto always never" -d 'default: auto, on a terminal'
+complete -c rtctl -n '_shtab_rtctl_using doctor' -l sound -d 'play a chime, and listen for it'
+complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a logs -d 'Print the service'"'"'s log.'
+complete -c rtctl -n '_shtab_rtctl_using logs' -s h -l help -d 'show this help message and exit'
+complete -c rtctl -n '_shtab_rtctl_using logs' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'
+complete -c rtctl -n '_shtab_rtctl_using logs' -l system -d 'talk to the system'"'"'s service'
+complete -c rtctl -n '_shtab_rtctl_using logs' -l timeout -x -d 'seconds to wait for an answer; default: 3, and for wait and --wait none'
+complete -c rtctl -n '_shtab_rtctl_using logs' -l json -d 'print JSON, errors too'
+complete -c rtctl -n '_shtab_rtctl_using logs' -s q -l quiet -d 'print nothing but errors'
+complete -c rtctl -n '_shtab_rtctl_using logs' -l color -xka "auto always never" -d 'default: auto, on a terminal'
+complete -c rtctl -n '_shtab_rtctl_using logs' -s f -l follow -d 'and what comes'
+complete -c rtctl -n '_shtab_rtctl_using logs' -l lines -x -d 'the last N; default: 100'
+complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a config -d 'Print each value of the configuration, and where it came from.'
+complete -c rtctl -n '_shtab_rtctl_using config' -s h -l help -d 'show this help message and exit'
+complete -c rtctl -n '_shtab_rtctl_using config' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'
+complete -c rtctl -n '_shtab_rtctl_using config' -l system -d 'talk to the system'"'"'s service'
+complete -c rtctl -n '_shtab_rtctl_using config' -l timeout -x -d 'seconds to wait for an answer; default: 3, and for wait and --wait none'
+complete -c rtctl -n '_shtab_rtctl_using config' -l json -d 'print JSON, errors too'
+complete -c rtctl -n '_shtab_rtctl_using config' -s q -l quiet -d 'print nothing but errors'
+complete -c rtctl -n '_shtab_rtctl_using config' -l color -xka "auto always never" -d 'default: auto, on a terminal'
+complete -c rtctl -n '_shtab_rtctl_using config' -l service -d 'as the service sees it, not this shell'
+complete -c rtctl -n '_shtab_rtctl_using config' -l path -d 'print where the file is, and nothing else'
 complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a schema -d 'Print the JSON Schema of one message, or of all.'
 complete -c rtctl -n '_shtab_rtctl_using schema' -s h -l help -d 'show this help message and exit'
 complete -c rtctl -n '_shtab_rtctl_using schema' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'
