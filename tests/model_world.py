@@ -11,7 +11,7 @@ from rtvoice import effects, inputs
 from rtvoice.audio.ledger import Drained
 from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.playback import Playback
-from rtvoice.conversation import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER, Conversation
+from rtvoice.conversation import Conversation
 from rtvoice.effects import Effect
 from rtvoice.inputs import Input
 from rtvoice.ipc import commands
@@ -20,6 +20,7 @@ from rtvoice.realtime import events
 from rtvoice.realtime.events import ClientEvent
 from rtvoice.session import CHANGE_TIMER, CONFIGURE_TIMER
 from rtvoice.states import Awaiting, Hearing, Listening, Speaking, Thinking
+from rtvoice.talk import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER
 
 
 class World:
@@ -171,7 +172,7 @@ class World:
 
     def _check(self) -> None:
         """What waits has a timer; nothing grows; only one response is not done."""
-        talk = self.conversation
+        talk = self.conversation.talk
         match talk.state:
             case Hearing():
                 assert HEARING_TIMER in self.timers
@@ -183,7 +184,7 @@ class World:
                 assert DELTA_TIMER in self.timers
             case _:
                 pass
-        if talk.questions.asking is not None or talk._unwanted:
+        if talk.questions.asking is not None or talk.unwanted:
             assert RESPONSE_TIMER in self.timers
         if talk.answers.active is not None:
             assert DELTA_TIMER in self.timers
@@ -211,7 +212,7 @@ class World:
         expires = None if expires_s is None else self.now + expires_s
         self.dispatch(inputs.Commanded(self.tickets, request, command, until, expires))
         asks = isinstance(command, commands.Ask | commands.Say) and not command.wait
-        if asks and up and len(self.conversation.questions) < 100:
+        if asks and up and len(self.conversation.talk.questions) < 100:
             self.asked[request] = heard and isinstance(command, commands.Ask)
         return request
 
@@ -305,7 +306,7 @@ class World:
             self.server.generate(100)
             self.client_reads(100)
             self.pass_time(1000)
-            quiet = isinstance(self.conversation.state, Listening) and not self.conversation.questions
+            quiet = isinstance(self.conversation.state, Listening) and not self.conversation.talk.questions
             if quiet and not self.server.told and not self.to_server and not self.timers:
                 return
         raise AssertionError(f"no rest: {self.conversation.state} {self.timers} {self.server}")

@@ -33,7 +33,6 @@ from histories import (
 )
 from rtvoice.audio.ledger import Started
 from rtvoice.audio.pcm import Part
-from rtvoice.conversation import CANCELLED_S, DELTA_S, HEARING_S, RESPONSE_S
 from rtvoice.effects import (
     ClearTimer,
     CutPlayback,
@@ -50,6 +49,7 @@ from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.realtime import events
 from rtvoice.states import Awaiting, Hearing, Listening, Speaking, Thinking
+from rtvoice.talk import CANCELLED_S, DELTA_S, HEARING_S, RESPONSE_S
 
 INTERRUPT = Commanded(5, "i1", commands.Interrupt())
 SPEECH = events.SpeechStarted("u2", 5000)

@@ -7,12 +7,6 @@ import pytest
 import histories as h
 from rtvoice.audio.ledger import Started
 from rtvoice.audio.pcm import Part
-from rtvoice.conversation import (
-    ASK_TIMER,
-    DELTA_TIMER,
-    HEARING_TIMER,
-    RESPONSE_TIMER,
-)
 from rtvoice.effects import ClearTimer, CutPlayback, Effect, SetTimer
 from rtvoice.inputs import (
     Begun,
@@ -20,12 +14,15 @@ from rtvoice.inputs import (
     Configure,
     Cut,
     DeviceChanged,
+    EchoChanged,
     Input,
     LinkConnecting,
     LinkFailed,
     LinkLost,
     ShutdownAsked,
     TimerFired,
+    VoiceStarted,
+    VoiceStopped,
 )
 from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
@@ -33,6 +30,7 @@ from rtvoice.mute import TIMER as UNMUTE_TIMER
 from rtvoice.realtime import events
 from rtvoice.session import CHANGE_TIMER, CONFIGURE_TIMER
 from rtvoice.states import Awaiting, Hearing, Speaking, Thinking
+from rtvoice.talk import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER
 
 STATES: dict[str, tuple[Input, ...]] = {
     "unborn": (),
@@ -96,6 +94,9 @@ INPUTS: list[Input] = [
     *[Cut(h.NOTHING, cause) for cause in ("server_vad", "command", "device", "shutdown")],
     Cut(h.heard((h.A1, 0, 1000)), "command", 4, "i9"),
     Cut(h.heard((h.A1, 500, 1000), (h.A2, 0, 10)), "server_vad"),
+    VoiceStarted(0.9),
+    VoiceStopped(0.9),
+    *[EchoChanged("auto", word, vad) for word in ("on", "failed") for vad in (True, False)],
     Started(h.A1),
     h.drained(h.A1),
     h.drained(Part("r0", "a0"), idle=False),
@@ -233,7 +234,7 @@ class Driven:
                 pass
 
     def must_hold(self) -> None:
-        talk = self.conversation
+        talk = self.conversation.talk
         waits = {Hearing: HEARING_TIMER, Awaiting: RESPONSE_TIMER, Thinking: DELTA_TIMER}
         if type(talk.state) in waits:
             assert waits[type(talk.state)] in self.timers

@@ -224,7 +224,7 @@ class ConversationMachine(RuleBasedStateMachine):
         assert world.in_speech is None
         assert world.opened == set()
         assert world.unanswered == set()
-        assert world.conversation.answers._answers == {}
+        assert world.conversation.talk.answers._answers == {}
         lost = {request for request, absorbed in world.asked.items() if not absorbed}
         assert lost - world.reported.keys() == set()
         world.turn()
