@@ -32,7 +32,7 @@ def test_hold_ends_in_a_fade_and_then_silence() -> None:
     playback = speaking()
     playback.take(240)
 
-    assert playback.hold() == Held(A, 515, silence_ms=15.0)
+    assert playback.hold() == Held(A, 515, 1000, silence_ms=15.0)
     tail = take(playback, 100)
 
     assert np.max(np.abs(np.diff(np.concatenate(([1000], tail))))) < 30
@@ -148,7 +148,7 @@ def test_hold_of_an_answer_that_has_not_begun_delays_it_whole() -> None:
     playback.push(A, pcm, HZ)
     playback.finish_response("r1")
 
-    assert playback.hold() == Held(None, 0, 0.0)
+    assert playback.hold() == Held(None, 0, 0, 0.0)
     assert np.count_nonzero(take(playback, 100)) == 0
     assert playback.resume() == Resumed(None, 0)
     assert np.array_equal(take(playback, 50), samples(pcm))
@@ -171,7 +171,7 @@ def test_hold_of_what_is_wholly_in_the_card_lets_it_drain() -> None:
     playback.take(480)
     playback.note(480, 0)
 
-    assert playback.hold() == Held(None, 0, 20.0)
+    assert playback.hold() == Held(None, 0, 0, 20.0)
     take(playback, 20)
 
     assert playback.reports() == [Started(A), Drained(A, 20, idle=True)]
@@ -310,7 +310,7 @@ def test_without_a_fade_it_stops_and_goes_on_at_once() -> None:
     playback.push(A, level(1000), HZ)
     take(playback, 500)
 
-    assert playback.hold() == Held(A, 500, 0.0)
+    assert playback.hold() == Held(A, 500, 1000, 0.0)
     assert np.count_nonzero(take(playback, 50)) == 0
     assert playback.resume() == Resumed(A, 300)
     assert counted(take(playback, 1000)) == 700

@@ -57,6 +57,8 @@ class Answer:
     """The questions that it answers, by item id."""
     ephemeral: bool = False
     """It is out of band: the conversation has no item of it but the words heard, which we put there."""
+    protected: bool = False
+    """Nobody interrupts it by speaking."""
     whole: bool = False
     """The server has sent all that it meant to say."""
     said: dict[str, Said] = field(default_factory=dict)
@@ -78,10 +80,17 @@ class Answers:
         self._late = 0
 
     def created(
-        self, response_id: str, request: str | None, keys: tuple[str, ...] = (), *, ephemeral: bool = False
+        self,
+        response_id: str,
+        request: str | None,
+        keys: tuple[str, ...] = (),
+        *,
+        ephemeral: bool = False,
+        protected: bool = False,
     ) -> list[Effect]:
         """An answer begins and is accepted from now on."""
-        answer = Answer(response_id, request, self._session.number, keys=keys, ephemeral=ephemeral)
+        number = self._session.number
+        answer = Answer(response_id, request, number, keys=keys, ephemeral=ephemeral, protected=protected)
         told = self._begun(answer)
         self.accepting = response_id
         return told
@@ -113,6 +122,16 @@ class Answers:
         """Return the questions that this response answers."""
         answer = self._answers.get(response_id or "")
         return answer.keys if answer is not None else ()
+
+    @property
+    def protected(self) -> bool:
+        """Something is being made, or still to be heard, that nobody interrupts by speaking."""
+        return any(answer.protected and not answer.cut for answer in self._answers.values())
+
+    def unprotect(self) -> None:
+        """What was protected may be interrupted by speaking now."""
+        for answer in self._answers.values():
+            answer.protected = False
 
     @property
     def request(self) -> str | None:

@@ -1,36 +1,41 @@
 """The conversation: one synchronous function from what happens to what has to be done. Pure.
 
 A state holds exactly what is true in it; the facts beside it stand in `talk`.
-Here is only who is told of what: the user's turns are in `turns`, the
-assistant's in `responses`, the session in `connection`, commands in `orders`.
+Here is only who is told of what: the user's turns are in `turns` and
+`push_to_talk`, the assistant's in `responses`, who may interrupt whom in
+`interruption`, the session in `connection`, commands in `orders`.
 
 * Two clocks: the server sends faster than real time, so an answer ends at
   *drained after done*, and whether there is something to interrupt is asked
   of the ledger (the effect `CutPlayback` and its input `Cut`), never of a state.
 * With server VAD the server itself cancels the response that it is generating
-  when the user starts to speak; in every other cut we cancel, by id.
+  when the user starts to speak, unless the session leaves that to us; in
+  every other cut we cancel, by id.
 """
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from rtvoice import effects, inputs
-from rtvoice.audio.ledger import Drained, Started
+from rtvoice import effects, inputs, interruption, talk
+from rtvoice.audio.ledger import Drained, Held, Resumed, Started
 from rtvoice.audio.pcm import Part
 from rtvoice.connection import Connection
 from rtvoice.effects import Effect, Publish
 from rtvoice.inputs import Input
+from rtvoice.interruption import Interruption
 from rtvoice.ipc import events as ipc
 from rtvoice.memory import Memory
 from rtvoice.mute import TIMER as UNMUTE_TIMER
 from rtvoice.mute import Mute
 from rtvoice.orders import Orders
+from rtvoice.policy import DEFAULT, Rules
+from rtvoice.push_to_talk import PushToTalk
 from rtvoice.realtime import events
 from rtvoice.responses import Responses
 from rtvoice.session import CHANGE_TIMER, CONFIGURE_TIMER, Session
-from rtvoice.states import Hearing, State
-from rtvoice.talk import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER, Talk
+from rtvoice.states import State
+from rtvoice.talk import Talk
 from rtvoice.turns import Turns
 from rtvoice.utterances import not_transcribed
 from rtvoice.waits import TIMER as WAIT_TIMER
@@ -39,20 +44,25 @@ from rtvoice.waits import TIMER as WAIT_TIMER
 class Conversation:
     """The state machine of design: `handle(input, now)` returns the effects, in order."""
 
-    def __init__(self, config: events.SessionConfig, provider: str, model: str) -> None:
-        self.talk = Talk(config, provider, model)
+    def __init__(
+        self, config: events.SessionConfig, provider: str, model: str, rules: Rules = DEFAULT
+    ) -> None:
+        self.talk = Talk(config, provider, model, rules)
         self._turns = Turns(self.talk)
+        self.interruption = Interruption(self.talk, self._turns)
+        self._push_to_talk = PushToTalk(self.talk, self._turns)
         self._responses = Responses(self.talk)
-        self._connection = Connection(self.talk)
-        self._orders = Orders(self.talk, self._turns)
+        self._connection = Connection(self.talk, self._turns, self._push_to_talk)
+        self._orders = Orders(self.talk, self._turns, self._push_to_talk)
         self._words: ipc.State | None = None
 
     def handle(self, happened: Input, now: float) -> list[Effect]:
         """Return what has to be done about *happened*, in order; *now* is CLOCK_MONOTONIC seconds."""
-        talk = self.talk
         told = self._handle(happened, now)
-        told += talk.waits.over(lambda key: talk.questions.holds(key) or talk.answers.holds(key))
-        words = talk.words()
+        told += self.interruption.reconsider(now)
+        questions, answers = self.talk.questions, self.talk.answers
+        told += self.talk.waits.over(lambda key: questions.holds(key) or answers.holds(key))
+        words = self.talk.words()
         if words != self._words:
             self._words = words
             told.append(Publish(words))
@@ -98,18 +108,18 @@ class Conversation:
             case events.TextDone():
                 return self.talk.answers.text_done(happened)
             case events.SpeechStarted():
-                return self._turns.speech_started(happened, now)
-            case events.SpeechStopped():
-                return self._turns.speech_stopped(happened.item_id, happened.audio_end_ms, now)
-            case events.Committed(item_id, previous):
-                return self._turns.committed(item_id, previous, now)
+                return self.interruption.speech_started(happened, now)
+            case events.SpeechStopped(item_id, end_ms):
+                return self.interruption.speech_stopped(item_id, end_ms, now)
+            case events.Committed():
+                return self.interruption.committed(happened, now)
             case events.ItemAdded(item_id, role, previous):
                 self.talk.utterances.added(item_id, role, previous)
                 return []
             case events.UserTranscriptDelta(item_id, text):
-                return self._transcribed(item_id, text, final=False)
+                return self.interruption.transcribed(item_id, text, final=False)
             case events.UserTranscriptDone(item_id, text):
-                return self._transcribed(item_id, text, final=True)
+                return self.interruption.transcribed(item_id, text, final=True)
             case events.UserTranscriptFailed(item_id, message):
                 return [not_transcribed(item_id, message)]
             case events.ResponseCreated():
@@ -123,7 +133,12 @@ class Conversation:
             case Drained():
                 return self._responses.drained(happened, now)
             case inputs.Cut():
-                return self._responses.cut(happened, now)
+                latency, told = self.interruption.cut(happened, now)
+                return [*told, *self._responses.cut(happened, latency, now)]
+            case Held():
+                return self.interruption.held(happened)
+            case Resumed():
+                return self.interruption.resumed(happened)
             case inputs.Commanded():
                 return self._orders.commanded(happened, now)
             case inputs.Configure():
@@ -142,8 +157,12 @@ class Conversation:
                 return self._connection.failed(happened)
             case inputs.DeviceChanged():
                 return self._device(happened)
-            case inputs.VoiceStarted() | inputs.VoiceStopped() | inputs.EchoChanged():
-                return []
+            case inputs.VoiceStarted():
+                return self.interruption.voice_started(happened, now)
+            case inputs.VoiceStopped():
+                return self.interruption.voice_stopped(happened, now)
+            case inputs.EchoChanged():
+                return self.interruption.echo_changed(happened)
             case inputs.TimerFired(name):
                 return self._timer(name, now)
             case inputs.Begun():
@@ -155,10 +174,6 @@ class Conversation:
             case _:
                 assert_never(happened)
 
-    def _transcribed(self, item_id: str, text: str, *, final: bool) -> list[Effect]:
-        spoken_now = self.talk.state == Hearing(item_id)
-        return self.talk.utterances.text(item_id, text, final=final, spoken_now=spoken_now)
-
     def _timer(self, name: str, now: float) -> list[Effect]:
         if name in (CONFIGURE_TIMER, CHANGE_TIMER):
             return self.talk.session.timer(name, now)
@@ -169,14 +184,26 @@ class Conversation:
             return told
         if name == UNMUTE_TIMER:
             return self._orders.mute(False, None, None, now)
-        if name == ASK_TIMER:
-            return self.talk.settle(now)
-        late = {
-            RESPONSE_TIMER: self._responses.not_begun,
-            DELTA_TIMER: self._responses.stalled,
-            HEARING_TIMER: self._turns.too_long,
-        }
-        return [*late[name](), *self.talk.settle(now)]
+        match name:
+            case interruption.HOLD_TIMER:
+                return self.interruption.hold_over(now)
+            case interruption.SPEECH_TIMER:
+                return self.interruption.enough(now)
+            case interruption.PROTECTED_TIMER:
+                self.talk.answers.unprotect()
+                return []
+        return [*self._late(name, now), *self.talk.settle(now)]
+
+    def _late(self, name: str, now: float) -> list[Effect]:
+        """Something did not come in time."""
+        match name:
+            case talk.RESPONSE_TIMER:
+                return self._responses.not_begun()
+            case talk.DELTA_TIMER:
+                return self._responses.stalled()
+            case talk.HEARING_TIMER:
+                return self._push_to_talk.too_long(now) or self._turns.too_long()
+        return []
 
     def _device(self, changed: inputs.DeviceChanged) -> list[Effect]:
         self.talk.devices[changed.direction] = changed.status

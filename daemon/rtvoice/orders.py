@@ -7,7 +7,9 @@ from typing import assert_never
 from rtvoice import effects, inputs
 from rtvoice.effects import Effect
 from rtvoice.ipc import commands
+from rtvoice.push_to_talk import PushToTalk
 from rtvoice.questions import MOST_WAITING, Question
+from rtvoice.reports import not_connected
 from rtvoice.states import Hearing, Listening
 from rtvoice.talk import Talk
 from rtvoice.turns import Turns
@@ -18,9 +20,10 @@ from rtvoice.waits import too_many_wait
 class Orders:
     """What a client asks for, and what it is answered."""
 
-    def __init__(self, talk: Talk, turns: Turns) -> None:
+    def __init__(self, talk: Talk, turns: Turns, push_to_talk: PushToTalk) -> None:
         self._talk = talk
         self._turns = turns
+        self._push_to_talk = push_to_talk
 
     def commanded(self, asked: inputs.Commanded, now: float) -> list[Effect]:
         """Carry out a command."""
@@ -37,8 +40,11 @@ class Orders:
                 return [effects.CutPlayback("command", asked.ticket, asked.request)]
             case commands.Ask(text, wait):
                 return self._ask(asked, talk.questions.new(asked.request, text), wait, now)
-            case commands.Say(text, wait):
-                return self._ask(asked, talk.questions.new(asked.request, text, say=True), wait, now)
+            case commands.Say(text, wait, interruptible):
+                question = talk.questions.new_say(asked.request, text, protected=not interruptible)
+                return self._ask(asked, question, wait, now)
+            case commands.Talk(action):
+                return self._push_to_talk.asked(asked, action, now)
             case commands.Reconnect(fresh, wait):
                 return self._reconnect(asked, fresh, wait)
             case commands.SetVoice(voice):
@@ -51,9 +57,7 @@ class Orders:
     def _ask(self, asked: inputs.Commanded, question: Question, wait: bool, now: float) -> list[Effect]:
         talk = self._talk
         if not talk.session.up:
-            reason = f": {talk.session.reason}" if talk.session.reason else ""
-            message = f"no session with the server ({talk.session.status}{reason})"
-            return [effects.Refuse(asked.ticket, "not_connected", message, retryable=True)]
+            return [not_connected(asked.ticket, talk.session.status, talk.session.reason)]
         if talk.questions.full:
             message = f"{MOST_WAITING} questions wait already"
             return [effects.Refuse(asked.ticket, "busy", message, retryable=True)]
@@ -85,7 +89,10 @@ class Orders:
     def mute(self, on: bool, for_s: float | None, until: float | None, now: float) -> list[Effect]:
         """Switch the microphone off or on."""
         talk = self._talk
-        told = [*talk.mute.set(on, for_s, until, now), talk.microphone()]
+        told = talk.mute.set(on, for_s, until, now)
+        if on:
+            told += self._push_to_talk.end("mute", now)
+        told.append(talk.microphone())
         if on:
             told += self._turns.discard("mute")
             told += talk.settle(now)
@@ -100,5 +107,5 @@ class Orders:
             told.append(effects.CutPlayback("shutdown"))
         if isinstance(talk.state, Hearing):
             told.append(stopped(talk.state.item_id, None, "cancel"))
-            talk.state = Listening()
+            talk.state, talk.pressed_at = Listening(), None
         return [*told, effects.Quit(reason)]

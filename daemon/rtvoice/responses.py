@@ -9,7 +9,7 @@ from rtvoice.effects import Effect, Publish, Send
 from rtvoice.ipc import events as ipc
 from rtvoice.questions import Question, about
 from rtvoice.realtime import events
-from rtvoice.reports import interrupt_event, interrupt_reply, late, server_error
+from rtvoice.reports import Latency, interrupt_event, interrupt_reply, late, server_error
 from rtvoice.states import Awaiting, Hearing, Listening, Speaking, Thinking
 from rtvoice.talk import CANCELLED_S, DELTA_S, DELTA_TIMER, RESPONSE_S, Talk
 
@@ -35,21 +35,28 @@ class Responses:
             if talk.answers.active == event.response_id:
                 told.append(effects.SetTimer(DELTA_TIMER, now + CANCELLED_S))
             return [*told, *talk.nothing_expected()]
-        answered = [question] if question is not None else talk.questions.taken_up()
+        answered = [question] if question is not None else []
+        if question is None or question.turn:
+            answered += talk.questions.taken_up()
         if request is None and answered:
             request = answered[0].request
         keys = tuple(each.item_id for each in answered)
-        told = talk.answers.created(event.response_id, request, keys, ephemeral=ephemeral)
-        talk.state = Thinking(event.response_id)
+        protected = question is not None and question.protected
+        told = talk.answers.created(
+            event.response_id, request, keys, ephemeral=ephemeral, protected=protected
+        )
+        if not isinstance(talk.state, Hearing):
+            talk.state = Thinking(event.response_id)
         return [*talk.nothing_expected(), effects.SetTimer(DELTA_TIMER, now + DELTA_S), *told]
 
     def _may_begin(self, event: events.ResponseCreated, question: Question | None) -> bool:
         """Return whether somebody wants this answer now; a question that it comes too late for waits on."""
         talk = self._talk
+        spoken_over = isinstance(talk.state, Hearing) and talk.policy != "manual"
         if question is not None:
             # Out of band, it would speak beside the answer to the user's turn, or to a late one.
             beside = question.overtaken or talk.answers.accepting is not None
-            late = isinstance(talk.state, Hearing) or (question.say and beside)
+            late = spoken_over or (question.say and beside)
             if question.wanted and late:
                 talk.questions.put_off(question)
             return question.wanted and not late
@@ -59,7 +66,18 @@ class Responses:
         wanted = True
         if event.request is None:
             wanted, talk.unwanted = not talk.unwanted, False
-        return wanted and not isinstance(talk.state, Hearing)
+        if wanted and not spoken_over and talk.answers.protected and talk.answers.accepting is not None:
+            # The server's own answer to what was said over a protected `say`, of which more is to come.
+            self._answer_later()
+            return False
+        return wanted and not spoken_over
+
+    def _answer_later(self) -> None:
+        """Have the user's turn answered once nothing sounds any more."""
+        talk = self._talk
+        talk.questions.append_turn()
+        if isinstance(talk.state, Awaiting) and talk.questions.asking is None:
+            talk.state = talk.at_rest()
 
     def _unannounced(self, response_id: str, now: float) -> list[Effect]:
         """Begin an answer of a server that sends no ``response.created``."""
@@ -102,6 +120,8 @@ class Responses:
             error = server_error(event.error_code, event.error_message or "the answer failed", {})
             talk.waits.fail(talk.answers.keys(event.response_id), error)
         told += [*talk.answers.done(event), *talk.usage.spent(event)]
+        if event.reason == "turn_detected":
+            told += talk.session.interrupts()
         if event.error_code in events.FATAL_CODES:
             told.append(effects.FailLink(f"{event.error_code}: {event.error_message}"))
         if talk.answers.active is None:
@@ -117,19 +137,20 @@ class Responses:
             talk.sounding = None
         return told + talk.settle(now)
 
-    def cut(self, cut: inputs.Cut, now: float) -> list[Effect]:
+    def cut(self, cut: inputs.Cut, latency: Latency, now: float) -> list[Effect]:
         """Playback is silent: say what was heard, to the server, the subscribers and who asked."""
         talk = self._talk
         generating, awaited = talk.answers.accepting, isinstance(talk.state, Awaiting)
         told: list[Effect] = []
         if generating is not None:
-            if cut.cause != "server_vad" or talk.answers.is_ephemeral(generating):
+            by_itself = cut.cause == "server_vad" and not talk.session.hands_off
+            if not by_itself or talk.answers.is_ephemeral(generating):
                 told.append(Send(events.CancelResponse(generating)))
             told.append(effects.SetTimer(DELTA_TIMER, now + CANCELLED_S))
         told += talk.answers.cut(cut)
         talk.sounding = None
         if cut.heard.parts:
-            told.append(Publish(interrupt_event(cut)))
+            told.append(Publish(interrupt_event(cut, latency)))
         if cut.cause == "command" and awaited:
             # The answer is on its way: it is cancelled as soon as it has an id.
             talk.questions.interrupt()

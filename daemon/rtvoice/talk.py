@@ -1,8 +1,9 @@
 """What is true of the conversation, beside its state, and how it comes to rest. Pure.
 
-The user's turns (`turns`), the assistant's (`responses`), the session
-(`connection`) and the commands (`orders`) all read and change these facts;
-`conversation` decides which of them is told of what happens.
+The user's turns (`turns`, `push_to_talk`), the assistant's (`responses`), who
+may interrupt whom (`interruption`), the session (`connection`) and the commands
+(`orders`) all read and change these facts; `conversation` decides which of
+them is told of what happens.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from rtvoice import effects
 from rtvoice.answers import Answers
 from rtvoice.audio.pcm import Part
 from rtvoice.effects import Effect, Gate
+from rtvoice.inputs import EchoChanged
 from rtvoice.ipc import events as ipc
 from rtvoice.memory import Memory
 from rtvoice.mute import Mute
+from rtvoice.policy import Rules, in_force
 from rtvoice.questions import Questions
 from rtvoice.realtime.events import SessionConfig
 from rtvoice.session import Session
@@ -42,9 +45,9 @@ HEARING_TIMER = "hearing"
 class Talk:
     """The facts of one conversation."""
 
-    def __init__(self, config: SessionConfig, provider: str, model: str) -> None:
+    def __init__(self, config: SessionConfig, provider: str, model: str, rules: Rules) -> None:
         self.state: State = Idle()
-        self.session = Session(config, provider, model)
+        self.session = Session(config, provider, model, rules)
         self.mute = Mute()
         self.memory = Memory()
         self.answers = Answers(self.memory, self.session)
@@ -59,13 +62,21 @@ class Talk:
         """The response to the last utterance is cancelled as soon as it has an id."""
         self.fresh = False
         """The session to come is told nothing of what was said."""
+        self.echo = EchoChanged("off", "off", vad=False)
+        """What becomes of our own voice in the microphone."""
+        self.pressed_at: float | None = None
+        """Since when push-to-talk is pressed, CLOCK_MONOTONIC seconds."""
+        self.press_ended: str | None = None
+        """Why the last press ended before its release."""
+        self.commits_due = 0
+        """Utterances of push-to-talk that the server has not acknowledged."""
 
     def words(self) -> ipc.State:
         """Return the daemon in one word each."""
         return ipc.State(
             conversation=self.state.word,
             muted=self.mute.on,
-            push_to_talk=False,
+            push_to_talk=self.pressed_at is not None,
             connection=self.session.status,
             input=self.devices["input"],
             output=self.devices["output"],
@@ -75,11 +86,30 @@ class Talk:
 
     def microphone(self) -> Effect:
         """Return what the server gets of the microphone now."""
-        if self.session.up:
+        if self.pressed_at is not None:
+            gate = Gate.TALK
+        elif self.session.up and self.session.detection != "none":
             gate = Gate.SILENCE if self.mute.on else Gate.OPEN
         else:
+            # Without turn detection the server counts no time; unasked audio would only fill its buffer.
             gate = Gate.OFF if self.mute.on else Gate.CLOSED
         return effects.SetMicrophone(gate, self.session.input_hz)
+
+    @property
+    def policy(self) -> str:
+        """The interruption policy in force."""
+        return in_force(
+            self.session.rules.policy,
+            detection=self.session.detection,
+            hands_off=self.session.hands_off,
+            cancels=self.echo.state in ("on", "converging") or self.echo.mode == "system",
+            vad=self.echo.vad,
+        )
+
+    @property
+    def yields(self) -> bool:
+        """Whoever begins to speak gets the floor."""
+        return self.policy != "manual" and not self.answers.protected
 
     @property
     def expecting(self) -> bool:
@@ -113,6 +143,8 @@ class Talk:
         if busy or not self.session.up or not self.questions:
             return []
         if not isinstance(self.state, Listening | Speaking):
+            return []
+        if self.questions.patient and self.sounding is not None:
             return []
         self.state = Awaiting()
         return [*self.questions.ask(), effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S)]

@@ -50,6 +50,7 @@ class Held:
     """The part that was audible and is not over; None when there is none."""
     played_ms: int
     """Handed to the card up to the end of the fade, rounded down."""
+    received_ms: int
     silence_ms: float
     """What the card held, and the fade: how long until silence."""
 
@@ -295,8 +296,9 @@ class Ledger:
         for entry in reversed(begun):
             end = max(entry.next, reached.get(entry.part, 0))
             if not entry.complete or end < entry.received:
-                return Held(entry.part, entry.ms(max(entry.played, end)), silence_ms)
-        return Held(None, 0, silence_ms)
+                played_ms = entry.ms(max(entry.played, end))
+                return Held(entry.part, played_ms, entry.ms(entry.received), silence_ms)
+        return Held(None, 0, 0, silence_ms)
 
     def resumed(self, part: Part | None, position: int | None) -> Resumed:
         """Book that playback goes on, with *part* at *position*; None: where it was."""

@@ -249,4 +249,3 @@ def _gain(percent: int) -> float:
     if not 0 <= percent <= VOLUME_MAX_PERCENT:
         raise ValueError(f"volume {percent} is not between 0 and {VOLUME_MAX_PERCENT}")
     return percent / 100
-
