@@ -118,8 +118,9 @@ class PushToTalk:
     def impossible(self, error: events.ServerError, now: float) -> list[Effect]:
         """The server does not let its turn detection be switched."""
         message = f"push-to-talk: the server does not switch turn detection off and on: {error.message}"
-        told = ipc.Error("not_allowed", message, details={"server_code": error.code})
-        return [Publish(told), *self.end("cancel", now)]
+        failed = Publish(ipc.Error("not_allowed", message, details={"server_code": error.code}))
+        ended = self.end("cancel", now)
+        return [failed, *ended] if ended else self._talk.session.go_on(now)
 
     def _held_ms(self, now: float) -> int:
         pressed_at = self._talk.pressed_at

@@ -155,8 +155,15 @@ class Session:
 
     def cannot_talk(self, error: events.ServerError) -> bool:
         """Return whether the server refuses to switch its turn detection."""
-        refused = self._changes.refused(error.event_id) if _is_switch(error.event_id) else None
-        return refused is not None
+        if not _is_switch(error.event_id) or self._changes.refused(error.event_id) is None:
+            return False
+        # It may have taken the same within a whole configuration.
+        self._changes.append(Change(None, config=self.config))
+        return True
+
+    def go_on(self, now: float) -> list[Effect]:
+        """Send what waits for the server."""
+        return self._next_change(now)
 
     def interrupts(self) -> list[Effect]:
         """The server interrupted by itself, though it was told not to."""

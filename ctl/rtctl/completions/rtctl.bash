@@ -5,14 +5,15 @@
 #    source ~/.local/share/bash_completion/rtctl
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_rtctl_subparsers=(mute unmute volume interrupt say ask reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch schema completions)
+_shtab_rtctl_subparsers=(mute unmute volume interrupt say ask talk reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch schema completions)
 
 _shtab_rtctl_mute_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color --for)
 _shtab_rtctl_unmute_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color)
 _shtab_rtctl_volume_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color)
 _shtab_rtctl_interrupt_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color)
-_shtab_rtctl_say_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color --wait)
+_shtab_rtctl_say_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color --wait --uninterruptible)
 _shtab_rtctl_ask_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color --wait)
+_shtab_rtctl_talk_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color)
 _shtab_rtctl_reconnect_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color --fresh --wait)
 _shtab_rtctl_set_voice_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color)
 _shtab_rtctl_set_device_option_strings=(-h --help --runtime-dir --system --timeout --json -q --quiet --color)
@@ -42,13 +43,15 @@ _shtab_rtctl_volume___color_choices=(auto always never)
 _shtab_rtctl_interrupt___color_choices=(auto always never)
 _shtab_rtctl_say___color_choices=(auto always never)
 _shtab_rtctl_ask___color_choices=(auto always never)
+_shtab_rtctl_talk_pos_0_choices=(press release cancel)
+_shtab_rtctl_talk___color_choices=(auto always never)
 _shtab_rtctl_reconnect___color_choices=(auto always never)
 _shtab_rtctl_set_voice___color_choices=(auto always never)
 _shtab_rtctl_set_device_pos_0_choices=(input output)
 _shtab_rtctl_set_device___color_choices=(auto always never)
-_shtab_rtctl_set_pos_0_choices=(session.provider session.model session.voice session.instructions session.language session.speed session.transcription session.url session.auth session.headers session.key_file azure.endpoint azure.deployment azure.api_version turn.detection turn.threshold turn.silence_ms turn.prefix_ms audio.input audio.output audio.card audio.volume_percent audio.start_muted interruption.fade_ms link.retry_first_s link.retry_max_s link.ping_s ipc.replay_events log.level log.format)
+_shtab_rtctl_set_pos_0_choices=(session.provider session.model session.voice session.instructions session.language session.speed session.transcription session.url session.auth session.headers session.key_file azure.endpoint azure.deployment azure.api_version turn.detection turn.eagerness turn.threshold turn.silence_ms turn.prefix_ms audio.input audio.output audio.card audio.volume_percent audio.start_muted interruption.policy interruption.fade_ms interruption.hold_ms interruption.hold_max_ms interruption.speech_ms link.retry_first_s link.retry_max_s link.ping_s ipc.replay_events log.level log.format)
 _shtab_rtctl_set___color_choices=(auto always never)
-_shtab_rtctl_get_pos_0_choices=(session.provider session.model session.voice session.instructions session.language session.speed session.transcription session.url session.auth session.headers session.key_file azure.endpoint azure.deployment azure.api_version turn.detection turn.threshold turn.silence_ms turn.prefix_ms audio.input audio.output audio.card audio.volume_percent audio.start_muted interruption.fade_ms link.retry_first_s link.retry_max_s link.ping_s ipc.replay_events log.level log.format)
+_shtab_rtctl_get_pos_0_choices=(session.provider session.model session.voice session.instructions session.language session.speed session.transcription session.url session.auth session.headers session.key_file azure.endpoint azure.deployment azure.api_version turn.detection turn.eagerness turn.threshold turn.silence_ms turn.prefix_ms audio.input audio.output audio.card audio.volume_percent audio.start_muted interruption.policy interruption.fade_ms interruption.hold_ms interruption.hold_max_ms interruption.speech_ms link.retry_first_s link.retry_max_s link.ping_s ipc.replay_events log.level log.format)
 _shtab_rtctl_get___color_choices=(auto always never)
 _shtab_rtctl_reload___color_choices=(auto always never)
 _shtab_rtctl_stop___color_choices=(auto always never)
@@ -58,17 +61,17 @@ _shtab_rtctl_is_muted___color_choices=(auto always never)
 _shtab_rtctl_history___color_choices=(auto always never)
 _shtab_rtctl_stats___color_choices=(auto always never)
 _shtab_rtctl_devices___color_choices=(auto always never)
-_shtab_rtctl_events_pos_0_choices=(welcome state connection device speech_started speech_stopped delta audio_delta playback interrupt user_transcript assistant_transcript response_created response_done usage level error heartbeat bye)
+_shtab_rtctl_events_pos_0_choices=(welcome state connection device speech_started speech_stopped delta audio_delta playback interrupt user_transcript assistant_transcript response_created response_done usage echo level error heartbeat bye)
 _shtab_rtctl_events___color_choices=(auto always never)
 _shtab_rtctl_wait_pos_0_choices=(idle listening hearing thinking speaking conversation=idle conversation=listening conversation=hearing conversation=thinking conversation=speaking muted=true muted=false push_to_talk=true push_to_talk=false connection=connecting connection=up connection=lost connection=failed connection=parked input=open input=lost input=fallback input=silent input=unavailable output=open output=lost output=fallback output=silent output=unavailable)
 _shtab_rtctl_wait___color_choices=(auto always never)
 _shtab_rtctl_watch___color_choices=(auto always never)
 _shtab_rtctl_watch___format_choices=(plain waybar polybar)
-_shtab_rtctl_schema_pos_0_choices=(event.welcome event.state event.connection event.device event.speech_started event.speech_stopped event.delta event.audio_delta event.playback event.interrupt event.user_transcript event.assistant_transcript event.response_created event.response_done event.usage event.level event.error event.heartbeat event.bye request.hello request.status request.snapshot request.mute request.volume request.interrupt request.say request.ask request.reconnect request.set-voice request.set request.get request.devices request.set-device request.history request.stats request.replay request.reload request.stop reply.hello reply.status reply.snapshot reply.mute reply.volume reply.interrupt reply.say reply.ask reply.reconnect reply.set-voice reply.set reply.get reply.devices reply.set-device reply.history reply.stats reply.replay reply.reload reply.stop refusal rtctl.error)
+_shtab_rtctl_schema_pos_0_choices=(event.welcome event.state event.connection event.device event.speech_started event.speech_stopped event.delta event.audio_delta event.playback event.interrupt event.user_transcript event.assistant_transcript event.response_created event.response_done event.usage event.echo event.level event.error event.heartbeat event.bye request.hello request.status request.snapshot request.mute request.volume request.interrupt request.say request.ask request.talk request.reconnect request.set-voice request.set request.get request.devices request.set-device request.history request.stats request.replay request.reload request.stop reply.hello reply.status reply.snapshot reply.mute reply.volume reply.interrupt reply.say reply.ask reply.talk reply.reconnect reply.set-voice reply.set reply.get reply.devices reply.set-device reply.history reply.stats reply.replay reply.reload reply.stop refusal rtctl.error)
 _shtab_rtctl_schema___color_choices=(auto always never)
 _shtab_rtctl_completions_pos_0_choices=(bash zsh fish)
 _shtab_rtctl_completions___color_choices=(auto always never)
-_shtab_rtctl_pos_0_choices=(mute unmute volume interrupt say ask reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch schema completions)
+_shtab_rtctl_pos_0_choices=(mute unmute volume interrupt say ask talk reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch schema completions)
 _shtab_rtctl___color_choices=(auto always never)
 
 _shtab_rtctl_mute__h_nargs=0
@@ -103,6 +106,7 @@ _shtab_rtctl_say___json_nargs=0
 _shtab_rtctl_say__q_nargs=0
 _shtab_rtctl_say___quiet_nargs=0
 _shtab_rtctl_say___wait_nargs=0
+_shtab_rtctl_say___uninterruptible_nargs=0
 _shtab_rtctl_ask_pos_0_nargs=+
 _shtab_rtctl_ask__h_nargs=0
 _shtab_rtctl_ask___help_nargs=0
@@ -111,6 +115,12 @@ _shtab_rtctl_ask___json_nargs=0
 _shtab_rtctl_ask__q_nargs=0
 _shtab_rtctl_ask___quiet_nargs=0
 _shtab_rtctl_ask___wait_nargs=0
+_shtab_rtctl_talk__h_nargs=0
+_shtab_rtctl_talk___help_nargs=0
+_shtab_rtctl_talk___system_nargs=0
+_shtab_rtctl_talk___json_nargs=0
+_shtab_rtctl_talk__q_nargs=0
+_shtab_rtctl_talk___quiet_nargs=0
 _shtab_rtctl_reconnect__h_nargs=0
 _shtab_rtctl_reconnect___help_nargs=0
 _shtab_rtctl_reconnect___system_nargs=0
