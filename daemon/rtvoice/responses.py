@@ -38,8 +38,8 @@ class Responses:
         answered = [question] if question is not None else []
         if question is None or question.turn:
             answered += talk.questions.taken_up()
-        if request is None and answered:
-            request = answered[0].request
+        if request is None:
+            request = next((each.request for each in answered if each.request), None)
         keys = tuple(each.item_id for each in answered)
         protected = question is not None and question.protected
         told = talk.answers.created(
