@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from model_server import Habits
+from model_server import Habits, ModelServer
 from model_world import World
 from rtvoice.inputs import DeviceChanged, LinkFailed, LinkLost
 from rtvoice.ipc import commands
@@ -345,12 +345,132 @@ class ConversationMachine(RuleBasedStateMachine):
         world.turn()
 
 
-ConversationMachine.TestCase.settings = settings(
-    max_examples=200,
-    stateful_step_count=40,
+class OverlapMachine(RuleBasedStateMachine):
+    """The same world, in which all the time somebody speaks, coughs or presses a key over an answer."""
+
+    world: World
+
+    @initialize(
+        habits=HABITS,
+        policy=st.sampled_from(["auto", "hold", "managed", "managed", "manual"]),
+        vad=st.sampled_from([True, True, True, False]),
+    )
+    def begin(self, habits: Habits, policy: str, vad: bool) -> None:
+        self.world = World(habits)
+        self.world.configure(policy=policy)
+        self.world.echo("on", vad=vad)
+        self.flow()
+
+    @property
+    def server(self) -> ModelServer:
+        if self.world.server is None:
+            self.world.connect()
+        assert self.world.server
+        return self.world.server
+
+    def flow(self) -> None:
+        for _ in range(3):
+            self.world.client_reads(50)
+            self.world.server_reads(50)
+
+    @precondition(lambda self: self.world.playback.progress().queued_ms < 3000)
+    @rule()
+    def answer(self) -> None:
+        """An answer sounds, whoever asked for it."""
+        server = self.server
+        self.flow()
+        if self.world.server is server and server.active is None and not server.speaking:
+            server.respond(None, 1, 8)
+        server.generate(12)
+        self.flow()
+        self.world.pass_time(50)
+
+    @rule(most=st.integers(1, 30))
+    def generate(self, most: int) -> None:
+        self.server.generate(most)
+        self.flow()
+
+    @rule(voice=st.booleans())
+    def voice(self, voice: bool) -> None:
+        self.world.hear_voice(voice)
+
+    @rule(ms=st.sampled_from([10, 40, 150, 250, 400, 900, 2200]))
+    def pass_time(self, ms: int) -> None:
+        self.world.pass_time(ms)
+
+    @rule()
+    def speech(self) -> None:
+        server = self.server
+        self.flow()
+        if self.world.server is server and not server.speaking and server.config.detection != "none":
+            server.speech()
+            self.flow()
+
+    @rule(ms=st.sampled_from([50, 250, 600, 1200]), lag_ms=st.sampled_from([0, 100, 500]))
+    def overlap(self, ms: int, lag_ms: int) -> None:
+        """Something is said over an answer; the server hears it later, and its end later still."""
+        self.answer()
+        self.voice(True)
+        self.pass_time(lag_ms + 10)
+        self.speech()
+        self.pass_time(ms)
+        self.voice(False)
+
+    @rule()
+    def silence(self) -> None:
+        if self.server.speaking:
+            self.server.silence()
+            self.flow()
+
+    @rule(
+        command=st.sampled_from(
+            [
+                *(commands.Talk("press"), commands.Talk("release"), commands.Talk("cancel")),
+                *(commands.Mute("toggle"), commands.Interrupt(), commands.Ask("and?")),
+                commands.Say("Dinner.", interruptible=False),
+            ]
+        )
+    )
+    def command(self, command: commands.ForConversation) -> None:
+        self.world.command(command)
+        self.flow()
+
+    @rule(policy=st.sampled_from(POLICIES))
+    def set_policy(self, policy: str) -> None:
+        self.world.configure(policy=policy)
+        self.flow()
+
+    @rule(vad=st.booleans())
+    def echo(self, vad: bool) -> None:
+        self.world.echo("on" if vad else "failed", vad=vad)
+
+    @rule(lost_frames=st.sampled_from([None, 0, 200]))
+    def lose(self, lost_frames: int | None) -> None:
+        """The link, or with what it held the speaker."""
+        if lost_frames is None:
+            self.world.lose_link(LinkLost("closed", 1, 0.1))
+        else:
+            self.world.dispatch(DeviceChanged("output", "lost", "USB", lost_frames=lost_frames))
+
+    def teardown(self) -> None:
+        """From wherever that led: nothing is held, all that was asked was told, and a turn works."""
+        if hasattr(self, "world"):
+            self.world.settle()
+            assert self.world.in_speech is None
+            assert self.world.opened == set()
+            assert self.world.unanswered == set()
+            self.world.turn()
+
+
+OVERLAPS = settings(
+    max_examples=100,
+    stateful_step_count=30,
     deadline=None,
     database=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+ConversationMachine.TestCase.settings = settings(OVERLAPS, max_examples=150, stateful_step_count=40)
+OverlapMachine.TestCase.settings = OVERLAPS
 TestConversation = ConversationMachine.TestCase
+TestOverlaps = OverlapMachine.TestCase

@@ -344,6 +344,19 @@ def test_switching_waits_for_no_change_and_switching_back_for_each() -> None:
     assert ClearTimer("change") not in told
 
 
+def test_turn_detection_that_is_configured_under_a_press_is_there_after_it() -> None:
+    conversation = pressed_at(10.0, *BY_HAND)
+    told = at(conversation, 10.1, ruled("auto"))
+    assert [each.config.detection for each in sent(told) if isinstance(each, events.UpdateSession)] == [
+        "none"
+    ]
+
+    told = at(conversation, 11.0, CANCEL, UPDATED)
+
+    assert sent(told)[-1] == events.UpdateTurnDetection(CONFIG, "talk-4")
+    assert gates(told)[-1] == Gate.OPEN
+
+
 def test_change_under_a_press_leaves_turn_detection_off() -> None:
     conversation = pressed_at(10.0)
 

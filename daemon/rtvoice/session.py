@@ -147,7 +147,7 @@ class Session:
     def talk(self, on: bool, now: float) -> list[Effect]:
         """Push-to-talk is pressed, or no longer: the server's turn detection is off meanwhile."""
         self._talking = on
-        if self.config.detection == "none":
+        if self.config.detection == "none" and not self._changes:
             return []
         # Off at once; on when it is known with what: a change may be under way.
         self._changes.append_switch(at_once=on)
