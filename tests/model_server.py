@@ -220,10 +220,10 @@ class ModelServer:
         self.config = replace(config, hands_off=False) if by_itself else config
 
     def _updated(self, voice: str | None) -> events.SessionUpdated:
-        detection = self.config.detection
-        hands_off = None if detection == "none" else self.config.hands_off
-        told = (f"sess_{self.number}", None, voice, "m", 24_000, 24_000, detection, hands_off)
-        return events.SessionUpdated(*told)
+        hands_off = None if self.config.detection == "none" else self.config.hands_off
+        return events.SessionUpdated(
+            f"sess_{self.number}", None, voice, "m", 24_000, 24_000, hands_off=hands_off
+        )
 
     def _create_speech(self, event_id: str, request: str | None) -> None:
         if self.habits.speaks_out_of_band:

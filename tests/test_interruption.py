@@ -557,8 +557,8 @@ def test_undecided_overlap_cuts_when_the_server_is_to_decide() -> None:
 
 # ------------------------------------------------------- a server that interrupts all the same
 
-TELLS_ON = replace(UPDATED, detection="server_vad", hands_off=False)
-TELLS_OFF = replace(UPDATED, detection="server_vad", hands_off=True)
+TELLS_ON = replace(UPDATED, hands_off=False)
+TELLS_OFF = replace(UPDATED, hands_off=True)
 
 
 @pytest.mark.parametrize("policy", ["managed", "manual"])

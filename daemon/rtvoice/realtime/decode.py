@@ -80,23 +80,13 @@ def _session_updated(raw: dict[str, Any]) -> ServerEvent:
         model=_text_or_none(session, "model"),
         input_hz=_rate(heard.get("format"), session.get("input_audio_sampling_rate")),
         output_hz=_rate(spoken.get("format"), None),
-        detection=_detection(heard if "turn_detection" in heard else session),
-        hands_off=_hands_off(
-            _object((heard if "turn_detection" in heard else session).get("turn_detection"))
-        ),
+        hands_off=_hands_off(heard.get("turn_detection", session.get("turn_detection"))),
     )
 
 
-def _detection(session: dict[str, Any]) -> str | None:
-    if "turn_detection" not in session:
-        return None
-    # xAI writes an object without a type in place of null.
-    return _text_or_none(_object(session["turn_detection"]), "type") or "none"
-
-
-def _hands_off(detection: dict[str, Any]) -> bool | None:
+def _hands_off(detection: object) -> bool | None:
     """Return whether the VAD does nothing by itself; one flag that is on is enough for No."""
-    flags = [detection.get(name) for name in ("create_response", "interrupt_response")]
+    flags = [_object(detection).get(name) for name in ("create_response", "interrupt_response")]
     if True in flags:
         return False
     return True if flags == [False, False] else None

@@ -72,10 +72,8 @@ class SessionUpdated:
     model: str | None
     input_hz: int
     output_hz: int
-    detection: str | None = None
-    """``none`` where turn detection is off; None where the server does not tell."""
     hands_off: bool | None = None
-    """Whether its VAD neither creates nor interrupts responses; None where the server does not tell."""
+    """Whether its VAD neither creates nor interrupts responses; None where it is off, or that is not told."""
 
 
 @dataclass(frozen=True, slots=True)
