@@ -270,6 +270,23 @@ def test_hold_is_not_ended_by(what: str) -> None:
     assert at(conversation, 12.0, TimerFired("hold"))[-1] == ResumePlayback()
 
 
+def test_voice_just_before_the_end_of_an_answer_is_not_lost() -> None:
+    """P26."""
+    # It began 100 ms before the end; 40 ms are left when our own VAD is sure of it.
+    conversation = after(*ANSWERED, VAD_ON)
+    at(conversation, 10.0, VOICE, Held(A1, 965, 1000, 15.0))
+    told = at(conversation, 10.2, SPEECH, Cut(heard((A1, 965, 1000)), "server_vad"))
+    assert sent(told) == [events.TruncateItem("a1", 0, 965)]
+    assert state_of(conversation) == Hearing("u2")
+
+    # Too late to hold anything: the answer drains, and the turn is a turn.
+    conversation = after(*ANSWERED, VAD_ON)
+    at(conversation, 10.0, VOICE, Held(None, 0, 0, 10.0), drained(A1))
+    told = at(conversation, 10.2, SPEECH, Cut(NOTHING, "server_vad"))
+    assert (sent(told), interrupts(told)) == ([], [])
+    assert state_of(conversation) == Hearing("u2")
+
+
 def test_answers_that_wait_behind_a_held_one_are_dropped_with_it() -> None:
     conversation = holding(*ANSWERED, VAD_ON, h.ask(), events.ResponseCreated("r2", "q1"))
     at(conversation, 10.1, events.AudioDelta(h.B1, SECOND))
