@@ -154,9 +154,10 @@ class Session:
         return self._next_change(now)
 
     def cannot_talk(self, error: events.ServerError) -> bool:
-        """Return whether the server refuses to switch its turn detection."""
-        if not _is_switch(error.event_id) or self._changes.refused(error.event_id) is None:
+        """Return whether the server refuses to switch its turn detection, sooner or later."""
+        if error.event_id is None or not error.event_id.startswith("talk-"):
             return False
+        self._changes.refused(error.event_id)
         # It may have taken the same within a whole configuration.
         self._changes.append(Change(None, config=self.config))
         return True
@@ -363,7 +364,3 @@ class Session:
                 request=request or self.request,
             )
         )
-
-
-def _is_switch(event_id: str | None) -> bool:
-    return event_id is not None and event_id.startswith("talk-")
