@@ -13,8 +13,9 @@ from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.playback import Playback
 from rtvoice.conversation import Conversation
 from rtvoice.effects import Effect
+from rtvoice.holds import HOLD_TIMER
 from rtvoice.inputs import Input
-from rtvoice.interruption import HOLD_TIMER, PROTECTED_TIMER
+from rtvoice.interruption import PROTECTED_TIMER
 from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.policy import HANDS_OFF, Rules

@@ -10,6 +10,7 @@ import histories as h
 from rtvoice.audio.ledger import Held, Resumed, Started
 from rtvoice.audio.pcm import Part
 from rtvoice.effects import ClearTimer, CutPlayback, Effect, HoldPlayback, ResumePlayback, SetTimer
+from rtvoice.holds import HOLD_TIMER, SPEECH_TIMER
 from rtvoice.inputs import (
     Begun,
     Commanded,
@@ -26,7 +27,7 @@ from rtvoice.inputs import (
     VoiceStarted,
     VoiceStopped,
 )
-from rtvoice.interruption import HOLD_TIMER, PROTECTED_TIMER, SPEECH_TIMER
+from rtvoice.interruption import PROTECTED_TIMER
 from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.mute import TIMER as UNMUTE_TIMER

@@ -403,13 +403,13 @@ def test_one_answer_for_all_that_was_said_before_it() -> None:
 def test_speech_over_an_answer_is_known_by_its_length() -> None:
     conversation = holding(*MANAGED_SPEAKING)
 
-    assert at(conversation, 10.1, SPEECH) == [SetTimer("speech", 10.3)]
+    assert at(conversation, 10.1, SPEECH) == [SetTimer("speech", 10.5)]
     assert state_of(conversation) == Speaking("r1")
-    told = at(conversation, 10.3, TimerFired("speech"))
+    told = at(conversation, 10.5, TimerFired("speech"))
     assert [each for each in told if isinstance(each, CutPlayback)] == [CutPlayback("local_vad")]
     assert speeches(told) == [ipc.SpeechStarted("u2", 0, "server")]
 
-    told = at(conversation, 10.3, Cut(CUT_AT_505, "local_vad"))
+    told = at(conversation, 10.5, Cut(CUT_AT_505, "local_vad"))
     assert sent(told) == [events.CancelResponse("r1"), events.TruncateItem("a1", 0, 505)]
     assert interrupts(told) == [ipc.Interrupt("local_vad", "r1", "a1", 505, 495, 100.0, 15.0)]
     at(conversation, 10.4, h.done("r1", "cancelled", reason="client_cancelled"))
@@ -419,13 +419,13 @@ def test_speech_over_an_answer_is_known_by_its_length() -> None:
 def test_voice_that_the_server_does_not_hear_cuts_nothing() -> None:
     conversation = holding(*MANAGED_SPEAKING)
 
-    assert at(conversation, 10.3, TimerFired("speech")) == []
+    assert at(conversation, 10.5, TimerFired("speech")) == []
     assert at(conversation, 12.0, TimerFired("hold"))[-1] == ResumePlayback()
 
 
 def test_servers_late_word_for_a_voice_long_enough_cuts_at_once() -> None:
     conversation = holding(*MANAGED_SPEAKING)
-    at(conversation, 10.3, TimerFired("speech"))
+    at(conversation, 10.5, TimerFired("speech"))
 
     assert CutPlayback("local_vad") in at(conversation, 10.6, SPEECH)
 
@@ -465,7 +465,7 @@ def test_pauses_of_speech_do_not_make_it_a_cough() -> None:
     (timer,) = [
         each for each in at(conversation, 10.5, VoiceStarted(10.45)) if each != SetTimer("hold", 12.0)
     ]
-    assert timer == SetTimer("speech", 10.55)
+    assert timer == SetTimer("speech", 10.75)
 
 
 def test_speech_that_begins_again_within_one_utterance_of_the_servers_cuts() -> None:
@@ -476,7 +476,7 @@ def test_speech_that_begins_again_within_one_utterance_of_the_servers_cuts() -> 
 
     assert at(conversation, 11.0, VoiceStarted(10.9))[0] == HoldPlayback()
     at(conversation, 11.0, Held(A1, 700, 1000, 15.0))
-    assert CutPlayback("local_vad") in at(conversation, 11.3, TimerFired("speech"))
+    assert CutPlayback("local_vad") in at(conversation, 11.5, TimerFired("speech"))
 
 
 def test_our_own_words_are_an_echo_and_not_answered() -> None:
@@ -537,7 +537,7 @@ def test_cough_before_the_answer_sounds_does_not_lose_it() -> None:
 def test_speech_before_the_answer_sounds_is_one_turn_with_what_was_said_before() -> None:
     conversation = after(*MANAGED, *TURN)
     at(conversation, 10.0, VOICE, Held(None, 0, 0, 0.0), SPEECH)
-    at(conversation, 10.3, TimerFired("speech"), Cut(NOTHING, "local_vad"))
+    at(conversation, 10.5, TimerFired("speech"), Cut(NOTHING, "local_vad"))
     assert state_of(conversation) == Hearing("u2")
 
     # The answer to the first half comes too late.

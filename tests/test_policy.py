@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvoice.policy import POLICIES, Rules, Voice, in_force, is_echo, resume_at, spoken_s
+from rtvoice.policy import POLICIES, Rules, Voice, in_force, is_echo, resume_at, spoken_at, spoken_s
 
 RULES = Rules()
 
@@ -78,9 +78,15 @@ def test_no_hold_is_longer_than_its_longest(
 
 
 def test_voice_before_the_answer_fell_silent_does_not_count() -> None:
-    assert spoken_s(Voice(1.0), since=2.0, now=2.5) == 0.5
+    assert spoken_s(Voice(1.0), since=2.0, now=2.75) == pytest.approx(0.55)
     assert spoken_s(Voice(1.0, 1.9), since=2.0, now=2.5) == 0.0
     assert spoken_s(Voice(2.25, 2.75), since=2.0, now=9.0) == 0.5
+
+
+def test_voice_of_which_no_end_is_told_yet_may_have_ended_200_ms_ago() -> None:
+    assert spoken_s(Voice(2.0), since=1.0, now=2.1) == 0.0
+    assert spoken_at(Voice(2.0), since=1.0, wanted_s=0.3) == pytest.approx(2.5)
+    assert spoken_s(Voice(2.0), since=1.0, now=2.5) == pytest.approx(0.3)
 
 
 SAID = "Once upon a time there was an old lighthouse on a small island, far out in the northern sea."

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from rtvoice import effects
+from rtvoice.answer import Answer, Said
 from rtvoice.audio.ledger import Drained, PartHeard
 from rtvoice.audio.pcm import FRAME_BYTES, Pcm
 from rtvoice.effects import Effect, Publish, Send
@@ -23,45 +23,6 @@ from rtvoice.session import Session
 
 REMEMBERED = 16
 """Answers that are over and whose stragglers are still recognised."""
-
-
-@dataclass(slots=True)
-class Said:
-    """One message of an answer."""
-
-    item_id: str
-    audio: bool = False
-    """Audio of it has come."""
-    written: bool = False
-    """It comes as text instead of audio."""
-    text_done: bool = False
-    played_ms: int = 0
-    """Of the parts that were heard to their end."""
-    playing: set[int] = field(default_factory=set)
-    """Content parts of which audio has come and is not heard to its end."""
-
-
-@dataclass(slots=True)
-class Answer:
-    """A response of the server."""
-
-    response_id: str
-    request: str | None
-    session: int
-    """Number of the session that it belongs to."""
-    cut: bool = False
-    """It was cut, or never wanted: what it still announces is deleted."""
-    done: bool = False
-    """The server will send no more of it."""
-    keys: tuple[str, ...] = ()
-    """The questions that it answers, by item id."""
-    ephemeral: bool = False
-    """It is out of band: the conversation has no item of it but the words heard, which we put there."""
-    protected: bool = False
-    """Nobody interrupts it by speaking."""
-    whole: bool = False
-    """The server has sent all that it meant to say."""
-    said: dict[str, Said] = field(default_factory=dict)
 
 
 class Answers:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from rtvoice import effects, inputs, interruption, talk
+from rtvoice import effects, holds, inputs, interruption, talk
 from rtvoice.audio.ledger import Drained, Held, Resumed, Started
 from rtvoice.audio.pcm import Part
 from rtvoice.connection import Connection
@@ -185,9 +185,9 @@ class Conversation:
         if name == UNMUTE_TIMER:
             return self._orders.mute(False, None, None, now)
         match name:
-            case interruption.HOLD_TIMER:
+            case holds.HOLD_TIMER:
                 return self.interruption.hold_over(now)
-            case interruption.SPEECH_TIMER:
+            case holds.SPEECH_TIMER:
                 return self.interruption.enough(now)
             case interruption.PROTECTED_TIMER:
                 self.talk.answers.unprotect()

@@ -13,6 +13,8 @@ HOLDING = frozenset({"hold", "managed"})
 """Policies under which a voice holds playback before anything is cut."""
 QUIET_S = 0.2
 """So long must the voice be silent before an answer goes on: pauses within a word are shorter."""
+HANGOVER_S = 0.2
+"""Our own VAD says that a voice has ended so long after it did: until then it may be over already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,14 @@ def resume_at(rules: Rules, held_at: float, voice: Voice | None) -> float:
 
 
 def spoken_s(voice: Voice, since: float, now: float) -> float:
-    """Return how long *voice* has sounded since then."""
-    until = now if voice.stopped_at is None else voice.stopped_at
+    """Return how long *voice* has sounded since then, as far as is known *now*."""
+    until = now - HANGOVER_S if voice.stopped_at is None else voice.stopped_at
     return max(0.0, until - max(since, voice.started_at))
+
+
+def spoken_at(voice: Voice, since: float, wanted_s: float) -> float:
+    """Return when it will be known that *voice* has sounded for so long since then, if it goes on."""
+    return max(since, voice.started_at) + wanted_s + HANGOVER_S
 
 
 LEAST_WORDS = 3

@@ -36,6 +36,15 @@ def late(message: str, details: dict[str, str] | None = None) -> ipc.Error:
     return ipc.Error("timeout", message, retryable=True, details=dict(details or {}))
 
 
+DISOBEYS = "the server goes on interrupting by itself (interrupt_response stays true)"
+
+
+def disobeyed(policy: str) -> ipc.Error:
+    """Return what is told where the server interrupts, though that was to be ours."""
+    message = f"interruption.policy = {policy} can't be kept, and server is in force: {DISOBEYS}"
+    return ipc.Error("not_allowed", message, details={"key": "interruption.policy"})
+
+
 CODES = {
     "inference_rate_limit_exceeded": "rate_limited",
     "invalid_api_key": "auth_failed",

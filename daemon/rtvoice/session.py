@@ -13,7 +13,7 @@ from rtvoice.ipc import events as ipc
 from rtvoice.memory import Memory
 from rtvoice.policy import Rules
 from rtvoice.realtime import events
-from rtvoice.reports import late
+from rtvoice.reports import DISOBEYS, disobeyed, late
 
 CONFIGURE_S = 5.0
 """How long a server may take to answer ``session.update``."""
@@ -245,11 +245,7 @@ class Session:
         return self.hands_off or not asked.hands_off
 
     def _disobeyed(self) -> Effect:
-        message = (
-            f"the server goes on interrupting by itself (interrupt_response stays true): interruption.policy"
-            f" = {self.rules.policy} can't be kept, and server is in force"
-        )
-        return effects.Publish(ipc.Error("not_allowed", message, details={"key": "interruption.policy"}))
+        return effects.Publish(disobeyed(self.rules.policy))
 
     def _wire(self, config: events.SessionConfig) -> events.SessionConfig:
         """Return *config* as the server is to run with it now."""
@@ -304,11 +300,8 @@ class Session:
         if self._heed(event, self._sent):
             self._keep(change)
             return change.done("now")
-        refused = change.refused(
-            "not_allowed",
-            f"interruption.policy = {(change.rules or self.rules).policy} is impossible with this server:"
-            " it goes on interrupting by itself (interrupt_response stays true)",
-        )
+        policy = (change.rules or self.rules).policy
+        refused = change.refused("not_allowed", f"interruption.policy = {policy} is impossible: {DISOBEYS}")
         if not refused:
             self._keep(change)
             return [self._disobeyed()]

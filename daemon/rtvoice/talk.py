@@ -116,6 +116,11 @@ class Talk:
         """A response is to come, wanted or not."""
         return isinstance(self.state, Awaiting) or self.questions.asking is not None or self.unwanted
 
+    @property
+    def answering(self) -> bool:
+        """An answer is being made, or to come."""
+        return self.answers.accepting is not None or self.expecting
+
     def nothing_expected(self) -> list[Effect]:
         """Stop waiting for a response unless one is still to come."""
         return [] if self.expecting else [effects.ClearTimer(RESPONSE_TIMER)]
