@@ -48,6 +48,11 @@ SAME: list[tuple[ClientEvent, dict[str, Any]]] = [
         events.CreateResponse("ask-1", "q1"),
         {"type": "response.create", "event_id": "ask-1", "response": {"metadata": {"request": "q1"}}},
     ),
+    (events.CommitAudio(), {"type": "input_audio_buffer.commit"}),
+    (
+        events.CreateResponse("turn-1", None, events.TURN),
+        {"type": "response.create", "event_id": "turn-1", "response": {"metadata": {"kind": "turn"}}},
+    ),
     (
         events.CreateResponse("ask-1", None),
         {"type": "response.create", "event_id": "ask-1", "response": {}},
@@ -91,7 +96,9 @@ def test_say_without_a_request_is_known_by_its_kind() -> None:
 
 
 def test_every_client_event_has_its_line() -> None:
-    with_own_tests = {events.CreateSpeech, events.UpdateSession, events.UpdateVoice}
+    with_own_tests = {
+        *(events.CreateSpeech, events.UpdateSession, events.UpdateVoice, events.UpdateTurnDetection)
+    }
 
     assert {type(event) for event, _ in SAME} | with_own_tests == set(get_args(ClientEvent))
 
@@ -156,6 +163,44 @@ def test_turn_detection_is_written_whole() -> None:
 
     assert written(events.UpdateSession(config, "s"))["session"]["audio"]["input"]["turn_detection"] == vad
     assert written(events.UpdateSession(config, "s"), "beta")["session"]["turn_detection"] == vad
+
+
+def detections(config: events.SessionConfig) -> list[Any]:
+    """How the turn detection of *config* is written: with the whole session and alone, GA and beta."""
+    whole, alone = events.UpdateSession(config, "s"), events.UpdateTurnDetection(config, "talk-1")
+    ga = [written(event)["session"]["audio"]["input"]["turn_detection"] for event in (whole, alone)]
+    return ga + [written(event, "beta")["session"]["turn_detection"] for event in (whole, alone)]
+
+
+def test_server_that_leaves_interrupting_to_us_creates_nothing_either() -> None:
+    vad = VAD | {"create_response": False, "interrupt_response": False}
+
+    assert detections(replace(PLAIN, hands_off=True)) == [vad] * 4
+
+
+def test_semantic_vad_has_an_eagerness_and_no_times() -> None:
+    vad = {"type": "semantic_vad", "eagerness": "low", "create_response": True, "interrupt_response": True}
+
+    assert detections(replace(PLAIN, detection="semantic_vad", eagerness="low")) == [vad] * 4
+
+
+def test_no_turn_detection_is_null() -> None:
+    assert detections(replace(PLAIN, detection="none", hands_off=True)) == [None] * 4
+
+
+def test_turn_detection_alone_changes_nothing_else() -> None:
+    event = events.UpdateTurnDetection(replace(PLAIN, detection="none"), "talk-1")
+
+    assert written(event) == {
+        "type": "session.update",
+        "event_id": "talk-1",
+        "session": {"type": "realtime", "audio": {"input": {"turn_detection": None}}},
+    }
+    assert written(event, "beta") == {
+        "type": "session.update",
+        "event_id": "talk-1",
+        "session": {"turn_detection": None},
+    }
 
 
 def test_voice_alone() -> None:

@@ -149,7 +149,11 @@ def _wire(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
             return "volume", options.percent or {}
         case "say" | "ask":
             args = {"text": " ".join(options.text)}
+            if getattr(options, "uninterruptible", False):
+                args["interruptible"] = False
             return options.command, {**args, "wait": True} if options.wait else args
+        case "talk":
+            return "talk", {"action": options.action}
         case "reconnect":
             args = {"fresh": options.fresh}
             return "reconnect", {**args, "wait": True} if options.wait else args

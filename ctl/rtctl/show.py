@@ -56,6 +56,7 @@ def status_screen(data: dict[str, Any], now: float, color: bool = False) -> str:
         ("speaker", _speaker(data, color)),
         ("connection", _connection(_object(data, "connection"), now, color)),
         ("response", _response(data.get("response"))),
+        ("interruption", _interruption(data)),
         ("daemon", _daemon(data)),
     ]
     if error := data.get("last_error"):
@@ -83,6 +84,7 @@ def screen(command: str, args: dict[str, Any], data: dict[str, Any], now: float,
         "volume": lambda data: f"volume {data.get('percent')} %",
         "say": lambda data: _queued("told", data),
         "ask": lambda data: _queued("asked", data),
+        "talk": _talk,
         "reconnect": lambda _: "reconnecting",
         "set-voice": _voice,
         "set": _set,
@@ -173,6 +175,17 @@ def _response(response: Any) -> str:
     return f"{response.get('played_ms', 0)} ms played, {response.get('queued_ms', 0)} ms queued"
 
 
+def _interruption(data: dict[str, Any]) -> str:
+    echo = _object(data, "echo")
+    parts = [
+        plain(data.get("interruption", "unknown")),
+        f"echo canceller {plain(echo.get('state', 'unknown'))}",
+    ]
+    parts += [f"lag {echo['lag_ms']:g} ms"] if isinstance(echo.get("lag_ms"), int | float) else []
+    parts += [f"ERLE {echo['erle_db']:g} dB"] if isinstance(echo.get("erle_db"), int | float) else []
+    return ", ".join(parts)
+
+
 def _daemon(data: dict[str, Any]) -> str:
     count = data.get("subscribers", 0)
     parts = [
@@ -210,6 +223,14 @@ def _interrupted(data: dict[str, Any]) -> str:
 
 def _queued(done: str, data: dict[str, Any]) -> str:
     return f"{done}; it waits for its turn" if data.get("queued") else done
+
+
+def _talk(data: dict[str, Any]) -> str:
+    if data.get("push_to_talk"):
+        return "listening" if data.get("changed") else f"listening for {data.get('held_ms', 0)} ms already"
+    if not data.get("changed"):
+        return "nothing was pressed"
+    return f"done after {data.get('held_ms', 0)} ms"
 
 
 def _voice(data: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600}
 WIDTH = 100
 """Columns of what nobody reads."""
 FORMATS = ("plain", "waybar", "polybar")
+ACTIONS = ("press", "release", "cancel")
 SHELLS = ("bash", "zsh", "fish")
 PROVIDERS = ("openai", "azure", "custom", "local")
 SERVICE_ACTIONS = ("install", "uninstall", "start", "stop", "restart", "status", "print")
@@ -97,6 +98,12 @@ def _add_voice(verb: Any) -> None:
         spoken = verb(name, text)
         spoken.add_argument("text", nargs="+", metavar="TEXT")
         _add_wait(spoken, "until it was heard")
+        if name == "say":
+            spoken.add_argument(
+                "--uninterruptible", action="store_true", help="whoever speaks over it is answered after it"
+            )
+    talk = verb("talk", "push-to-talk: press, then release to be answered")
+    talk.add_argument("action", choices=ACTIONS, help="cancel: forget what was said")
 
 
 def _add_session(verb: Any) -> None:

@@ -199,7 +199,7 @@ async def serve(
     from rtvoice.live import LiveSettings
     from rtvoice.mutefile import MuteFile
     from rtvoice.notify import Notify
-    from rtvoice.providers import choose, session_config
+    from rtvoice.providers import choose, rules, session_config
     from rtvoice.realtime.link import Backoff, Link
 
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -207,7 +207,8 @@ async def serve(
     control_path, events_path = paths.control_socket(directory), paths.events_socket(directory)
     publisher = Publisher(context, events_path, run_id, replay_events=config.ipc.replay_events)
     server = EmbeddedServer(config.log.level)
-    conversation = Conversation(session_config(config, provider), provider.name, provider.model)
+    asked = session_config(config, provider)
+    conversation = Conversation(asked, provider.name, provider.model, rules(config))
     playback = Playback(24_000, config.interruption.fade_ms, config.audio.volume_percent)
     onlooker = transcript(config)
     watch = DeviceWatch(config.audio.input or "", config.audio.output or "")

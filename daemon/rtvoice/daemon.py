@@ -38,7 +38,7 @@ from rtvoice.live import LiveSettings
 from rtvoice.microphone import MicrophonePath
 from rtvoice.mutefile import MuteFile
 from rtvoice.notify import Notify
-from rtvoice.realtime.events import SessionConfig
+from rtvoice.realtime.events import SessionConfig, SpeechStarted
 from rtvoice.realtime.link import Link
 from rtvoice.settings import Settings
 from rtvoice.stats import Tally
@@ -104,7 +104,7 @@ class Daemon:
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._reason = "stop"
         self._timers = Timers(lambda name: self.dispatch(inputs.TimerFired(name)))
-        self._link = shells.link(self.dispatch)
+        self._link = shells.link(self._told)
         self._microphone = MicrophonePath(self._link.send, live.now.turn.prefix_ms)
         self._audio = shells.audio(self._post_audio)
         self._tally, self._levels, self._terminal = Tally(), Levels(), Terminal()
@@ -149,6 +149,14 @@ class Daemon:
             heartbeat.cancel()
             await self._close(link)
 
+    def _told(self, happened: Input) -> None:
+        """The link tells what the server said, or what became of it."""
+        if isinstance(happened, SpeechStarted):
+            # Where in the microphone's stream that is, only we know.
+            voice_ms = happened.audio_start_ms + self._conversation.session.config.prefix_ms
+            happened = replace(happened, heard_at=self._microphone.read_at(voice_ms))
+        self.dispatch(happened)
+
     def dispatch(self, happened: Input) -> None:
         """Handle an input and all that comes of it; a bug ends the daemon."""
         self._inputs.append(happened)
@@ -182,6 +190,10 @@ class Daemon:
             case effects.CutPlayback(cause, ticket, request, lost_frames):
                 heard = self._playback.cut(lost_frames)
                 self._inputs.append(inputs.Cut(heard, cause, ticket, request))
+            case effects.HoldPlayback():
+                self._inputs.append(self._playback.hold())
+            case effects.ResumePlayback():
+                self._inputs.append(self._playback.resume())
             case effects.Publish(event):
                 self._publish(event)
             case effects.SetMicrophone(gate, hz):

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rtvoice.audio.ledger import Drained, Heard, Started
+from rtvoice.audio.ledger import Drained, Heard, Held, Resumed, Started
 from rtvoice.ipc import commands
+from rtvoice.policy import DEFAULT, Rules
 from rtvoice.realtime.events import ServerEvent, SessionConfig
 
 
@@ -42,6 +43,8 @@ class Configure:
     config: SessionConfig
     ticket: int | None = None
     reply: Mapping[str, Any] = field(default_factory=dict)
+    rules: Rules = DEFAULT
+    """Who may interrupt, from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,37 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceStarted:
+    """Our own VAD heard a voice begin in the cleaned microphone."""
+
+    at: float
+    """CLOCK_MONOTONIC seconds at which the first voiced block was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStopped:
+    """Our own VAD hears it no longer."""
+
+    at: float
+    """CLOCK_MONOTONIC seconds at which the last voiced block was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class EchoChanged:
+    """The echo canceller, or what stands in for it, is in another state; never pretended."""
+
+    mode: str
+    """As configured: ``auto``, ``on``, ``off``, ``half_duplex``, ``system``."""
+    state: str
+    """``off``, ``converging``, ``on``, ``half_duplex``, ``failed``."""
+    vad: bool
+    """Whether our own VAD runs: only then do `VoiceStarted` and `VoiceStopped` come."""
+    lag_ms: float | None = None
+    erle_db: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """A timer that was set by our effect `SetTimer` has run out."""
 
@@ -116,8 +150,13 @@ Input = (
     | LinkFailed
     | DeviceChanged
     | Cut
+    | Held
+    | Resumed
     | Started
     | Drained
+    | VoiceStarted
+    | VoiceStopped
+    | EchoChanged
     | TimerFired
     | ShutdownAsked
     | ServerEvent

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from rtvoice import keyfile
 from rtvoice.errors import ConfigError, MissingKeyError
+from rtvoice.policy import HANDS_OFF, Rules
 from rtvoice.realtime.endpoint import Endpoint, is_loopback
 from rtvoice.realtime.events import SessionConfig
 from rtvoice.settings import Settings
@@ -73,10 +74,19 @@ def session_config(settings: Settings, provider: Provider) -> SessionConfig:
         language=settings.session.language,
         speed=settings.session.speed,
         transcription=settings.session.transcription or None,
+        detection=settings.turn.detection,
         threshold=settings.turn.threshold,
         prefix_ms=settings.turn.prefix_ms,
         silence_ms=settings.turn.silence_ms,
+        eagerness=settings.turn.eagerness,
+        hands_off=settings.interruption.policy in HANDS_OFF,
     )
+
+
+def rules(settings: Settings) -> Rules:
+    """Return who may interrupt."""
+    given = settings.interruption
+    return Rules(given.policy, given.hold_ms, given.hold_max_ms, given.speech_ms)
 
 
 def local_problem() -> str | None:

@@ -42,7 +42,7 @@ def status(
     now: float,
 ) -> dict[str, Any]:
     """Return everything that is true now, but for the run and its seq, which the publisher has."""
-    words = conversation.words()
+    words, echo = conversation.words(), conversation.talk.echo
     part = progress.part or conversation.sounding
     return {
         "conversation": words.conversation,
@@ -60,9 +60,13 @@ def status(
         }
         if part is not None
         else None,
-        "interruption": "server",
-        # Without an echo canceller there is one truth to tell.
-        "echo": {"mode": "off", "state": "off", "lag_ms": None, "erle_db": None},
+        "interruption": conversation.talk.policy,
+        "echo": {
+            "mode": echo.mode,
+            "state": echo.state,
+            "lag_ms": echo.lag_ms,
+            "erle_db": echo.erle_db,
+        },
         "volume_percent": volume_percent,
         "subscribers": subscribers,
         "uptime_s": round(now - facts.started, 1),

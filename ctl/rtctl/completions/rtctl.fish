@@ -50,7 +50,7 @@ function _shtab_rtctl_using
   test "$_shtab_rtctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_rtctl_commands mute unmute volume interrupt say ask reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch service doctor logs config schema completions
+set -g _shtab_rtctl_commands mute unmute volume interrupt say ask talk reconnect set-voice set-device set get reload stop hello status is-muted history stats devices events wait watch service doctor logs config schema completions
 set -g _shtab_rtctl_opts_with_value --color --count --for --format --last --lines --provider --runtime-dir --since --timeout
 
 complete -c rtctl -e
@@ -107,6 +107,7 @@ complete -c rtctl -n '_shtab_rtctl_using say' -l json -d 'print JSON, errors too
 complete -c rtctl -n '_shtab_rtctl_using say' -s q -l quiet -d 'print nothing but errors'
 complete -c rtctl -n '_shtab_rtctl_using say' -l color -xka "auto always never" -d 'default: auto, on a terminal'
 complete -c rtctl -n '_shtab_rtctl_using say' -l wait -d 'wait until it was heard; no timeout unless --timeout'
+complete -c rtctl -n '_shtab_rtctl_using say' -l uninterruptible -d 'whoever speaks over it is answered after it'
 complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a ask -d 'Put a text to the assistant.'
 complete -c rtctl -n '_shtab_rtctl_using ask' -s h -l help -d 'show this help message and exit'
 complete -c rtctl -n '_shtab_rtctl_using ask' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'
@@ -116,6 +117,15 @@ complete -c rtctl -n '_shtab_rtctl_using ask' -l json -d 'print JSON, errors too
 complete -c rtctl -n '_shtab_rtctl_using ask' -s q -l quiet -d 'print nothing but errors'
 complete -c rtctl -n '_shtab_rtctl_using ask' -l color -xka "auto always never" -d 'default: auto, on a terminal'
 complete -c rtctl -n '_shtab_rtctl_using ask' -l wait -d 'wait until it was heard; no timeout unless --timeout'
+complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a talk -d 'Push-to-talk: press, then release to be answered.'
+complete -c rtctl -n '_shtab_rtctl_using talk' -s h -l help -d 'show this help message and exit'
+complete -c rtctl -n '_shtab_rtctl_using talk' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'
+complete -c rtctl -n '_shtab_rtctl_using talk' -l system -d 'talk to the system'"'"'s service'
+complete -c rtctl -n '_shtab_rtctl_using talk' -l timeout -x -d 'seconds to wait for an answer; default: 3, and for wait and --wait none'
+complete -c rtctl -n '_shtab_rtctl_using talk' -l json -d 'print JSON, errors too'
+complete -c rtctl -n '_shtab_rtctl_using talk' -s q -l quiet -d 'print nothing but errors'
+complete -c rtctl -n '_shtab_rtctl_using talk' -l color -xka "auto always never" -d 'default: auto, on a terminal'
+complete -c rtctl -n '_shtab_rtctl_using talk; and test $_shtab_rtctl_npos -eq 0' -ka "press release cancel" -d 'cancel: forget what was said'
 complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a reconnect -d 'Open a new session.'
 complete -c rtctl -n '_shtab_rtctl_using reconnect' -s h -l help -d 'show this help message and exit'
 complete -c rtctl -n '_shtab_rtctl_using reconnect' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'
@@ -151,7 +161,7 @@ complete -c rtctl -n '_shtab_rtctl_using set' -l timeout -x -d 'seconds to wait 
 complete -c rtctl -n '_shtab_rtctl_using set' -l json -d 'print JSON, errors too'
 complete -c rtctl -n '_shtab_rtctl_using set' -s q -l quiet -d 'print nothing but errors'
 complete -c rtctl -n '_shtab_rtctl_using set' -l color -xka "auto always never" -d 'default: auto, on a terminal'
-complete -c rtctl -n '_shtab_rtctl_using set; and test $_shtab_rtctl_npos -eq 0' -ka "session.provider session.model session.voice session.instructions session.language session.speed session.transcription session.url session.auth session.headers session.key_file azure.endpoint azure.deployment azure.api_version turn.detection turn.threshold turn.silence_ms turn.prefix_ms audio.input audio.output audio.card audio.volume_percent audio.start_muted interruption.fade_ms link.retry_first_s link.retry_max_s link.ping_s ipc.replay_events log.level log.format" -d section.key
+complete -c rtctl -n '_shtab_rtctl_using set; and test $_shtab_rtctl_npos -eq 0' -ka "session.provider session.model session.voice session.instructions session.language session.speed session.transcription session.url session.auth session.headers session.key_file azure.endpoint azure.deployment azure.api_version turn.detection turn.eagerness turn.threshold turn.silence_ms turn.prefix_ms audio.input audio.output audio.card audio.volume_percent audio.start_muted interruption.policy interruption.fade_ms interruption.hold_ms interruption.hold_max_ms interruption.speech_ms link.retry_first_s link.retry_max_s link.ping_s ipc.replay_events log.level log.format" -d section.key
 complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a get -d 'Tell the value of a key of the configuration.'
 complete -c rtctl -n '_shtab_rtctl_using get' -s h -l help -d 'show this help message and exit'
 complete -c rtctl -n '_shtab_rtctl_using get' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'
@@ -160,7 +170,7 @@ complete -c rtctl -n '_shtab_rtctl_using get' -l timeout -x -d 'seconds to wait 
 complete -c rtctl -n '_shtab_rtctl_using get' -l json -d 'print JSON, errors too'
 complete -c rtctl -n '_shtab_rtctl_using get' -s q -l quiet -d 'print nothing but errors'
 complete -c rtctl -n '_shtab_rtctl_using get' -l color -xka "auto always never" -d 'default: auto, on a terminal'
-complete -c rtctl -n '_shtab_rtctl_using get; and test $_shtab_rtctl_npos -eq 0' -ka "session.provider session.model session.voice session.instructions session.language session.speed session.transcription session.url session.auth session.headers session.key_file azure.endpoint azure.deployment azure.api_version turn.detection turn.threshold turn.silence_ms turn.prefix_ms audio.input audio.output audio.card audio.volume_percent audio.start_muted interruption.fade_ms link.retry_first_s link.retry_max_s link.ping_s ipc.replay_events log.level log.format" -d KEY
+complete -c rtctl -n '_shtab_rtctl_using get; and test $_shtab_rtctl_npos -eq 0' -ka "session.provider session.model session.voice session.instructions session.language session.speed session.transcription session.url session.auth session.headers session.key_file azure.endpoint azure.deployment azure.api_version turn.detection turn.eagerness turn.threshold turn.silence_ms turn.prefix_ms audio.input audio.output audio.card audio.volume_percent audio.start_muted interruption.policy interruption.fade_ms interruption.hold_ms interruption.hold_max_ms interruption.speech_ms link.retry_first_s link.retry_max_s link.ping_s ipc.replay_events log.level log.format" -d KEY
 complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a reload -d 'Have the daemon read its configuration file again.'
 complete -c rtctl -n '_shtab_rtctl_using reload' -s h -l help -d 'show this help message and exit'
 complete -c rtctl -n '_shtab_rtctl_using reload' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'
@@ -238,7 +248,7 @@ complete -c rtctl -n '_shtab_rtctl_using events' -l color -xka "auto always neve
 complete -c rtctl -n '_shtab_rtctl_using events' -l since -x -d 'begin behind this number of the run'
 complete -c rtctl -n '_shtab_rtctl_using events' -l count -x -d 'end after N events'
 complete -c rtctl -n '_shtab_rtctl_using events' -l snapshot -d 'first print everything that is true'
-complete -c rtctl -n '_shtab_rtctl_using events; and test $_shtab_rtctl_npos -ge 0' -ka "welcome state connection device speech_started speech_stopped delta audio_delta playback interrupt user_transcript assistant_transcript response_created response_done usage level error heartbeat bye" -d 'only events of these names'
+complete -c rtctl -n '_shtab_rtctl_using events; and test $_shtab_rtctl_npos -ge 0' -ka "welcome state connection device speech_started speech_stopped delta audio_delta playback interrupt user_transcript assistant_transcript response_created response_done usage echo level error heartbeat bye" -d 'only events of these names'
 complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a wait -d 'Wait until all conditions hold at once.'
 complete -c rtctl -n '_shtab_rtctl_using wait' -s h -l help -d 'show this help message and exit'
 complete -c rtctl -n '_shtab_rtctl_using wait' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'
@@ -307,7 +317,7 @@ complete -c rtctl -n '_shtab_rtctl_using schema' -l timeout -x -d 'seconds to wa
 complete -c rtctl -n '_shtab_rtctl_using schema' -l json -d 'print JSON, errors too'
 complete -c rtctl -n '_shtab_rtctl_using schema' -s q -l quiet -d 'print nothing but errors'
 complete -c rtctl -n '_shtab_rtctl_using schema' -l color -xka "auto always never" -d 'default: auto, on a terminal'
-complete -c rtctl -n '_shtab_rtctl_using schema; and test $_shtab_rtctl_npos -eq 0' -ka "event.welcome event.state event.connection event.device event.speech_started event.speech_stopped event.delta event.audio_delta event.playback event.interrupt event.user_transcript event.assistant_transcript event.response_created event.response_done event.usage event.level event.error event.heartbeat event.bye request.hello request.status request.snapshot request.mute request.volume request.interrupt request.say request.ask request.reconnect request.set-voice request.set request.get request.devices request.set-device request.history request.stats request.replay request.reload request.stop reply.hello reply.status reply.snapshot reply.mute reply.volume reply.interrupt reply.say reply.ask reply.reconnect reply.set-voice reply.set reply.get reply.devices reply.set-device reply.history reply.stats reply.replay reply.reload reply.stop refusal rtctl.error" -d 'such as event.state or request.mute'
+complete -c rtctl -n '_shtab_rtctl_using schema; and test $_shtab_rtctl_npos -eq 0' -ka "event.welcome event.state event.connection event.device event.speech_started event.speech_stopped event.delta event.audio_delta event.playback event.interrupt event.user_transcript event.assistant_transcript event.response_created event.response_done event.usage event.echo event.level event.error event.heartbeat event.bye request.hello request.status request.snapshot request.mute request.volume request.interrupt request.say request.ask request.talk request.reconnect request.set-voice request.set request.get request.devices request.set-device request.history request.stats request.replay request.reload request.stop reply.hello reply.status reply.snapshot reply.mute reply.volume reply.interrupt reply.say reply.ask reply.talk reply.reconnect reply.set-voice reply.set reply.get reply.devices reply.set-device reply.history reply.stats reply.replay reply.reload reply.stop refusal rtctl.error" -d 'such as event.state or request.mute'
 complete -c rtctl -n '_shtab_rtctl_using; and test $_shtab_rtctl_npos -eq 0' -a completions -d 'Print the shell'"'"'s completion file.'
 complete -c rtctl -n '_shtab_rtctl_using completions' -s h -l help -d 'show this help message and exit'
 complete -c rtctl -n '_shtab_rtctl_using completions' -l runtime-dir -x -d 'where the daemon'"'"'s sockets are'

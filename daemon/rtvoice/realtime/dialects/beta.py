@@ -18,6 +18,9 @@ def encode(event: ClientEvent) -> dict[str, Any]:
             return {"type": "session.update", "event_id": event_id, "session": session(config)}
         case events.UpdateVoice(voice, event_id):
             return {"type": "session.update", "event_id": event_id, "session": {"voice": voice}}
+        case events.UpdateTurnDetection(config, event_id):
+            change = {"turn_detection": ga.turn_detection(config)}
+            return {"type": "session.update", "event_id": event_id, "session": change}
         case events.CreateItem():
             return ga.create_item(event, ASSISTANT_TEXT)
         case events.CreateSpeech():

@@ -27,10 +27,15 @@ def encode(event: ClientEvent) -> dict[str, Any]:
         case events.UpdateVoice(voice, event_id):
             change = {"type": "realtime", "audio": {"output": {"voice": voice}}}
             return {"type": "session.update", "event_id": event_id, "session": change}
+        case events.UpdateTurnDetection(config, event_id):
+            change = {"type": "realtime", "audio": {"input": {"turn_detection": turn_detection(config)}}}
+            return {"type": "session.update", "event_id": event_id, "session": change}
         case events.AppendAudio(pcm):
             return {"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode("ascii")}
         case events.ClearAudio():
             return {"type": "input_audio_buffer.clear"}
+        case events.CommitAudio():
+            return {"type": "input_audio_buffer.commit"}
         case events.CreateItem():
             return create_item(event, ASSISTANT_TEXT)
         case events.TruncateItem(item_id, content_index, audio_end_ms):
@@ -42,8 +47,10 @@ def encode(event: ClientEvent) -> dict[str, Any]:
             }
         case events.DeleteItem(item_id):
             return {"type": "conversation.item.delete", "item_id": item_id}
-        case events.CreateResponse(event_id, request):
-            response = {"metadata": {"request": request}} if request else {}
+        case events.CreateResponse(event_id, request, kind):
+            named = {"request": request, "kind": kind}
+            metadata = {key: value for key, value in named.items() if value}
+            response = {"metadata": metadata} if metadata else {}
             return {"type": "response.create", "event_id": event_id, "response": response}
         case events.CreateSpeech():
             return create_speech(event, {"output_modalities": ["audio"]})
@@ -86,15 +93,20 @@ def transcription(config: SessionConfig) -> dict[str, Any] | None:
     return {"model": config.transcription, **language}
 
 
-def turn_detection(config: SessionConfig) -> dict[str, Any]:
-    """Return the server's VAD; it creates and interrupts responses by itself."""
+def turn_detection(config: SessionConfig) -> dict[str, Any] | None:
+    """Return the server's VAD, or None for off; both flags together: half of it pleases nobody."""
+    if config.detection == "none":
+        return None
+    by_itself = not config.hands_off
+    flags = {"create_response": by_itself, "interrupt_response": by_itself}
+    if config.detection == "semantic_vad":
+        return {"type": "semantic_vad", "eagerness": config.eagerness, **flags}
     return {
         "type": "server_vad",
         "threshold": config.threshold,
         "prefix_padding_ms": config.prefix_ms,
         "silence_duration_ms": config.silence_ms,
-        "create_response": True,
-        "interrupt_response": True,
+        **flags,
     }
 
 
