@@ -18,7 +18,7 @@ help:
 	@echo 'make run     hold a spoken conversation (PROVIDER=openai for the real thing; default: the local toy server)'
 	@echo 'make test    all checks and tests'
 	@echo 'make soak    minutes of abuse: 100,000 events past a stopped subscriber, 100,000 wrong frames'
-	@echo 'make bench   measure the IPC on a quiet machine; writes docs/benchmarks.md'
+	@echo 'make bench   20 minutes of a quiet machine: the IPC, and interruption beside the article; writes docs/benchmarks.md'
 	@echo 'make check   ruff, mypy, import-linter'
 	@echo 'make setup   system packages and .venv, nothing else'
 
@@ -107,8 +107,13 @@ test: test-setup check
 soak: test-setup
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m soak
 
+# All of them, even where a target is missed.
+BENCHES := $(wildcard $(addprefix tests/bench/,ipc.py interruption.py server.py))
+
 bench: test-setup
-	$(CLEAN_ENV) PYTHONPATH=tests $(BIN)/python tests/bench/ipc.py
+	@missed=0; for each in $(BENCHES); do \
+	  $(CLEAN_ENV) PYTHONPATH=tests $(BIN)/python $$each || missed=1; \
+	done; exit $$missed
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
