@@ -341,10 +341,9 @@ class CancelResponse:
     response_id: str
 
 
-ClientEvent = (
+ControlEvent = (
     UpdateSession
     | UpdateVoice
-    | AppendAudio
     | ClearAudio
     | CreateItem
     | TruncateItem
@@ -353,3 +352,5 @@ ClientEvent = (
     | CreateSpeech
     | CancelResponse
 )
+
+ClientEvent = AppendAudio | ControlEvent
