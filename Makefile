@@ -22,7 +22,7 @@ help:
 	@echo 'make conformance  openai-python and openai-agents, unmodified, against rtvoiced serve'
 	@echo 'make boot    the service in a real systemd that boots in a container; needs root'
 	@echo 'make soak    minutes of abuse: 100,000 events past a stopped subscriber, 100,000 wrong frames'
-	@echo 'make bench   measure the IPC on a quiet machine; writes docs/benchmarks.md'
+	@echo 'make bench   20 minutes of a quiet machine: the IPC, and interruption beside the article; writes docs/benchmarks.md'
 	@echo 'make check   ruff, mypy, import-linter'
 	@echo 'make setup   system packages and .venv, nothing else'
 
@@ -132,8 +132,13 @@ boot-setup:
 soak: test-setup
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m soak
 
+# All of them, even where a target is missed.
+BENCHES := $(wildcard $(addprefix tests/bench/,ipc.py interruption.py server.py))
+
 bench: test-setup
-	$(CLEAN_ENV) PYTHONPATH=tests $(BIN)/python tests/bench/ipc.py
+	@missed=0; for each in $(BENCHES); do \
+	  $(CLEAN_ENV) PYTHONPATH=tests $(BIN)/python $$each || missed=1; \
+	done; exit $$missed
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

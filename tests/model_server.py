@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import dataclass, field, replace
 
 from histories import CONFIG
 from rtvoice.audio.pcm import WIRE, Part
 from rtvoice.realtime import events
-from rtvoice.realtime.dialects import beta, ga
+from rtvoice.realtime.dialects import encode
 from rtvoice.realtime.events import ClientEvent, ServerEvent
 from validation import check_wire
 
@@ -158,8 +159,8 @@ class ModelServer:
     # ------------------------------------------------------------ when told
 
     def take(self, event: ClientEvent) -> None:  # noqa: C901
-        check_wire(ga.encode(event), "client")
-        check_wire(beta.encode(event), "client", "beta")
+        for dialect in ("ga", "beta"):
+            check_wire(json.loads(encode(event, dialect)), "client", dialect)
         match event:
             case events.UpdateSession(config, event_id):
                 self._update(config, event_id)

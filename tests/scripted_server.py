@@ -109,6 +109,14 @@ class Visit:
         await self._until(lambda: len(self.events(kind)) >= count, f"{count} {kind}")
         return self.events(kind)[count - 1]
 
+    async def following(self) -> AsyncIterator[Received]:
+        """Yield each event of the client's that comes from now on."""
+        number = len(self.received)
+        while True:
+            await self._until(lambda: len(self.received) > number, "anything")  # noqa: B023
+            yield self.received[number]
+            number += 1
+
     async def left(self) -> tuple[int | None, str | None]:
         """Wait until the connection is gone; return the close code and reason as this side saw them."""
         await self._until(lambda: self._gone, "the client to leave")

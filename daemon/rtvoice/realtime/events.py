@@ -370,11 +370,10 @@ class CancelResponse:
     response_id: str
 
 
-ClientEvent = (
+ControlEvent = (
     UpdateSession
     | UpdateVoice
     | UpdateTurnDetection
-    | AppendAudio
     | ClearAudio
     | CommitAudio
     | CreateItem
@@ -384,3 +383,5 @@ ClientEvent = (
     | CreateSpeech
     | CancelResponse
 )
+
+ClientEvent = AppendAudio | ControlEvent

@@ -6,12 +6,12 @@ from typing import Any
 
 from rtvoice.realtime import events
 from rtvoice.realtime.dialects import ga
-from rtvoice.realtime.events import ClientEvent, SessionConfig
+from rtvoice.realtime.events import ControlEvent, SessionConfig
 
 ASSISTANT_TEXT = "text"
 
 
-def encode(event: ClientEvent) -> dict[str, Any]:
+def encode(event: ControlEvent) -> dict[str, Any]:
     """Return *event* as its JSON object; GA but for sessions, modalities and assistant text."""
     match event:
         case events.UpdateSession(config, event_id):

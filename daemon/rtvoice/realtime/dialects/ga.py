@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any, assert_never
 
 from rtvoice.audio.pcm import WIRE
 from rtvoice.realtime import events
-from rtvoice.realtime.events import ClientEvent, SessionConfig
+from rtvoice.realtime.events import ControlEvent, SessionConfig
 
 ASSISTANT_TEXT = "output_text"
 EXACTLY = (
@@ -19,7 +18,7 @@ EXACTLY = (
 """A model may stray all the same; the embedded server obeys."""
 
 
-def encode(event: ClientEvent) -> dict[str, Any]:
+def encode(event: ControlEvent) -> dict[str, Any]:
     """Return *event* as its JSON object."""
     match event:
         case events.UpdateSession(config, event_id):
@@ -30,8 +29,6 @@ def encode(event: ClientEvent) -> dict[str, Any]:
         case events.UpdateTurnDetection(config, event_id):
             change = {"type": "realtime", "audio": {"input": {"turn_detection": turn_detection(config)}}}
             return {"type": "session.update", "event_id": event_id, "session": change}
-        case events.AppendAudio(pcm):
-            return {"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode("ascii")}
         case events.ClearAudio():
             return {"type": "input_audio_buffer.clear"}
         case events.CommitAudio():
