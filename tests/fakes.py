@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from rtvoice.audio.frontend import FrontEnd
 from rtvoice.audio.pcm import BLOCK_MS, FRAME_BYTES, Device, Pcm
 from rtvoice.errors import AudioError
+from rtvoice.settings import EchoSettings, VadSettings
 
 
 class Clock(Protocol):
@@ -49,6 +51,11 @@ class WallClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds))
+
+
+def bare() -> FrontEnd:
+    """A front end that leaves the microphone as it is."""
+    return FrontEnd(EchoSettings(mode="off"), VadSettings(), lambda: False)
 
 
 def silent_microphone(_block: int, frames: int) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fakes import bare
 from rtvoice.audio import portaudio
 from rtvoice.audio.duplex import AudioCrashed, DeviceDown, DeviceUp, Duplex, Microphone, PlaybackMoved, Report
 from rtvoice.audio.ledger import Drained
@@ -18,6 +19,7 @@ from rtvoice.audio.pcm import WIRE, Card, Part
 from rtvoice.audio.playback import Playback
 from rtvoice.audio.watch import DeviceWatch
 from rtvoice.errors import AudioError
+from rtvoice.inputs import EchoChanged
 from virtual_card import RECORD_HZ, VirtualCard, available, virtual_card
 
 pytestmark = [
@@ -42,10 +44,10 @@ class Daemon:
     reports: list[Report] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.duplex = Duplex(portaudio.open_card, self.playback, self.reports.append)
+        self.duplex = Duplex(portaudio.open_card, self.playback, self.reports.append, bare())
 
     def told(self) -> list[Report]:
-        return [r for r in self.reports if not isinstance(r, Microphone | PlaybackMoved)]
+        return [r for r in self.reports if not isinstance(r, Microphone | PlaybackMoved | EchoChanged)]
 
 
 @pytest.fixture
@@ -203,7 +205,7 @@ def test_missing_half_is_found_while_the_other_works(card: VirtualCard) -> None:
         opened.append(portaudio.open_card("latecomer"))
         return opened[-1]
 
-    duplex = Duplex(open_card, playback, reports.append, available=watch)
+    duplex = Duplex(open_card, playback, reports.append, bare(), available=watch)
     duplex.start()
     wait_for(lambda: len(reports) > 25)
     assert opened[0].input is None
@@ -215,7 +217,7 @@ def test_missing_half_is_found_while_the_other_works(card: VirtualCard) -> None:
     duplex.stop()
     watch.close()
 
-    told = [r for r in reports if not isinstance(r, Microphone | PlaybackMoved)]
+    told = [r for r in reports if not isinstance(r, Microphone | PlaybackMoved | EchoChanged)]
     assert [(type(r), r.direction) for r in told if isinstance(r, DeviceUp | DeviceDown)] == [
         (DeviceDown, "input"),
         (DeviceUp, "output"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from fakes import SimulatedCard, SimulatedClock, WallClock
+from fakes import SimulatedCard, SimulatedClock, WallClock, bare
 from rtvoice.audio.backlog import Backlog
 from rtvoice.audio.duplex import (
     AudioCrashed,
@@ -25,6 +25,7 @@ from rtvoice.audio.ledger import Drained, PartHeard, Started
 from rtvoice.audio.pcm import WIRE, Card, Device, Part
 from rtvoice.audio.playback import Playback
 from rtvoice.errors import AudioError
+from rtvoice.inputs import EchoChanged
 
 HZ = WIRE.hz
 A = Part("r1", "i1")
@@ -62,6 +63,7 @@ class Room:
             self.open,
             self.playback,
             self.reports.append,
+            bare(),
             self.clock,
             self.clock.sleep,
             lambda _now: self.available,
@@ -77,7 +79,7 @@ class Room:
         self.duplex.run(lambda: self.clock.now >= until)
 
     def told(self) -> list[Report]:
-        return [r for r in self.reports if not isinstance(r, Microphone | PlaybackMoved)]
+        return [r for r in self.reports if not isinstance(r, Microphone | PlaybackMoved | EchoChanged)]
 
 
 def room(**card: object) -> tuple[Room, SimulatedCard]:
@@ -445,7 +447,7 @@ def test_bug_is_told_and_ends_the_thread() -> None:
     def broken() -> Card:
         raise ZeroDivisionError
 
-    duplex = Duplex(broken, Playback(HZ), post)
+    duplex = Duplex(broken, Playback(HZ), post, bare())
     duplex.start()
     assert done.wait(5)
     duplex.stop()
@@ -460,7 +462,7 @@ def wall() -> WallClock:
 
 
 def running(open_card: Callable[[], Card], playback: Playback, reports: list[Report]) -> Duplex:
-    duplex = Duplex(open_card, playback, reports.append)
+    duplex = Duplex(open_card, playback, reports.append, bare())
     duplex.start()
     return duplex
 

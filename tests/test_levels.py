@@ -26,7 +26,7 @@ def test_silence_is_the_floor_and_so_is_nothing() -> None:
 
 def test_twenty_a_second_and_no_more() -> None:
     levels = Levels()
-    told = [levels.measured(FULL.tobytes(), b"", 0.02 * block) for block in range(1, 501)]
+    told = [levels.measured(FULL.tobytes(), b"", None, 0.02 * block) for block in range(1, 501)]
 
     assert next(each for each in told if each) == Level(0.0, -96.0, None)
     assert 150 <= sum(each is not None for each in told) <= 200

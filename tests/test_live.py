@@ -67,6 +67,7 @@ def test_value_comes_with_its_origin_and_what_may_be_a_key_is_masked(tmp_path: P
         ("session.speed", "1.25", 1.25),
         ("session.instructions", "17", "17"),
         ("log.level", "debug", "debug"),
+        ("echo.mode", "half_duplex", "half_duplex"),
     ],
 )
 def test_values_are_read_by_the_type_of_their_key(
@@ -88,6 +89,10 @@ def test_what_has_no_meaning_is_refused(here: Configured) -> None:
     assert refusal(live, "audio.volume_percent", 4.5)[0] == "bad_args"
     assert refusal(live, "session.instructions", 17)[0] == "bad_args"
     assert refusal(live, "log.level", "loud")[0] == "bad_args"
+    assert refusal(live, "echo.mode", "aec") == (
+        "bad_args",
+        "echo.mode (command set): must be one of auto, on, off, half_duplex, system, not 'aec'",
+    )
     assert refusal(live, "turn", 1)[0] == "bad_args"
     assert refusal(live, "origins", "x")[0] == "bad_args"
     assert refusal(live, "x" * 1_000_000, 1)[0] == "bad_args"

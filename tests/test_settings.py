@@ -17,6 +17,7 @@ KEYS = [
     *("audio.input", "audio.output", "audio.card", "audio.volume_percent", "audio.start_muted"),
     *("interruption.policy", "interruption.fade_ms", "interruption.hold_ms", "interruption.hold_max_ms"),
     *("interruption.speech_ms", "link.retry_first_s", "link.retry_max_s", "link.ping_s"),
+    *("echo.mode", "echo.chime", "echo.fallback", "vad.threshold", "vad.onset_ms", "vad.gate_db"),
     *("ipc.replay_events", "log.level", "log.format"),
 ]
 
@@ -55,6 +56,8 @@ def test_without_anything_the_defaults_hold() -> None:
     assert (settings.session.provider, settings.session.speed, settings.audio.card) == (None, 1.0, "auto")
     assert (settings.turn.threshold, settings.turn.silence_ms, settings.turn.prefix_ms) == (0.5, 500, 300)
     assert (settings.link.retry_first_s, settings.link.retry_max_s, settings.link.ping_s) == (0.1, 30.0, 20.0)
+    assert (settings.echo.mode, settings.echo.chime, settings.echo.fallback) == ("auto", False, "half_duplex")
+    assert (settings.vad.threshold, settings.vad.onset_ms, settings.vad.gate_db) == (0.5, 64, 6.0)
     assert settings.origin("audio.card") == "default"
 
 

@@ -46,7 +46,7 @@ def test_at_the_start_nothing_is_there_and_all_is_told() -> None:
         "output": {"status": "unavailable", "name": None, "rate_hz": None, "latency_ms": None},
         "response": None,
         "interruption": "server",
-        "echo": {"mode": "off", "state": "off", "lag_ms": None, "erle_db": None},
+        "echo": {"mode": "off", "state": "off", "lag_ms": None, "erle_db": None, "reason": None},
         "volume_percent": 100,
         "subscribers": 0,
         "uptime_s": 0.0,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fakes import SimulatedClock
+from fakes import SimulatedClock, bare
 from rtvoice.audio.duplex import Duplex, Microphone, Report
 from rtvoice.audio.pcm import WIRE, Part
 from rtvoice.audio.playback import Playback
@@ -278,7 +278,9 @@ class Stage:
         self.card._voice._thread.join()
 
     def run(self, until: float) -> None:
-        duplex = Duplex(lambda: self.card, self.playback, self.reports.append, self.clock, self.clock.sleep)
+        duplex = Duplex(
+            lambda: self.card, self.playback, self.reports.append, bare(), self.clock, self.clock.sleep
+        )
         duplex.run(lambda: self.clock.now >= until)
 
     def answer(self, when: float, ms: float) -> None:
@@ -409,7 +411,7 @@ def test_nothing_is_said_before_somebody_listens(tmp_path: Path) -> None:
 def test_card_keeps_real_time(tmp_path: Path) -> None:
     card = WavCard(WavSpec(None, tmp_path / "out.wav"), lambda: False, lambda _text, _voice: (b"", HZ))
     reports: list[Report] = []
-    duplex = Duplex(lambda: card, Playback(HZ), reports.append)
+    duplex = Duplex(lambda: card, Playback(HZ), reports.append, bare())
     began = time.monotonic()
     duplex.start()
     time.sleep(1.0)

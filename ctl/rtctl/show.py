@@ -13,6 +13,7 @@ from typing import Any
 
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 COLOR_OF_CONNECTION = {"up": GREEN, "connecting": YELLOW, "parked": YELLOW, "lost": RED, "failed": RED}
+COLOR_OF_ECHO = {"on": GREEN, "half_duplex": YELLOW, "failed": RED}
 COLOR_OF_EVENT = {"interrupt": YELLOW, "error": RED, "bye": RED, "speech_started": GREEN}
 
 
@@ -55,6 +56,7 @@ def status_screen(data: dict[str, Any], now: float, color: bool = False) -> str:
         ("microphone", _microphone(data, now, color)),
         ("speaker", _speaker(data, color)),
         ("connection", _connection(_object(data, "connection"), now, color)),
+        ("echo", _echo(_object(data, "echo"), color)),
         ("response", _response(data.get("response"))),
         ("interruption", _interruption(data)),
         ("daemon", _daemon(data)),
@@ -167,6 +169,22 @@ def _connection(link: dict[str, Any], now: float, color: bool) -> str:
     parts += [f"attempt {link['attempt']}"] if link.get("attempt") else []
     text = ", ".join(parts)
     return f"{text}: {plain(link['reason'])}" if link.get("reason") else text
+
+
+def _echo(echo: dict[str, Any], color: bool) -> str:
+    state = str(echo.get("state", "unknown"))
+    words = {
+        "on": "cancelled",
+        "converging": "being learned",
+        "half_duplex": "half duplex",
+        "failed": "not cancelled",
+    }
+    by = f" by {echo['erle_db']:.0f} dB" if state == "on" and echo.get("erle_db") is not None else ""
+    parts = [painted(words.get(state, plain(state)), COLOR_OF_ECHO.get(state, ""), color) + by]
+    if (lag_ms := echo.get("lag_ms")) is not None:
+        parts.append(f"lag {lag_ms:.0f} ms")
+    text = ", ".join(parts)
+    return f"{text}: {plain(echo['reason'])}" if echo.get("reason") else text
 
 
 def _response(response: Any) -> str:

@@ -284,12 +284,15 @@ def audio(
 ) -> Duplex:
     """Return the audio thread with the card of the configuration, not yet started."""
     from rtvoice.audio.duplex import Duplex
+    from rtvoice.audio.frontend import FrontEnd
 
     kind, rest = settings.card(live.now)
+    in_a_room = kind not in ("none", "wav")
+    front = FrontEnd(live.now.echo, live.now.vad, lambda: playback.sounding, room=in_a_room)
     if kind == "none":
-        return Duplex(no_card, playback, post)
+        return Duplex(no_card, playback, post, front)
     if kind == "wav":
-        return Duplex(wav_card(rest, playback, onlooker, ready), playback, post)
+        return Duplex(wav_card(rest, playback, onlooker, ready), playback, post, front)
     from rtvoice.audio import portaudio
 
     def open_card() -> Card:
@@ -297,7 +300,7 @@ def audio(
         wanted = live.now.audio
         return portaudio.open_card(wanted.input or "", wanted.output or "")
 
-    return Duplex(open_card, playback, post, available=watch, closed=watch.close)
+    return Duplex(open_card, playback, post, front, available=watch, closed=watch.close)
 
 
 def no_card() -> Card:

@@ -20,6 +20,7 @@ import structlog
 from rtvoice import effects, errors, inputs, status
 from rtvoice.audio import duplex
 from rtvoice.audio.devicelist import DeviceList
+from rtvoice.audio.echo import EchoProbe
 from rtvoice.audio.ledger import Drained, Started
 from rtvoice.audio.playback import Playback
 from rtvoice.conversation import Conversation
@@ -250,8 +251,9 @@ class Daemon:
         if self._ended.done():
             return
         match report:
-            case duplex.Microphone(pcm, hz, at):
-                self._microphone.block(pcm, hz, at)
+            case duplex.Microphone(pcm, hz, at, echoes):
+                # Silence, not a gap, for what is only the speaker's echo.
+                self._microphone.block(bytes(len(pcm)) if echoes else pcm, hz, at)
                 if self._publisher.subscribed(ipc.Level.event):
                     self._tell_level(pcm)
             case duplex.PlaybackMoved():
@@ -269,6 +271,13 @@ class Daemon:
             case duplex.DeviceDown(direction, name, word, reason, lost_frames):
                 log.warning("audio.down", direction=direction, name=name, status=word, reason=reason)
                 self._device(inputs.DeviceChanged(direction, word, name or None, lost_frames=lost_frames))
+            case EchoProbe():
+                self._audio.front.measured(report)
+            case inputs.EchoChanged(mode, state):
+                log.info("echo", mode=mode, state=state, lag_ms=report.lag_ms, reason=report.reason)
+                self.dispatch(report)
+            case inputs.VoiceStarted() | inputs.VoiceStopped():
+                self.dispatch(report)
             case duplex.AudioCrashed(error):
                 self._crashed("audio", error)
             case _:
@@ -276,8 +285,9 @@ class Daemon:
 
     def _tell_level(self, pcm: bytes) -> None:
         # A microphone that is switched off tells nothing, not even how loud it is.
-        heard = b"" if self._conversation.mute.on else pcm
-        if level := self._levels.measured(heard, self._playback.latest, time.monotonic()):
+        muted = self._conversation.mute.on
+        heard, vad = (b"", None) if muted else (pcm, self._audio.front.probability)
+        if level := self._levels.measured(heard, self._playback.latest, vad, time.monotonic()):
             self._publisher.publish(level)
 
     def _up_to_date(self, moved: Started | Drained) -> Started | Drained:

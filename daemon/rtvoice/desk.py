@@ -124,6 +124,7 @@ class Desk:
         self.dispatch(inputs.Commanded(ticket, request.id, command, until=until, expires=request.expires))
 
     def _status(self) -> dict[str, Any]:
+        self.facts.echo = self.audio.front.echo
         told = status.status(
             self.conversation,
             self.facts,
@@ -175,6 +176,8 @@ class Desk:
             self.playback.set_volume(now.audio.volume_percent)
         if "interruption.fade_ms" in keys:
             self.playback.set_fade(now.interruption.fade_ms)
+        if "echo.mode" in keys:
+            self.audio.front.mode = now.echo.mode
         if "log.level" in keys:
             logs.configure(now.log.level, now.log.format)
         if "turn.prefix_ms" in keys:

@@ -18,12 +18,15 @@ class Levels:
     def __init__(self) -> None:
         self._next = 0.0
 
-    def measured(self, microphone: bytes, speaker: bytes, now: float) -> Level | None:
-        """Return the loudness of the newest blocks, s16le mono, or None while it is too soon."""
+    def measured(self, microphone: bytes, speaker: bytes, vad: float | None, now: float) -> Level | None:
+        """Return the loudness of the newest blocks, s16le mono, or None while it is too soon.
+
+        *vad*: the probability of speech, where a VAD of our own runs.
+        """
         if now < self._next:
             return None
         self._next = now + PERIOD_S
-        return Level(dbfs(microphone), dbfs(speaker))
+        return Level(dbfs(microphone), dbfs(speaker), None if vad is None else round(vad, 2))
 
 
 def dbfs(pcm: bytes) -> float:

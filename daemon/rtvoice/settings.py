@@ -105,6 +105,30 @@ class InterruptionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoSettings:
+    """What becomes of the assistant's own voice in the microphone."""
+
+    mode: str = "auto"
+    """``auto``, ``on``, ``off``, ``half_duplex``, ``system``: the operating system cancels it."""
+    chime: bool = False
+    """Three tones when a card was opened, which the canceller learns from."""
+    fallback: str = "half_duplex"
+    """Where the canceller can't run: ``half_duplex``, or ``server``, which hears the echo then."""
+
+
+@dataclass(frozen=True, slots=True)
+class VadSettings:
+    """The daemon's own voice activity detection, on the cleaned microphone."""
+
+    threshold: float = 0.5
+    """Probability of speech, 0.1 to 0.95."""
+    onset_ms: int = 64
+    """So much voice is an onset; 32 to 1000, in windows of 32 ms."""
+    gate_db: float = 6.0
+    """What is less than that above the noise is not even looked at; 0 to 40."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkSettings:
     """The connection to the server; the very first retry is immediate."""
 
@@ -139,6 +163,8 @@ class Settings:
     turn: TurnSettings = TurnSettings()
     audio: AudioSettings = AudioSettings()
     interruption: InterruptionSettings = InterruptionSettings()
+    echo: EchoSettings = EchoSettings()
+    vad: VadSettings = VadSettings()
     link: LinkSettings = LinkSettings()
     ipc: IpcSettings = IpcSettings()
     log: LogSettings = LogSettings()
@@ -155,6 +181,8 @@ WORDS = {
     "turn.detection": ("server_vad", "semantic_vad", "none"),
     "turn.eagerness": ("auto", "low", "medium", "high"),
     "interruption.policy": POLICIES,
+    "echo.mode": ("auto", "on", "off", "half_duplex", "system"),
+    "echo.fallback": ("half_duplex", "server"),
     "log.level": ("debug", "info", "warning", "error"),
     "log.format": ("auto", "console", "json"),
 }
@@ -168,6 +196,9 @@ RANGES = {
     "interruption.hold_ms": (100, 5_000),
     "interruption.hold_max_ms": (100, 10_000),
     "interruption.speech_ms": (50, 2_000),
+    "vad.threshold": (0.1, 0.95),
+    "vad.onset_ms": (32, 1000),
+    "vad.gate_db": (0.0, 40.0),
     "link.retry_first_s": (0.01, 60.0),
     "link.retry_max_s": (0.01, 3600.0),
     "link.ping_s": (1.0, 3600.0),
@@ -176,6 +207,7 @@ RANGES = {
 LIVE = frozenset(
     {
         "audio.volume_percent",
+        "echo.mode",
         "interruption.fade_ms",
         "interruption.hold_max_ms",
         "interruption.hold_ms",

@@ -10,7 +10,7 @@ from typing import Any
 from rtvoice import __version__
 from rtvoice.audio.ledger import Progress
 from rtvoice.conversation import Conversation
-from rtvoice.inputs import DeviceChanged
+from rtvoice.inputs import DeviceChanged, EchoChanged
 from rtvoice.ipc import protocol
 from rtvoice.ipc.commands import COMMANDS
 from rtvoice.ipc.events import State
@@ -29,6 +29,7 @@ class Facts:
     devices: dict[str, DeviceChanged] = field(
         default_factory=lambda: {name: DeviceChanged(name, "unavailable") for name in ("input", "output")}
     )
+    echo: EchoChanged = field(default_factory=lambda: EchoChanged("off", "off", False))
     last_error: dict[str, Any] | None = None
     supervisor: str | None = None
 
@@ -42,7 +43,7 @@ def status(
     now: float,
 ) -> dict[str, Any]:
     """Return everything that is true now, but for the run and its seq, which the publisher has."""
-    words, echo = conversation.words(), conversation.talk.echo
+    words = conversation.words()
     part = progress.part or conversation.sounding
     return {
         "conversation": words.conversation,
@@ -61,12 +62,7 @@ def status(
         if part is not None
         else None,
         "interruption": conversation.talk.policy,
-        "echo": {
-            "mode": echo.mode,
-            "state": echo.state,
-            "lag_ms": echo.lag_ms,
-            "erle_db": echo.erle_db,
-        },
+        "echo": _echo(facts.echo),
         "volume_percent": volume_percent,
         "subscribers": subscribers,
         "uptime_s": round(now - facts.started, 1),
@@ -108,6 +104,12 @@ def supervisor(environ: Mapping[str, str], named: str | None = None) -> str | No
         return named
     # systemd.exec(5): set for the process that the unit itself started, and not for its children.
     return "systemd" if environ.get("SYSTEMD_EXEC_PID") == str(os.getpid()) else None
+
+
+def _echo(echo: EchoChanged) -> dict[str, Any]:
+    lag_ms, erle_db = (None if value is None else round(value, 1) for value in (echo.lag_ms, echo.erle_db))
+    told = {"mode": echo.mode, "state": echo.state, "lag_ms": lag_ms, "erle_db": erle_db}
+    return {**told, "reason": echo.reason}
 
 
 def _device(device: DeviceChanged) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from threading import Event, Thread
 from typing import Protocol, runtime_checkable
 
 from rtvoice.audio.backlog import Backlog
+from rtvoice.audio.frontend import FrontEnd, News
 from rtvoice.audio.pcm import BLOCK_MS, WIRE, Card, Device, Pcm
 from rtvoice.audio.playback import Playback
+from rtvoice.audio.reserve import Reserve
 from rtvoice.errors import AudioError
 
 BLOCK_S = BLOCK_MS / 1000
@@ -21,14 +23,9 @@ SWITCH_INTERVAL_S = 0.0005
 """With Python's 5 ms, a busy thread makes the audio thread lose a tenth of the audio; with this, nothing."""
 LATE_S = 0.007
 """A round that much longer than a block: an underrun is near, and too late to hear nothing."""
-CALM_S, CALM_MAX_S = 60.0, 3600.0
-"""So long without trouble before the card holds less again; after 5 s it goes up and down all the time.
-Twice as long each time that less was too little: every such time costs a gap."""
 SETTLE_S = 0.1
 """A card that was just opened delivers its first block late; that says nothing of what it needs.
 Not longer: what it needs is best found out before anything plays."""
-TARGET_MIN, TARGET_MAX = 1, 2
-"""Blocks that the card holds just before it is topped up by one more."""
 RETRY_S = 2.0
 LOST_GRACE_S = 0.25
 """After a loss the queue stands still for so long: a cut then still finds on top what was lost."""
@@ -45,6 +42,8 @@ class Microphone:
     hz: int
     at: float
     """When its last frame was read, by the thread's clock."""
+    echoes: bool = False
+    """The speaker sounds in it, and nothing took that out: the server is to get silence for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class Reopen(Enum):
     """No answer is disturbed."""
 
 
-Report = Microphone | DeviceUp | DeviceDown | PlaybackMoved | AudioCrashed
+Report = Microphone | DeviceUp | DeviceDown | PlaybackMoved | AudioCrashed | News
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +126,7 @@ class Duplex:
         open_card: Callable[[], Card],
         playback: Playback,
         post: Callable[[Report], None],
+        front: FrontEnd,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         available: Callable[[float], frozenset[str]] = lambda _now: frozenset(),
@@ -135,6 +135,8 @@ class Duplex:
         self._open_card = open_card
         self._playback = playback
         self._post = post
+        self.front = front
+        """What becomes of the microphone."""
         self._clock = clock
         self._sleep = sleep
         self._available = available
@@ -143,11 +145,8 @@ class Duplex:
         self._thread = Thread(target=self._run, name="audio", daemon=True)
         self._told: dict[str, Device | None] = {}
         """What was said last of each direction; None: that it is down."""
-        self._held: list[bytes] = []
-        self._target = TARGET_MIN
-        self._calm_s = CALM_S / 2
-        """How long a calm time is; the first trouble doubles it already."""
-        self._trouble_at = self._opened_at = self._tick = self.beat = clock()
+        self._opened_at = self._tick = self.beat = clock()
+        self._reserve = Reserve(self._opened_at)
         self._rounds = self._underruns = self._late_rounds = self._fill = 0
         self._backlog = Backlog()
         self._reopen: Reopen | None = None
@@ -176,7 +175,7 @@ class Duplex:
             overruns=self._backlog.overruns,
             dropped_input_ms=round(1000 * self._backlog.lost_s),
             late_rounds=self._late_rounds,
-            target_fill_ms=self._target * BLOCK_MS,
+            target_fill_ms=self._reserve.target * BLOCK_MS,
         )
 
     # The thread
@@ -216,6 +215,7 @@ class Duplex:
 
     def _without_card(self, stopped: Callable[[], bool], until: float, still_until: float = 0.0) -> None:
         """Run by the clock *until* then; the queue stands still *still_until* then."""
+        self.front.opened(0, 0, self._clock())
         while not stopped() and self._clock() < until:
             self._hand_over(self._pace(), WIRE.hz)
             if self._clock() >= still_until:
@@ -238,9 +238,7 @@ class Duplex:
                 self._top_up(card, card.output, late, now)
             else:
                 self._drain()
-            # The echo canceller's place: it takes 20 ms of what was read and of what was written.
             self._hand_over(block, hz)
-            # The VAD's place: after the hand-over, so that an onset's own audio is not delayed.
             if missing and missing & self._available(now) and not self._playback.sounding:
                 return
             if self._reopen and (self._reopen is Reopen.AT_ONCE or not self._playback.sounding):
@@ -248,10 +246,14 @@ class Duplex:
 
     def _welcome(self, card: Card) -> None:
         """Fill the card with silence up to its target: unprimed it stumbles for seconds."""
+        # First, for it may have to load what it needs.
+        self.front.opened(
+            card.input.hz if card.input else 0, card.output.hz if card.output else 0, self._clock()
+        )
         if card.output:
             self._playback.retune(card.output.hz)
             self._fill = 0
-            for _ in range(self._target + 1):
+            for _ in range(self._reserve.target + 1):
                 card.write(Pcm(card.output.hz).silence(BLOCK_MS))
         problems = card.problems if isinstance(card, Explained) else {}
         for direction, device in (("input", card.input), ("output", card.output)):
@@ -262,7 +264,6 @@ class Duplex:
                 self._post(DeviceUp(direction, device))
         self._tick = self._opened_at = self._clock()
         self._backlog.restart(self._clock())
-        self._held.clear()
 
     # A round
 
@@ -272,25 +273,15 @@ class Duplex:
         fill = card.fill()
         settled = now - self._opened_at > SETTLE_S
         self._underruns += settled and fill <= 0
-        self._aim(settled and (late or fill <= 0), now)
-        # The card moves in whole blocks, give or take a frame: to the nearest, not down.
-        for _ in range(max(0, ((self._target + 1) * block - fill + block // 2) // block)):
-            card.write(self._playback.take(block))
+        self._reserve.aim(settled and (late or fill <= 0), self._playback.sounding, now)
+        for _ in range(self._reserve.lacking(fill, block)):
+            sound = self._playback.take(block)
+            card.write(sound)
+            self.front.wrote(sound)
             fill += block
         self._fill = fill
         if self._playback.note(fill, output.latency_ms):
             self._post(PlaybackMoved())
-
-    def _aim(self, trouble: bool, now: float) -> None:
-        """Raise the target at once after trouble; lower it after a calm time, while nothing plays."""
-        if trouble:
-            if self._target == TARGET_MIN:
-                self._calm_s = min(2 * self._calm_s, CALM_MAX_S)
-            self._target, self._trouble_at = TARGET_MAX, now
-            return
-        calm = now - self._trouble_at > self._calm_s
-        if self._target > TARGET_MIN and calm and not self._playback.sounding:
-            self._target = TARGET_MIN
 
     def _drain(self) -> None:
         """Without a speaker, answers go by as if they were heard: their text was published."""
@@ -307,16 +298,16 @@ class Duplex:
         return WIRE.silence(BLOCK_MS)
 
     def _hand_over(self, block: bytes, hz: int) -> None:
-        """Give every second block to the loop, with the one before: 20 ms."""
+        """Give every second block to the loop, with the one before: 20 ms, cleaned."""
         self._rounds += 1
         self.beat = self._clock()
-        self._held.append(block)
-        if len(self._held) == 2:
-            self._post(Microphone(b"".join(self._held), hz, self.beat))
-            self._held.clear()
+        if heard := self.front.block(block, hz, self._fill, self.beat):
+            self._post(Microphone(heard.pcm, heard.hz, self.beat - heard.delay_s, heard.echoes))
+        # After the hand-over, so that an onset's own audio is not delayed.
+        for news in self.front.attend():
+            self._post(news)
 
     def _tell_lost(self, card: Card, reason: str) -> None:
-        self._held.clear()
         self._tick = self._clock()
         for direction, device in (("input", card.input), ("output", card.output)):
             if device:

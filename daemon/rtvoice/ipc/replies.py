@@ -67,12 +67,15 @@ class LastError:
 
 @dataclass(frozen=True, slots=True)
 class EchoStatus:
-    """The echo canceller."""
+    """The echo canceller, or what stands in for it."""
 
     mode: str
+    """As configured."""
     state: str
     lag_ms: float | None
     erle_db: float | None
+    reason: str | None
+    """Why it is so, and what to do, where there is something to be said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,70 @@
+"""How well the echo canceller works, by the powers of what goes in and comes out. Pure."""
+
+from __future__ import annotations
+
+import math
+
+FRAME_S = 0.02
+LOUD = 30.0**2
+"""Power of a reference that an echo can be expected of: -61 dB of full scale."""
+TAIL = 25
+"""Frames, 0.5 s, after a loud reference in which its echo may still come: late speakers, long rooms."""
+FORGET = 0.98
+"""A frame: a second counts."""
+CONVERGED_DB, CONVERGED_S = 10.0, 2.0
+"""At first AEC3 takes away whatever sounds, echo or not: that says nothing yet."""
+FAILED_DB, FAILED_S = 6.0, 10.0
+NOTHING_S = 5.0
+"""So much sound without an echo that can be told from the rest: headphones."""
+OVER_NOISE = 8.0
+"""Power of an echo over the noise: of noise alone, noise suppression takes 12 dB."""
+UNEXPLAINED = 10 ** (-12 / 10)
+"""What the canceller leaves of a voice at least; of an echo it leaves a thousandth."""
+NOISE_RISE = 1.0007
+"""A frame: the noise floor rises by 0.15 dB a second, and falls at once."""
+
+
+class Convergence:
+    """Learns from each frame of 20 ms; powers are mean squares of int16."""
+
+    def __init__(self) -> None:
+        self.erle_db: float | None = None
+        """Echo return loss enhancement over the last second of sound; None before there was any."""
+        self.sounded_s = 0.0
+        """How long the speaker sounded so far."""
+        self.unexplained = False
+        """The speaker sounds, and most of what the microphone hears is not its echo."""
+        self._best_db = -math.inf
+        self._near = self._cleaned = self._frames = 0.0
+        self._noise = math.inf
+        self._before = 0.0
+        self._left = 0
+
+    @property
+    def sounding(self) -> bool:
+        """The speaker sounds, or its echo may still come."""
+        return self._left > 0
+
+    def frame(self, reference: float, near: float, cleaned: float) -> None:
+        """Take one frame's powers: of the reference, of the microphone, of what the canceller left."""
+        self._noise = min(near + 1.0, self._noise * NOISE_RISE)
+        before, self._before = self._before, near
+        self.unexplained = self.sounding and cleaned > UNEXPLAINED * max(near, before)
+        self._left = TAIL if reference > LOUD else max(0, self._left - 1)
+        if not self._left:
+            return
+        self.sounded_s += FRAME_S
+        self._near = FORGET * self._near + near
+        self._cleaned = FORGET * self._cleaned + cleaned
+        self._frames = FORGET * self._frames + 1
+        self.erle_db = 10 * math.log10((self._near + 1.0) / (self._cleaned + 1.0))
+        if self.sounded_s >= CONVERGED_S and self._near > OVER_NOISE * self._noise * self._frames:
+            self._best_db = max(self._best_db, self.erle_db)
+
+    def converged(self, *, echo_found: bool) -> bool:
+        """Tell whether the canceller cancels, or there is nothing to be cancelled."""
+        return self._best_db >= CONVERGED_DB or (self.sounded_s >= NOTHING_S and not echo_found)
+
+    def failed(self, *, echo_found: bool) -> bool:
+        """Tell whether there is an echo of which, after a long time, most is still there."""
+        return self.sounded_s >= FAILED_S and self._best_db < FAILED_DB and echo_found
