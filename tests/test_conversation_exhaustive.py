@@ -307,6 +307,8 @@ class Driven:
         if isinstance(happened, Cut):
             self.held = False
         told = self.conversation.handle(happened, now)
+        for event in h.published(told):
+            self._note(event)
         for effect in list(told):
             match effect:
                 case SetTimer(name):
@@ -324,8 +326,6 @@ class Driven:
                     told += self.feed(Resumed(self.conversation.sounding, 305))
                 case _:
                     pass
-        for event in h.published(told):
-            self._note(event)
         return told
 
     def _note(self, event: object) -> None:

@@ -546,6 +546,31 @@ def test_speech_before_the_answer_sounds_is_one_turn_with_what_was_said_before()
     assert asks_for_a_turn(at(conversation, 11.0, *STOPPED))
 
 
+@pytest.mark.parametrize("vad", [VAD_ON, ECHO_OFF])
+def test_voice_that_goes_on_when_the_answer_has_ended_is_a_turn(vad: Input) -> None:
+    """P26: it began while the last of the answer was in the card."""
+    conversation = after(*MANAGED_SPEAKING, vad)
+    at(conversation, 9.8, events.AudioDone(A1), h.done("r1"))
+    at(conversation, 10.0, VOICE, Held(None, 0, 0, 10.0), SPEECH)
+    assert state_of(conversation) == Speaking("r1", generating=False)
+
+    told = at(conversation, 10.05, drained(A1))
+    assert [type(each) for each in speeches(told)] == [ipc.SpeechStarted]
+    assert state_of(conversation) == Hearing("u2")
+    at(conversation, 10.05, Cut(NOTHING, "server_vad"))
+    assert conversation.interruption.hold is None
+    assert asks_for_a_turn(at(conversation, 10.5, *STOPPED))
+
+
+def test_cough_of_before_the_answers_end_is_none() -> None:
+    conversation = holding(*MANAGED_SPEAKING)
+    at(conversation, 10.1, SPEECH)
+    at(conversation, 10.3, VoiceStopped(10.2))
+    at(conversation, 10.8, TimerFired("hold"), RESUMED, events.AudioDone(A1), h.done("r1"), drained(A1))
+
+    assert sent(at(conversation, 11.0, *STOPPED)) == [events.DeleteItem("u2")]
+
+
 @pytest.mark.parametrize(
     "what",
     [

@@ -292,6 +292,15 @@ def test_answer_waits_until_the_one_that_was_cut_is_over(history: tuple[Input, .
     assert [each.kind for each in sent(told) if isinstance(each, events.CreateResponse)] == [events.TURN]
 
 
+@pytest.mark.parametrize("mode", [(), (ruled("auto", "none"), UPDATED), (ruled("manual"), UPDATED)])
+def test_answer_that_was_asked_for_before_does_not_begin_under_a_press(mode: tuple[Input, ...]) -> None:
+    conversation = pressed_at(10.0, *LISTENING, *mode, ask())
+
+    told = at(conversation, 10.1, events.ResponseCreated("r1", "q1"))
+    assert sent(told) == [events.CancelResponse("r1")]
+    assert state_of(conversation) == Hearing(None)
+
+
 def test_question_typed_under_a_press_is_answered_with_what_is_said() -> None:
     conversation = pressed_at(10.0)
     told = at(conversation, 10.5, ask())

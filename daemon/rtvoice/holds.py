@@ -74,9 +74,14 @@ class Holds:
 
     def voice_stopped(self, event: inputs.VoiceStopped, now: float) -> None:
         """It hears it no longer."""
-        if self._voice is not None and self._voice.stopped_at is None:
+        if self._voice is not None and self.voiced:
             self._voice = replace(self._voice, stopped_at=max(event.at, self._voice.started_at))
             self._spoken_s += spoken_s(self._voice, self._since, now)
+
+    @property
+    def voiced(self) -> bool:
+        """Our own VAD hears a voice now."""
+        return self._voice is not None and self._voice.stopped_at is None
 
     def forget_voice(self) -> None:
         """Nobody listens any more."""

@@ -248,6 +248,9 @@ class Interruption:
             return self._reject(open_still=True)
         elif talk.policy != "managed":
             return self._accept(now)
+        elif not (talk.sounding or talk.answering) and (self._holds.voiced or not talk.echo.vad):
+            # There is nothing any more that a cough could disturb: it is a turn.
+            return self._accept(now)
         return []
 
     def _reprotect(self, now: float) -> list[Effect]:

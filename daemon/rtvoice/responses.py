@@ -52,7 +52,8 @@ class Responses:
     def _may_begin(self, event: events.ResponseCreated, question: Question | None) -> bool:
         """Return whether somebody wants this answer now; a question that it comes too late for waits on."""
         talk = self._talk
-        spoken_over = isinstance(talk.state, Hearing) and talk.policy != "manual"
+        by_hand = talk.pressed_at is not None
+        spoken_over = isinstance(talk.state, Hearing) and (by_hand or talk.policy != "manual")
         if question is not None:
             # Out of band, it would speak beside the answer to the user's turn, or to a late one.
             beside = question.overtaken or talk.answers.accepting is not None
