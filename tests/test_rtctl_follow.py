@@ -94,6 +94,7 @@ def going(room: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
 VERBS = {
     "ask": ["hello", "--wait"],
     "say": ["hello"],
+    "talk": ["press"],
     "set": ["turn.silence_ms", "700"],
     "get": ["turn.silence_ms"],
     "set-device": ["input", "USB"],

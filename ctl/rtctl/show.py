@@ -58,7 +58,7 @@ def status_screen(data: dict[str, Any], now: float, color: bool = False) -> str:
         ("connection", _connection(_object(data, "connection"), now, color)),
         ("echo", _echo(_object(data, "echo"), color)),
         ("response", _response(data.get("response"))),
-        ("interruption", _interruption(data)),
+        ("interruption", plain(data.get("interruption", "unknown"))),
         ("daemon", _daemon(data)),
     ]
     if error := data.get("last_error"):
@@ -191,17 +191,6 @@ def _response(response: Any) -> str:
     if not isinstance(response, dict):
         return "none"
     return f"{response.get('played_ms', 0)} ms played, {response.get('queued_ms', 0)} ms queued"
-
-
-def _interruption(data: dict[str, Any]) -> str:
-    echo = _object(data, "echo")
-    parts = [
-        plain(data.get("interruption", "unknown")),
-        f"echo canceller {plain(echo.get('state', 'unknown'))}",
-    ]
-    parts += [f"lag {echo['lag_ms']:g} ms"] if isinstance(echo.get("lag_ms"), int | float) else []
-    parts += [f"ERLE {echo['erle_db']:g} dB"] if isinstance(echo.get("erle_db"), int | float) else []
-    return ", ".join(parts)
 
 
 def _daemon(data: dict[str, Any]) -> str:
