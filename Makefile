@@ -9,16 +9,20 @@ RUN_PACKAGES := python3-venv python3-dev gcc libc6-dev portaudio19-dev libasound
 # The virtual sound card of the tests; what reads the manual pages; what the examples in C and JavaScript stand on.
 # Node.js may come from elsewhere, and then its packages exclude Debian's.
 NODE_PACKAGES := $(shell command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm)
-TEST_PACKAGES := pulseaudio pulseaudio-utils mandoc libzmq3-dev $(NODE_PACKAGES)
+TEST_PACKAGES := pulseaudio pulseaudio-utils mandoc libzmq3-dev systemd $(NODE_PACKAGES)
+# A machine that boots: nspawn, a user's service manager, and what it speaks and hears with.
+BOOT_PACKAGES := systemd-container libpam-systemd dbus-user-session pulseaudio pulseaudio-utils flite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup run test soak bench check clean
+.PHONY: help setup test-setup run test conformance boot soak bench check clean
 
 help:
 	@echo 'make run     hold a spoken conversation (PROVIDER=openai for the real thing; default: the local toy server)'
 	@echo 'make test    all checks and tests'
+	@echo 'make conformance  openai-python and openai-agents, unmodified, against rtvoiced serve'
+	@echo 'make boot    the service in a real systemd that boots in a container; needs root'
 	@echo 'make soak    minutes of abuse: 100,000 events past a stopped subscriber, 100,000 wrong frames'
-	@echo 'make bench   measure the IPC on a quiet machine; writes docs/benchmarks.md'
+	@echo 'make bench   20 minutes of a quiet machine: the IPC, and interruption beside the article; writes docs/benchmarks.md'
 	@echo 'make check   ruff, mypy, import-linter'
 	@echo 'make setup   system packages and .venv, nothing else'
 
@@ -96,19 +100,45 @@ check: setup
 	$(BIN)/lint-imports --no-cache
 
 # The tests must see no key and no setting of whoever runs them.
-CLEAN_ENV = env $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICE)_[A-Z0-9_]*)=.*/-u \1/p')
+CLEAN_ENV = env $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICED?)_[A-Z0-9_]*)=.*/-u \1/p')
 
 # The real sound devices come last and alone: a busy machine would be measured instead of the daemon.
 test: test-setup check
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 2 -m 'not device and not soak'
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m device
 
+# Other people's clients; each in an environment of its own, for they want other versions of the same packages.
+CLIENTS := .venv/conformance
+CONFORMANCE_ENVS := $(CLIENTS)/openai/.ready $(CLIENTS)/agents/.ready
+
+conformance: setup $(CONFORMANCE_ENVS)
+	$(CLEAN_ENV) PYTHONPATH=tests $(BIN)/python -m conformance.run $(CLIENTS)
+
+$(CONFORMANCE_ENVS): $(CLIENTS)/%/.ready: tests/conformance/%.txt
+	@echo "setup: Python packages into $(@D)"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+boot: setup
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) -s --no-print-directory boot-setup; fi
+	$(CLEAN_ENV) $(BIN)/python tests/boot/boot.py
+
+.PHONY: boot-setup
+boot-setup:
+	$(call system_packages,$(BOOT_PACKAGES))
+
 # One after the other and alone: they measure.
 soak: test-setup
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m soak
 
+# All of them, even where a target is missed.
+BENCHES := $(wildcard $(addprefix tests/bench/,ipc.py interruption.py server.py))
+
 bench: test-setup
-	$(CLEAN_ENV) PYTHONPATH=tests $(BIN)/python tests/bench/ipc.py
+	@missed=0; for each in $(BENCHES); do \
+	  $(CLEAN_ENV) PYTHONPATH=tests $(BIN)/python $$each || missed=1; \
+	done; exit $$missed
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from rtvoice.audio.ledger import Drained, Heard, PartHeard
+from rtvoice.audio.ledger import Drained, Heard, Held, PartHeard, Resumed
 from rtvoice.audio.pcm import WIRE, Part
 from rtvoice.conversation import Conversation
 from rtvoice.effects import Effect, Publish, Reply, Send
-from rtvoice.inputs import Begun, Commanded, Cut, Input, LinkConnecting, LinkLost
+from rtvoice.inputs import Begun, Commanded, Configure, Cut, EchoChanged, Input, LinkConnecting, LinkLost
 from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.ipc.events import Event
+from rtvoice.policy import HANDS_OFF, Rules
 from rtvoice.realtime import events
 from rtvoice.realtime.events import ClientEvent
 from rtvoice.states import State
@@ -27,6 +29,21 @@ CREATED = events.SessionCreated("sess_1", None, "ga")
 UPDATED = events.SessionUpdated("sess_1", None, "marin", "rtvoice-local", 24_000, 24_000)
 LOST = LinkLost("closed", 1, 0.0)
 NO_CUT = Cut(NOTHING, "server_vad")
+
+
+ECHO_OFF, VAD_ON = EchoChanged("off", "off", vad=False), EchoChanged("auto", "on", vad=True)
+HELD = Held(A1, 505, 1000, 15.0)
+RESUMED = Resumed(A1, 305)
+
+
+def ruled(policy: str, detection: str = "server_vad", ticket: int | None = None, **ms: int) -> Configure:
+    """Another policy, or another turn detection, is to be in force."""
+    config = replace(CONFIG, hands_off=policy in HANDS_OFF, detection=detection)
+    return Configure(config, ticket, rules=Rules(policy, **ms))
+
+
+def talk(action: str, ticket: int = 1, request: str | None = "t1") -> Commanded:
+    return Commanded(ticket, request, commands.Talk(action))
 
 
 def done(response_id: str, status: str = "completed", **more: Any) -> events.ResponseDone:
@@ -48,9 +65,14 @@ def ask(text: str = "What time is it?", request: str | None = "q1", ticket: int 
 
 
 def say(
-    text: str = "Dinner is ready.", request: str | None = "q1", ticket: int = 1, *, wait: bool = False
+    text: str = "Dinner is ready.",
+    request: str | None = "q1",
+    ticket: int = 1,
+    *,
+    wait: bool = False,
+    interruptible: bool = True,
 ) -> Commanded:
-    return Commanded(ticket, request, commands.Say(text, wait))
+    return Commanded(ticket, request, commands.Say(text, wait, interruptible))
 
 
 LISTENING: tuple[Input, ...] = (Begun(), LinkConnecting(0), CREATED, UPDATED)
@@ -84,6 +106,10 @@ SAID: tuple[Input, ...] = (
     events.TextDelta("r1", "a1", "Dinner is ready.", False),
     events.AudioDelta(A1, SECOND),
 )
+MANAGED: tuple[Input, ...] = (*LISTENING, VAD_ON, ruled("managed"), UPDATED)
+MANUAL: tuple[Input, ...] = (*LISTENING, ruled("manual"), UPDATED)
+BY_HAND: tuple[Input, ...] = (*LISTENING, ruled("auto", "none"), UPDATED)
+"""Nobody listens but while push-to-talk is pressed."""
 MUTED = (*LISTENING, Commanded(9, "m1", commands.Mute("on")))
 
 

@@ -109,9 +109,14 @@ def pieces(pcm: bytes, samples: Samples, onset: int) -> Sequence[tuple[float, fl
     return found
 
 
-def strength(samples: Samples, pitch: float) -> float:
-    """Return the greatest amplitude that a tone of *pitch* has anywhere in *samples*, over 10 ms."""
+def strengths(samples: Samples, pitch: float) -> NDArray[np.float64]:
+    """Return the amplitude that a tone of *pitch* has in each 10 ms of *samples*."""
     size = RECORD_HZ // 100
     wave = np.exp(-2j * np.pi * pitch * np.arange(size) / RECORD_HZ) * np.hanning(size) * 4 / size
     whole = samples[: len(samples) // size * size].astype(np.float64).reshape(-1, size)
-    return float(np.max(np.abs(whole @ wave), initial=0.0))
+    return np.asarray(np.abs(whole @ wave))
+
+
+def strength(samples: Samples, pitch: float) -> float:
+    """Return the greatest amplitude that a tone of *pitch* has anywhere in *samples*, over 10 ms."""
+    return float(np.max(strengths(samples, pitch), initial=0.0))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from histories import CONFIG
 from rtvoice.audio.pcm import WIRE, Part
 from rtvoice.realtime import events
+from rtvoice.realtime.dialects import encode
 from rtvoice.realtime.events import ClientEvent, ServerEvent
+from validation import check_wire
 
 DELTA_MS = 200
 FASTEST = 1.5
@@ -22,6 +26,8 @@ class Habits:
     gives_metadata_back: bool = True
     announces_responses: bool = True
     ends_cancelled_responses: bool = True
+    leaves_interrupting_to_us: bool = True
+    switches_detection: bool = True
 
     @property
     def speaks_out_of_band(self) -> bool:
@@ -57,6 +63,8 @@ class ModelServer:
         self.items: list[str] = []
         self.corrected: set[str] = set()
         self.creations = 0
+        self.config = CONFIG
+        """As it runs: turn detection, and what that does by itself."""
         self._counter = 0
 
     def _id(self, prefix: str) -> str:
@@ -66,30 +74,33 @@ class ModelServer:
     # ------------------------------------------------------------ by itself
 
     def speech(self) -> None:
-        """The VAD hears somebody; what is being generated is interrupted."""
+        """The VAD hears somebody; what is being generated is interrupted, unless that is left to us."""
+        assert self.config.detection != "none"
         self.speaking = self._id("u")
         self.told.append(events.SpeechStarted(self.speaking, 0))
-        self._end("cancelled", "turn_detected")
+        if not self.config.hands_off:
+            self._end("cancelled", "turn_detected")
 
     def silence(self) -> None:
         """The VAD hears the end of it: the utterance is committed and answered."""
         assert self.speaking
         item_id, self.speaking = self.speaking, None
-        self.items.append(item_id)
-        self.told += (
-            events.SpeechStopped(item_id, 0),
-            events.Committed(item_id, None),
-            events.ItemAdded(item_id, "user", None),
-        )
-        self.respond(None)
+        self.told.append(events.SpeechStopped(item_id, 0))
+        self._commit(item_id)
+        if not self.config.hands_off:
+            self.respond(None)
         self.told.append(events.UserTranscriptDone(item_id, "hello"))
 
-    def respond(self, request: str | None, items: int = 1, deltas: int = 3) -> None:
+    def _commit(self, item_id: str) -> None:
+        self.items.append(item_id)
+        self.told += (events.Committed(item_id, None), events.ItemAdded(item_id, "user", None))
+
+    def respond(self, request: str | None, items: int = 1, deltas: int = 3, kind: str | None = None) -> None:
         self._end("cancelled", "turn_detected")
         response = self.active = Response(self._id("r"), request)
-        back = request if self.habits.gives_metadata_back else None
+        back = (request, kind) if self.habits.gives_metadata_back else (None, None)
         if self.habits.announces_responses:
-            self.told.append(events.ResponseCreated(response.response_id, back))
+            self.told.append(events.ResponseCreated(response.response_id, *back))
         for _ in range(items):
             self._plan_item(response, deltas)
 
@@ -147,14 +158,21 @@ class ModelServer:
 
     # ------------------------------------------------------------ when told
 
-    def take(self, event: ClientEvent) -> None:
+    def take(self, event: ClientEvent) -> None:  # noqa: C901
+        for dialect in ("ga", "beta"):
+            check_wire(json.loads(encode(event, dialect)), "client", dialect)
         match event:
             case events.UpdateSession(config, event_id):
                 self._update(config, event_id)
             case events.UpdateVoice(voice):
-                self.told.append(events.SessionUpdated(None, None, voice, None, 24_000, 24_000))
+                self.told.append(self._updated(voice))
+            case events.UpdateTurnDetection(config, event_id):
+                self._switch(config, event_id)
             case events.ClearAudio():
                 self.speaking = None
+            case events.CommitAudio():
+                assert self.config.detection == "none" or not self.habits.switches_detection
+                self._commit(self._id("u"))
             case events.CreateItem(item_id, role, text, previous):
                 assert previous in (None, "root", *self.items), f"{previous} is not in {self.items}"
                 assert item_id not in self.items, f"{item_id} is there already"
@@ -168,8 +186,8 @@ class ModelServer:
                 assert item_id in self.items
                 self._correct(item_id)
                 self.items.remove(item_id)
-            case events.CreateResponse(event_id, request):
-                self._create_response(event_id, request)
+            case events.CreateResponse(event_id, request, kind):
+                self._create_response(event_id, request, kind)
             case events.CreateSpeech(event_id, request):
                 self._create_speech(event_id, request)
             case events.CancelResponse(response_id) if response_id in self.beside:
@@ -189,8 +207,28 @@ class ModelServer:
         if config.speed > FASTEST:
             self.told.append(events.ServerError("decimal_above_max_value", "no", event_id))
         else:
-            session_id = f"sess_{self.number}"
-            self.told.append(events.SessionUpdated(session_id, None, config.voice, "m", 24_000, 24_000))
+            self._run_with(config)
+            self.told.append(self._updated(config.voice))
+
+    def _switch(self, config: events.SessionConfig, event_id: str) -> None:
+        if not self.habits.switches_detection:
+            self.told.append(events.ServerError("invalid_value", "no", event_id))
+            return
+        self._run_with(config)
+        self.told.append(self._updated(None))
+
+    def _run_with(self, config: events.SessionConfig) -> None:
+        if config.detection != self.config.detection:
+            # Another turn detection begins anew.
+            self.speaking = None
+        by_itself = not self.habits.leaves_interrupting_to_us
+        self.config = replace(config, hands_off=False) if by_itself else config
+
+    def _updated(self, voice: str | None) -> events.SessionUpdated:
+        hands_off = None if self.config.detection == "none" else self.config.hands_off
+        return events.SessionUpdated(
+            f"sess_{self.number}", None, voice, "m", 24_000, 24_000, hands_off=hands_off
+        )
 
     def _create_speech(self, event_id: str, request: str | None) -> None:
         if self.habits.speaks_out_of_band:
@@ -198,13 +236,13 @@ class ModelServer:
         else:
             self.told.append(events.ServerError("unknown_parameter", "no such thing", event_id))
 
-    def _create_response(self, event_id: str, request: str | None) -> None:
+    def _create_response(self, event_id: str, request: str | None, kind: str | None) -> None:
         self.creations += 1
         if self.active is not None:
             code = "conversation_already_has_active_response"
             self.told.append(events.ServerError(code, "wait", event_id))
         else:
-            self.respond(request, items=1 + self.creations % 2)
+            self.respond(request, items=1 + self.creations % 2, kind=kind)
 
     def _correct(self, item_id: str) -> None:
         assert item_id not in self.corrected, f"{item_id} was corrected twice"

@@ -11,15 +11,19 @@ from rtvoice import effects, inputs
 from rtvoice.audio.ledger import Drained
 from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.playback import Playback
-from rtvoice.conversation import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER, Conversation
+from rtvoice.conversation import Conversation
 from rtvoice.effects import Effect
+from rtvoice.holds import HOLD_TIMER
 from rtvoice.inputs import Input
+from rtvoice.interruption import PROTECTED_TIMER
 from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
+from rtvoice.policy import HANDS_OFF, Rules
 from rtvoice.realtime import events
 from rtvoice.realtime.events import ClientEvent
 from rtvoice.session import CHANGE_TIMER, CONFIGURE_TIMER
 from rtvoice.states import Awaiting, Hearing, Listening, Speaking, Thinking
+from rtvoice.talk import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER
 
 
 class World:
@@ -52,6 +56,12 @@ class World:
         self.creating = False
         self.link_order: Input | None = None
         self.quit = False
+        self.wanted = (CONFIG, Rules())
+        """The configuration, as whoever sets it sees it."""
+        self.before: dict[int, tuple[events.SessionConfig, Rules]] = {}
+        """By ticket: the configuration before what the server has not answered yet."""
+        self.voice = False
+        """Our own VAD hears a voice."""
         self.dispatch(inputs.Begun())
 
     # ----------------------------------------------------------- the daemon
@@ -88,13 +98,23 @@ class World:
                 heard = self.playback.cut(lost_frames)
                 self.dead |= self.opened
                 self.dead |= {each.part.response_id for each in heard.parts}
+                if cause in ("server_vad", "local_vad") and heard.parts:
+                    assert self.conversation.talk.yields, "it was not to be interrupted by a voice"
                 waiting.append(inputs.Cut(heard, cause, ticket, request))
+            case effects.HoldPlayback():
+                waiting.append(self.playback.hold())
+            case effects.ResumePlayback():
+                waiting.append(self.playback.resume())
             case effects.SetMicrophone(gate, _):
                 self.gate = gate
             case effects.Publish(event):
                 self._published(event)
-            case effects.Reply(ticket) | effects.Refuse(ticket):
+            case effects.Reply(ticket):
                 self.unanswered.remove(ticket)
+                self.before.pop(ticket, None)
+            case effects.Refuse(ticket):
+                self.unanswered.remove(ticket)
+                self.wanted = self.before.pop(ticket, self.wanted)
             case effects.SetTimer(name, at):
                 assert at > self.now
                 self.timers[name] = at
@@ -130,9 +150,9 @@ class World:
                 self.words = event
             case ipc.SpeechStarted(item_id):
                 assert self.in_speech is None
-                self.in_speech = item_id
+                self.in_speech = item_id or "by hand"
             case ipc.SpeechStopped(item_id):
-                assert item_id == self.in_speech
+                assert (item_id or "by hand") == self.in_speech
                 self.in_speech = None
             case ipc.ResponseCreated(response_id):
                 assert response_id not in self.opened
@@ -164,14 +184,15 @@ class World:
             for each in sent(told)
             if isinstance(each, events.CancelResponse) and each.response_id not in beside
         ]
-        assert not cancels or cut.cause != "server_vad", "the server cancels by itself"
+        hands_off = self.conversation.session.hands_off
+        assert not cancels or cut.cause != "server_vad" or hands_off, "the server cancels by itself"
         for each in cut.heard.parts:
             assert each.played_ms <= each.received_ms
         assert all(item_id in cut_items or not self.delivered[item_id] for item_id in corrected)
 
     def _check(self) -> None:
         """What waits has a timer; nothing grows; only one response is not done."""
-        talk = self.conversation
+        talk = self.conversation.talk
         match talk.state:
             case Hearing():
                 assert HEARING_TIMER in self.timers
@@ -183,7 +204,7 @@ class World:
                 assert DELTA_TIMER in self.timers
             case _:
                 pass
-        if talk.questions.asking is not None or talk._unwanted:
+        if talk.questions.asking is not None or talk.unwanted:
             assert RESPONSE_TIMER in self.timers
         if talk.answers.active is not None:
             assert DELTA_TIMER in self.timers
@@ -198,6 +219,23 @@ class World:
         assert unfinished == ([talk.answers.active] if talk.answers.active else [])
         assert talk.answers.accepting in (None, talk.answers.active)
         assert len(talk.answers._answers) <= 12
+        self._check_interruption()
+
+    def _check_interruption(self) -> None:
+        """A hold is what it says and has an end; who is muted or offline holds and presses nothing."""
+        talk, hold = self.conversation.talk, self.conversation.interruption.hold
+        assert (hold is not None) == self.playback._pending.held
+        if hold is not None:
+            assert self.now <= self.timers[HOLD_TIMER] <= hold.at + talk.session.rules.hold_max_ms / 1000
+            assert talk.session.up
+            assert not talk.mute.on
+        else:
+            assert HOLD_TIMER not in self.timers
+        assert talk.answers.protected == (PROTECTED_TIMER in self.timers)
+        pressed = talk.pressed_at is not None
+        assert pressed == (talk.state == Hearing(None)) == (self.gate is effects.Gate.TALK)
+        assert not pressed or (talk.session.up and not talk.mute.on)
+        assert not (talk.session.up and talk.mute.on) or self.gate is not effects.Gate.OPEN
 
     # ------------------------------------------------------------- commands
 
@@ -211,15 +249,39 @@ class World:
         expires = None if expires_s is None else self.now + expires_s
         self.dispatch(inputs.Commanded(self.tickets, request, command, until, expires))
         asks = isinstance(command, commands.Ask | commands.Say) and not command.wait
-        if asks and up and len(self.conversation.questions) < 100:
+        if asks and up and len(self.conversation.talk.questions) < 100:
             self.asked[request] = heard and isinstance(command, commands.Ask)
         return request
 
-    def configure(self, speed: float) -> None:
+    def configure(
+        self, *, speed: float | None = None, policy: str | None = None, detection: str | None = None
+    ) -> None:
         """Run with another configuration; the server refuses what is too fast."""
         self.tickets += 1
         self.unanswered.add(self.tickets)
-        self.dispatch(inputs.Configure(replace(CONFIG, speed=speed), self.tickets))
+        config, rules = self.before[self.tickets] = self.wanted
+        rules = replace(rules, policy=policy or rules.policy)
+        config = replace(
+            config,
+            speed=speed or config.speed,
+            detection=detection or config.detection,
+            hands_off=rules.policy in HANDS_OFF,
+        )
+        self.wanted = config, rules
+        self.dispatch(inputs.Configure(config, self.tickets, rules=rules))
+
+    # ---------------------------------------------------------------- voice
+
+    def hear_voice(self, voice: bool) -> None:
+        """Our own VAD says so, if it runs."""
+        if voice != self.voice and self.conversation.talk.echo.vad:
+            self.voice = voice
+            at = self.now - 0.064
+            self.dispatch(inputs.VoiceStarted(at) if voice else inputs.VoiceStopped(at))
+
+    def echo(self, state: str, *, vad: bool) -> None:
+        self.voice = self.voice and vad
+        self.dispatch(inputs.EchoChanged("auto", state, vad))
 
     # ----------------------------------------------------------------- link
 
@@ -295,6 +357,8 @@ class World:
         """Everything works again, and nobody says a word for a while."""
         if self.conversation.mute.on:
             self.command(commands.Mute("off"))
+        self.command(commands.Talk("cancel"))
+        self.hear_voice(False)
         for _ in range(600):
             if self.server is None:
                 self.connect()
@@ -305,7 +369,7 @@ class World:
             self.server.generate(100)
             self.client_reads(100)
             self.pass_time(1000)
-            quiet = isinstance(self.conversation.state, Listening) and not self.conversation.questions
+            quiet = isinstance(self.conversation.state, Listening) and not self.conversation.talk.questions
             if quiet and not self.server.told and not self.to_server and not self.timers:
                 return
         raise AssertionError(f"no rest: {self.conversation.state} {self.timers} {self.server}")
@@ -313,11 +377,19 @@ class World:
     def turn(self) -> None:
         """The user speaks and is answered, audibly and to the end."""
         assert self.server
-        assert self.gate == effects.Gate.OPEN
-        self.server.speech()
-        self.client_reads(100)
-        assert isinstance(self.conversation.state, Hearing)
-        self.server.silence()
+        if self.server.config.detection == "none":
+            assert self.gate == effects.Gate.CLOSED
+            self.command(commands.Talk("press"))
+            self.pass_time(500)
+            self.command(commands.Talk("release"))
+        else:
+            assert self.gate == effects.Gate.OPEN
+            self.server.speech()
+            self.client_reads(100)
+            assert isinstance(self.conversation.state, Hearing)
+            self.server.silence()
+            self.client_reads(100)
+        self.server_reads(100)
         active = self.server.active
         assert active
         self.server.generate(3)

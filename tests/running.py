@@ -20,6 +20,7 @@ from rtvoice.ipc.protocol import request_body
 from rtvoice.paths import control_socket, events_socket
 from schemas import check_event, check_reply, check_rtctl
 from small_daemon import short_dir
+from validation import check_recordings
 
 PATIENCE_S = 40.0
 """How long a test waits for what must come: only a failing test waits so long."""
@@ -38,12 +39,20 @@ class Room:
         self.path = path
         self.run = path / "run"
         self.state = path / "state"
+        self.recordings = path / "recordings"
+        """What embedded servers and their clients said to each other."""
 
     def environment(self, further: Mapping[str, str] = {}) -> dict[str, str]:
         """Return the whole environment of a process that lives here."""
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        here = {"HOME": str(self.path), "XDG_STATE_HOME": str(self.state)}
-        return kept | here | {"XDG_CONFIG_HOME": str(self.path), "XDG_RUNTIME_DIR": str(self.path), **further}
+        here = {
+            "HOME": str(self.path),
+            "RTVOICED_SERVE_RECORD": str(self.recordings),
+            "XDG_CONFIG_HOME": str(self.path),
+            "XDG_RUNTIME_DIR": str(self.path),
+            "XDG_STATE_HOME": str(self.state),
+        }
+        return {**kept, **here, **further}
 
     def processes(self) -> dict[int, str]:
         """Return the command lines, by pid, of whatever runs with this home."""
@@ -68,11 +77,11 @@ class Room:
             check_rtctl(words, ended.stdout)
         return ended
 
-    def rtvoiced(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def rtvoiced(self, *words: str, environ: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
         """Run an rtvoiced here that is to end by itself."""
         return subprocess.run(
             [*RTVOICED, "--runtime-dir", str(self.run), *words],
-            env=self.environment(),
+            env=self.environment(environ),
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
@@ -82,12 +91,13 @@ class Room:
 
 @contextmanager
 def room() -> Iterator[Room]:
-    """Yield a room, and see that nothing lives in it afterwards."""
+    """Yield a room; nothing may live in it afterwards, and what was said in it must be the protocol's."""
     with short_dir() as path:
         made = Room(path)
         try:
             yield made
             eventually(lambda: not made.processes(), lambda: f"left behind: {made.processes()}")
+            check_recordings(made.recordings)
         finally:
             for pid in made.processes():
                 kill(pid)

@@ -2,7 +2,7 @@
 
 A *script* is a coroutine function that gets each connection as a `Visit`. When
 it returns, the connection stays open until the client leaves; what the client
-sends is recorded all the time.
+sends is recorded all the time, and held against the types of the openai package.
 
     async def script(visit: Visit) -> None:
         await visit.configure()
@@ -31,6 +31,8 @@ from typing import Any, TypeVar
 from websockets import ConnectionClosed
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
+
+from validation import Dialect, NotRealtimeError, check_wire, types
 
 PATIENCE_S = 20.0
 """How long anything waits for what must come: only a failing test waits so long."""
@@ -74,6 +76,9 @@ class Visit:
         self.headers = websocket.request.headers
         self.received: list[Received] = []
         self.came_at = time.monotonic()
+        self.failure: NotRealtimeError | None = None
+        """The first event of the client's that the protocol does not have."""
+        self._dialect: Dialect = "ga"
         self._websocket = websocket
         self._news = asyncio.Condition()
         self._gone = False
@@ -103,6 +108,14 @@ class Visit:
         """Wait until the client has sent *count* events of type *kind*; return the last of these."""
         await self._until(lambda: len(self.events(kind)) >= count, f"{count} {kind}")
         return self.events(kind)[count - 1]
+
+    async def following(self) -> AsyncIterator[Received]:
+        """Yield each event of the client's that comes from now on."""
+        number = len(self.received)
+        while True:
+            await self._until(lambda: len(self.received) > number, "anything")  # noqa: B023
+            yield self.received[number]
+            number += 1
 
     async def left(self) -> tuple[int | None, str | None]:
         """Wait until the connection is gone; return the close code and reason as this side saw them."""
@@ -195,15 +208,27 @@ class Visit:
         """Record everything until the client leaves."""
         try:
             async for message in self._websocket:
+                at = time.monotonic()
+                event = json.loads(message)
                 async with self._news:
-                    self.received.append(Received(time.monotonic(), json.loads(message)))
+                    self.received.append(Received(at, event))
                     self._news.notify_all()
+                self._hold_against_the_protocol(event)
         except ConnectionClosed:
             pass
         finally:
             async with self._news:
                 self._gone = True
                 self._news.notify_all()
+
+    def _hold_against_the_protocol(self, event: Wire) -> None:
+        if event.get("type") == "session.update":
+            # The beta protocol's session has no type, and the GA protocol's must have one.
+            self._dialect = "ga" if "type" in event["session"] else "beta"
+        try:
+            check_wire(event, "client", self._dialect)
+        except NotRealtimeError as failure:
+            self.failure = self.failure or failure
 
     async def _until(self, true: Callable[[], bool], what: str) -> None:
         try:
@@ -227,7 +252,7 @@ class ScriptedServer:
         self.refused: list[float] = []
         """When handshakes were refused, CLOCK_MONOTONIC seconds."""
         self.failures: list[BaseException] = []
-        """What scripts have raised; told again when the server closes."""
+        """What scripts have raised, and what was no event; told again when the server closes."""
         self._script = script
         self._news = asyncio.Condition()
 
@@ -249,6 +274,8 @@ class ScriptedServer:
             # What the script waits for will not come any more.
             script.cancel()
             await asyncio.wait((script,))
+            if visit.failure is not None:
+                self.failures.append(visit.failure)
 
     async def _run(self, visit: Visit) -> None:
         try:
@@ -276,6 +303,7 @@ async def configure(visit: Visit) -> None:
 @asynccontextmanager
 async def scripted_server(script: Script = configure, *refusals: Refusal) -> AsyncIterator[ScriptedServer]:
     """Serve in the running loop, on a free port."""
+    types("client")  # Loading them takes half a second: not in the middle of what is tested.
     server = ScriptedServer(script)
     server.refusals += refusals
     options: dict[str, Any] = {"compression": None, "ping_interval": None, "close_timeout": 0.2}

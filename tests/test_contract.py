@@ -17,6 +17,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "interrupt": {},
     "say": {"text": "hello", "wait": True},
     "ask": {"text": "say hello", "wait": True},
+    "talk": {"action": "cancel"},
     "reconnect": {"fresh": True, "wait": True},
     "set-voice": {"voice": "kal"},
     "set": {"key": "interruption.fade_ms", "value": 10},
@@ -40,6 +41,9 @@ unmute
 volume 50
 interrupt
 ask say hello
+say --uninterruptible hello
+talk press
+talk cancel
 reconnect --fresh
 set-voice kal
 set interruption.fade_ms 10

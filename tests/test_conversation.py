@@ -33,7 +33,6 @@ from histories import (
 )
 from rtvoice.audio.ledger import Started
 from rtvoice.audio.pcm import Part
-from rtvoice.conversation import CANCELLED_S, DELTA_S, HEARING_S, RESPONSE_S
 from rtvoice.effects import (
     ClearTimer,
     CutPlayback,
@@ -50,6 +49,7 @@ from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.realtime import events
 from rtvoice.states import Awaiting, Hearing, Listening, Speaking, Thinking
+from rtvoice.talk import CANCELLED_S, DELTA_S, HEARING_S, RESPONSE_S
 
 INTERRUPT = Commanded(5, "i1", commands.Interrupt())
 SPEECH = events.SpeechStarted("u2", 5000)
@@ -602,10 +602,20 @@ def test_transcript_may_run_while_the_user_still_speaks() -> None:
     ]
 
 
-def test_error_without_harm_is_not_told() -> None:
-    benign = events.ServerError("response_cancel_not_active", "Cancellation failed: no active response found")
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("response_cancel_not_active", "Cancellation failed: no active response found"),
+        ("invalid_value", "Audio content of 840ms is already shorter than 900ms"),
+        (None, "Only model output audio messages can be truncated"),
+        ("item_delete_invalid_item_id", "the item does not exist"),
+    ],
+)
+def test_error_without_harm_is_not_told(code: str | None, message: str) -> None:
+    conversation = after(*SPEAKING)
 
-    assert after(*LISTENING).handle(benign, now=1.0) == []
+    assert conversation.handle(events.ServerError(code, message), now=1.0) == []
+    assert conversation.state == Speaking("r1")
 
 
 def test_errors_of_the_server_are_told_and_end_nothing() -> None:

@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import pytest
 
 import histories as h
-from rtvoice.audio.ledger import Started
+from rtvoice.audio.ledger import Held, Resumed, Started
 from rtvoice.audio.pcm import Part
-from rtvoice.conversation import (
-    ASK_TIMER,
-    DELTA_TIMER,
-    HEARING_TIMER,
-    RESPONSE_TIMER,
-)
-from rtvoice.effects import ClearTimer, CutPlayback, Effect, SetTimer
+from rtvoice.effects import ClearTimer, CutPlayback, Effect, HoldPlayback, ResumePlayback, SetTimer
+from rtvoice.holds import HOLD_TIMER, SPEECH_TIMER
 from rtvoice.inputs import (
     Begun,
     Commanded,
     Configure,
     Cut,
     DeviceChanged,
+    EchoChanged,
     Input,
     LinkConnecting,
     LinkFailed,
     LinkLost,
     ShutdownAsked,
     TimerFired,
+    VoiceStarted,
+    VoiceStopped,
 )
+from rtvoice.interruption import PROTECTED_TIMER
 from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.mute import TIMER as UNMUTE_TIMER
+from rtvoice.policy import POLICIES
 from rtvoice.realtime import events
 from rtvoice.session import CHANGE_TIMER, CONFIGURE_TIMER
 from rtvoice.states import Awaiting, Hearing, Speaking, Thinking
+from rtvoice.talk import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER
 
-STATES: dict[str, tuple[Input, ...]] = {
+SLOW = replace(h.CONFIG, speed=0.8)
+
+
+@dataclass(frozen=True)
+class At:
+    """An input, and when it happens; all others do at 1.0."""
+
+    now: float
+    happened: Input
+
+
+OWN_TURN: tuple[Input, ...] = (
+    events.SpeechStarted("u1", 0),
+    events.SpeechStopped("u1", 0),
+    events.Committed("u1", None),
+)
+OWN_RESPONSE: tuple[Input, ...] = (
+    events.ResponseCreated("r1", None, events.TURN),
+    events.OutputItemAdded("r1", "a1", "message"),
+    events.TextDelta("r1", "a1", h.TEXT, False),
+    events.AudioDelta(h.A1, h.SECOND),
+)
+OWN_ANSWER: tuple[Input, ...] = (*h.MANAGED, *OWN_TURN, *OWN_RESPONSE)
+PROTECTED: tuple[Input, ...] = (*h.LISTENING, h.say(interruptible=False), *h.SPOKEN)
+STATES: dict[str, tuple[Input | At, ...]] = {
     "unborn": (),
     "connecting": (Begun(), LinkConnecting(0)),
     "configuring": (Begun(), LinkConnecting(0), h.CREATED),
@@ -71,9 +98,59 @@ STATES: dict[str, tuple[Input, ...]] = {
         Commanded(11, "w1", commands.Ask("why?", wait=True), expires=50.0),
         Commanded(12, "w2", commands.Reconnect(wait=True), expires=60.0),
     ),
-    "session is changing": (*h.LISTENING, Configure(h.CONFIG, 13), Configure(h.CONFIG, 14)),
+    "session is changing": (*h.LISTENING, Configure(SLOW, 13), Configure(h.CONFIG, 14)),
     "voice is changing": (*h.LISTENING, Commanded(3, "v1", commands.SetVoice("cedar"))),
 }
+INTERRUPTIONS: dict[str, tuple[Input | At, ...]] = {
+    "held": (*h.SPEAKING, h.VAD_ON, VoiceStarted(0.9)),
+    "held, answered": (*h.ANSWERED, h.VAD_ON, VoiceStarted(0.9), VoiceStopped(0.95)),
+    "resumed": (*h.SPEAKING, h.VAD_ON, VoiceStarted(0.9), TimerFired(HOLD_TIMER)),
+    "policy is changing": (*h.SPEAKING, h.VAD_ON, VoiceStarted(0.9), h.ruled("managed", ticket=13)),
+    "managed": h.MANAGED,
+    "managed, hearing": (*h.MANAGED, *OWN_TURN[:1]),
+    "managed, asking": (*h.MANAGED, *OWN_TURN),
+    "managed, speaking": OWN_ANSWER,
+    "managed, held": (*OWN_ANSWER, VoiceStarted(0.9)),
+    "managed, undecided": (*OWN_ANSWER, VoiceStarted(0.9), events.SpeechStarted("u2", 0)),
+    "managed, undecided without a VAD": (*OWN_ANSWER, h.ECHO_OFF, events.SpeechStarted("u2", 0)),
+    "managed, undecided before the answer": (*h.MANAGED, *OWN_TURN, events.SpeechStarted("u2", 0)),
+    "managed, rejected": (
+        *OWN_ANSWER,
+        VoiceStarted(0.9),
+        events.SpeechStarted("u2", 0),
+        VoiceStopped(0.95),
+        events.SpeechStopped("u2", 0),
+    ),
+    "managed, cut": (
+        *OWN_ANSWER,
+        VoiceStarted(0.9),
+        events.SpeechStarted("u2", 0),
+        TimerFired(SPEECH_TIMER),
+    ),
+    "manual, spoken over": (*h.MANUAL, *OWN_TURN, *OWN_RESPONSE, events.SpeechStarted("u2", 0)),
+    "manual, a turn waits": (
+        *(*h.MANUAL, *OWN_TURN, *OWN_RESPONSE, events.SpeechStarted("u2", 0)),
+        *(events.SpeechStopped("u2", 0), events.Committed("u2", "u1")),
+    ),
+    "pressed": (*h.LISTENING, h.talk("press")),
+    "pressed over an answer": (*h.SPEAKING, h.talk("press")),
+    "pressed in a turn": (*h.HEARING, h.talk("press")),
+    "pressed before the answer": (*h.AWAITING, h.talk("press")),
+    "by hand": h.BY_HAND,
+    "by hand, pressed": (*h.BY_HAND, h.talk("press")),
+    "released": (*h.BY_HAND, h.talk("press"), At(3.0, h.talk("release", 2))),
+    "released, answered": (
+        *(*h.BY_HAND, h.talk("press"), At(3.0, h.talk("release", 2))),
+        *(events.Committed("u1", None), events.ResponseCreated("r1", None, events.TURN)),
+    ),
+    "protected": PROTECTED,
+    "protected, spoken over": (*PROTECTED, *h.SAID, events.SpeechStarted("u1", 0)),
+    "protected, answered already": (
+        *(*PROTECTED, *h.SAID, events.SpeechStarted("u1", 0)),
+        *(events.SpeechStopped("u1", 0), events.Committed("u1", None), events.ResponseCreated("r2", None)),
+    ),
+}
+STATES |= INTERRUPTIONS
 BESIDE: dict[str, tuple[Input, ...]] = {
     "": (),
     "muted": (Commanded(7, "m1", commands.Mute("on")),),
@@ -92,15 +169,26 @@ INPUTS: list[Input] = [
     h.CREATED,
     h.UPDATED,
     events.SessionUpdated(None, None, None, None, 16_000, 24_000),
+    *[events.SessionUpdated(None, None, None, None, 24_000, 24_000, off) for off in (True, False)],
     *[DeviceChanged(way, word, "USB") for way in ("input", "output") for word in ("open", "lost", "silent")],
     *[Cut(h.NOTHING, cause) for cause in ("server_vad", "command", "device", "shutdown")],
     Cut(h.heard((h.A1, 0, 1000)), "command", 4, "i9"),
     Cut(h.heard((h.A1, 500, 1000), (h.A2, 0, 10)), "server_vad"),
+    VoiceStarted(0.9),
+    VoiceStopped(0.9),
+    *[EchoChanged("auto", word, vad) for word in ("on", "failed") for vad in (True, False)],
+    h.HELD,
+    Held(None, 0, 0, 0.0),
+    h.RESUMED,
+    Resumed(None, 0),
     Started(h.A1),
     h.drained(h.A1),
     h.drained(Part("r0", "a0"), idle=False),
     Configure(h.CONFIG, 21, {"key": "session.speed"}),
     Configure(h.CONFIG),
+    *[h.ruled(word) for word in POLICIES],
+    h.ruled("server", "none"),
+    h.ruled("managed", "semantic_vad", 22),
     *[
         TimerFired(name)
         for name in (
@@ -115,6 +203,9 @@ INPUTS: list[Input] = [
             UNMUTE_TIMER,
             CONFIGURE_TIMER,
             CHANGE_TIMER,
+            HOLD_TIMER,
+            SPEECH_TIMER,
+            PROTECTED_TIMER,
         )
     ],
     ShutdownAsked("SIGTERM"),
@@ -130,6 +221,10 @@ INPUTS: list[Input] = [
             commands.Ask("why?", wait=True),
             commands.Say("so"),
             commands.Say("so", wait=True),
+            commands.Say("so", interruptible=False),
+            commands.Talk("press"),
+            commands.Talk("release"),
+            commands.Talk("cancel"),
             commands.Reconnect(),
             commands.Reconnect(wait=True),
             commands.Reconnect(fresh=True),
@@ -168,7 +263,9 @@ INPUTS: list[Input] = [
     events.TextDelta("", "a1", "more", True),
     events.TextDone("r1", "a1", "all", False),
     events.TextDone("", "a1", "", True),
+    *[events.ResponseCreated(response, None, events.TURN) for response in ("r1", "r9")],
     *[h.done(response, word) for response in ("r1", "r9") for word in ("completed", "cancelled", "failed")],
+    h.done("r1", "cancelled", reason="turn_detected"),
     h.done("r1", "failed", error_code="insufficient_quota", error_message="pay"),
     *[
         events.ServerError(code, "no", event_id)
@@ -179,8 +276,9 @@ INPUTS: list[Input] = [
             "cannot_update_voice",
             "response_cancel_not_active",
             "conversation_already_has_active_response",
+            events.COMMIT_EMPTY,
         )
-        for event_id in (None, "session-1", "voice-2", "ask-2", "say-2", "change-2")
+        for event_id in (None, "session-1", "voice-2", "ask-2", "say-2", "change-2", "talk-2", "turn-2")
     ],
     events.Ignored("rate_limits.updated"),
 ]
@@ -198,11 +296,19 @@ class Driven:
         self.timers: set[str] = set()
         self.open: list[str] = []
         self.speech: str | None = None
+        self.held = False
 
-    def feed(self, happened: Input) -> list[Effect]:
+    def feed(self, happened: Input | At) -> list[Effect]:
+        now = 1.0
+        if isinstance(happened, At):
+            now, happened = happened.now, happened.happened
         if isinstance(happened, TimerFired):
             self.timers.discard(happened.name)
-        told = self.conversation.handle(happened, now=1.0)
+        if isinstance(happened, Cut):
+            self.held = False
+        told = self.conversation.handle(happened, now)
+        for event in h.published(told):
+            self._note(event)
         for effect in list(told):
             match effect:
                 case SetTimer(name):
@@ -211,19 +317,26 @@ class Driven:
                     self.timers.discard(name)
                 case CutPlayback(cause, ticket, request):
                     told += self.feed(Cut(h.NOTHING, cause, ticket, request))
+                case HoldPlayback():
+                    self.held = True
+                    part = self.conversation.sounding
+                    told += self.feed(Held(part, 505, 1000, 15.0) if part else Held(None, 0, 0, 15.0))
+                case ResumePlayback():
+                    self.held = False
+                    told += self.feed(Resumed(self.conversation.sounding, 305))
                 case _:
                     pass
-        for event in h.published(told):
-            self._note(event)
         return told
 
     def _note(self, event: object) -> None:
         match event:
-            case ipc.SpeechStarted(item_id):
+            case ipc.SpeechStarted(item_id, source=source):
                 assert self.speech is None
-                self.speech = item_id
-            case ipc.SpeechStopped(item_id):
-                assert item_id == self.speech
+                assert (item_id is None) == (source == "push_to_talk")
+                self.speech = item_id or "by hand"
+            case ipc.SpeechStopped(item_id, source=source):
+                assert (item_id or "by hand") == self.speech
+                assert (item_id is None) == (source == "push_to_talk")
                 self.speech = None
             case ipc.ResponseCreated(response_id):
                 self.open.append(response_id)
@@ -233,7 +346,7 @@ class Driven:
                 pass
 
     def must_hold(self) -> None:
-        talk = self.conversation
+        talk = self.conversation.talk
         waits = {Hearing: HEARING_TIMER, Awaiting: RESPONSE_TIMER, Thinking: DELTA_TIMER}
         if type(talk.state) in waits:
             assert waits[type(talk.state)] in self.timers
@@ -245,6 +358,21 @@ class Driven:
         assert self.open == ([talk.answers.active] if talk.answers.active else [])
         assert talk.answers.accepting in (None, talk.answers.active)
         assert talk.session.up or not isinstance(talk.state, Hearing | Awaiting | Thinking)
+        assert (talk.pressed_at is not None) == (talk.state == Hearing(None))
+        assert self.held == (self.conversation.interruption.hold is not None)
+        assert not self.held or HOLD_TIMER in self.timers
+        assert not talk.answers.protected or PROTECTED_TIMER in self.timers
+        assert not self.held or (talk.session.up and not talk.mute.on)
+        assert talk.pressed_at is None or talk.session.up
+
+    def come_to_rest(self) -> None:
+        """All that was asked before is answered, with nothing, and all that still sounds is cut."""
+        number = 0
+        self.feed(Commanded(33, "i1", commands.Interrupt()))
+        while (asked := self.conversation.talk.questions.asking) is not None:
+            number += 1
+            self.feed(events.ResponseCreated(f"r70_{number}", asked.request, asked.kind))
+            self.feed(h.done(f"r70_{number}"))
 
     def turn_works(self) -> None:
         """Whatever happened: after a reconnect the user is heard and answered."""
@@ -252,16 +380,24 @@ class Driven:
         self.feed(Commanded(30, "u1", commands.Mute("off")))
         for each in (LinkConnecting(1), events.SessionCreated("sess_2", None, "ga"), h.UPDATED):
             self.feed(each)
-        self.feed(events.SpeechStarted("u77", 0))
-        assert h.state_of(self.conversation) == Hearing("u77")
-        self.feed(events.SpeechStopped("u77", 0))
-        self.feed(events.ResponseCreated("r77", None))
+        if self.conversation.session.hands_off:
+            self.come_to_rest()
+        if self.conversation.session.detection == "none":
+            self.feed(h.talk("press", 31))
+            self.feed(At(2.0, h.talk("release", 32)))
+        else:
+            self.feed(events.SpeechStarted("u77", 0))
+            assert h.state_of(self.conversation) == Hearing("u77")
+            self.feed(events.SpeechStopped("u77", 0))
+        self.feed(events.Committed("u77", None))
+        own = self.conversation.talk.questions.asking
+        self.feed(events.ResponseCreated("r77", None, own.kind if own is not None and own.turn else None))
         assert h.state_of(self.conversation) == Thinking("r77")
         self.feed(events.AudioDelta(Part("r77", "a77"), b"\1\2"))
         assert h.state_of(self.conversation) == Speaking("r77")
 
 
-def driven(*history: Input) -> Driven:
+def driven(*history: Input | At) -> Driven:
     driven = Driven()
     for happened in history:
         # The histories carry the answers to their cuts themselves.
@@ -270,8 +406,16 @@ def driven(*history: Input) -> Driven:
     return driven
 
 
-@pytest.mark.parametrize("beside", BESIDE)
-@pytest.mark.parametrize("state", STATES)
+CASES = [
+    (state, beside)
+    for state in STATES
+    for beside in BESIDE
+    # What these add to what is like them, the states without interruptions show.
+    if state not in INTERRUPTIONS or beside not in ("muted for a time", "link failed", "reconnecting afresh")
+]
+
+
+@pytest.mark.parametrize(("state", "beside"), CASES)
 def test_any_input_in_any_state(state: str, beside: str) -> None:
     for happened in INPUTS:
         conversation = driven(*STATES[state], *BESIDE[beside])
@@ -284,7 +428,7 @@ def test_any_input_in_any_state(state: str, beside: str) -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_state_is_published_when_a_word_changes_and_only_then(state: str) -> None:
     for happened in INPUTS:
-        conversation = h.after(*STATES[state])
+        conversation = driven(*STATES[state]).conversation
         before = conversation.words()
         told = conversation.handle(happened, now=1.0)
         after = conversation.words()

@@ -6,22 +6,31 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from model_server import Habits
+from model_server import Habits, ModelServer
 from model_world import World
 from rtvoice.inputs import DeviceChanged, LinkFailed, LinkLost
 from rtvoice.ipc import commands
+from rtvoice.policy import POLICIES
 from rtvoice.realtime import events
 from rtvoice.states import Listening
 
-HABITS = st.builds(Habits, st.booleans(), st.sampled_from([True, True, False]), st.booleans())
+MOSTLY = st.sampled_from([True, True, True, False])
+HABITS = st.builds(Habits, st.booleans(), st.sampled_from([True, True, False]), st.booleans(), MOSTLY, MOSTLY)
 
 
 class ConversationMachine(RuleBasedStateMachine):
     world: World
 
-    @initialize(habits=HABITS)
-    def begin(self, habits: Habits) -> None:
+    @initialize(
+        habits=HABITS,
+        policy=st.sampled_from(POLICIES),
+        detection=st.sampled_from(["server_vad", "server_vad", "semantic_vad", "none"]),
+        echo=st.sampled_from([("off", False), ("on", True), ("on", True)]),
+    )
+    def begin(self, habits: Habits, policy: str, detection: str, echo: tuple[str, bool]) -> None:
         self.world = World(habits)
+        self.world.configure(policy=policy, detection=detection)
+        self.world.echo(echo[0], vad=echo[1])
         self.connected()
 
     def connected(self) -> None:
@@ -108,7 +117,13 @@ class ConversationMachine(RuleBasedStateMachine):
     def ready(self) -> bool:
         return self.world.server is not None and self.world.conversation.session.up
 
-    @precondition(lambda self: self.ready and self.world.server.speaking is None)
+    @property
+    def listened(self) -> bool:
+        """The server's VAD may begin to hear somebody."""
+        server = self.world.server
+        return self.ready and server is not None and not server.speaking and server.config.detection != "none"
+
+    @precondition(lambda self: self.listened)
     @rule()
     def speech(self) -> None:
         """Even while muted: the server is behind."""
@@ -121,7 +136,75 @@ class ConversationMachine(RuleBasedStateMachine):
         assert self.world.server
         self.world.server.silence()
 
-    @precondition(lambda self: self.ready and self.world.server.speaking is None)
+    @precondition(lambda self: self.world.conversation.talk.echo.vad)
+    @rule(voice=st.booleans())
+    def voice(self, voice: bool) -> None:
+        """What our own VAD hears, with or without the server's."""
+        self.world.hear_voice(voice)
+
+    @precondition(lambda self: self.listened and self.world.conversation.talk.echo.vad)
+    @rule(ms=st.sampled_from([50, 200, 500, 900, 2500]), lag_ms=st.sampled_from([0, 100, 600]))
+    def overlap(self, ms: int, lag_ms: int) -> None:
+        """Something is said, or coughed, over whatever goes on; the server hears it later."""
+        world, server = self.world, self.world.server
+        assert server
+        world.hear_voice(True)
+        world.pass_time(lag_ms)
+        if world.server is server and server.speaking is None and server.config.detection != "none":
+            server.speech()
+            world.client_reads(20)
+        world.pass_time(ms)
+        world.hear_voice(False)
+        world.pass_time(300)
+        if world.server is server and server.speaking is not None:
+            server.silence()
+
+    @precondition(lambda self: self.listened and self.world.server.active is None)
+    @rule(
+        ms=st.sampled_from([50, 250, 500, 900, 2500]),
+        lag_ms=st.sampled_from([0, 100, 600, None]),
+        how=st.sampled_from(["", "", "", "mute", "press", "lose", "policy", "interrupt", "done", "device"]),
+    )
+    def spoken_over(self, ms: int, lag_ms: int | None, how: str) -> None:
+        """An answer sounds, and somebody speaks or coughs over it, which the server hears late or never."""
+        world, server = self.world, self.world.server
+        assert server
+        server.respond(None, 1, 6)
+        server.generate(20 if how == "done" else 8)
+        world.client_reads(30)
+        world.pass_time(150)
+        world.hear_voice(True)
+        world.pass_time(lag_ms or 10)
+        self.disturb(how)
+        if world.server is server and lag_ms is not None and self.listened:
+            server.speech()
+            world.client_reads(20)
+        world.pass_time(ms)
+        world.hear_voice(False)
+        if world.server is server and server.speaking is not None and ms > 300:
+            server.silence()
+        world.pass_time(900)
+
+    def disturb(self, how: str) -> None:
+        """Something happens while an answer is held, or not."""
+        world = self.world
+        match how:
+            case "mute":
+                world.command(commands.Mute("on"))
+            case "press":
+                world.command(commands.Talk("press"))
+            case "lose":
+                world.lose_link(LinkLost("closed", 1, 0.1))
+            case "policy":
+                world.configure(policy="server")
+                world.server_reads(5)
+                world.client_reads(20)
+            case "interrupt":
+                world.command(commands.Interrupt())
+            case "device":
+                world.dispatch(DeviceChanged("output", "lost", "USB", lost_frames=100))
+
+    @precondition(lambda self: self.listened)
     @rule()
     def whole_turn(self) -> None:
         server = self.world.server
@@ -156,7 +239,7 @@ class ConversationMachine(RuleBasedStateMachine):
             return
         server.generate(generated)
         world.client_reads(generated)
-        if how == "speech" and world.server is server and server.speaking is None:
+        if how == "speech" and world.server is server and self.listened:
             server.speech()
         if how == "interrupt":
             world.command(commands.Interrupt())
@@ -165,9 +248,41 @@ class ConversationMachine(RuleBasedStateMachine):
         if how == "mute":
             world.command(commands.Mute("toggle"))
 
+    @precondition(lambda self: self.ready and self.world.habits.speaks_out_of_band)
+    @rule(spoken_over=st.booleans(), generated=st.integers(0, 9), ms=st.sampled_from([50, 300, 800]))
+    def protected_say(self, spoken_over: bool, generated: int, ms: int) -> None:
+        """A say that is not to be interrupted, as far as this."""
+        world, server = self.world, self.world.server
+        assert server
+        world.command(commands.Say("Dinner is ready.", interruptible=False))
+        world.server_reads(10)
+        if world.server is server:
+            server.generate(generated)
+            world.client_reads(10)
+            world.pass_time(ms)
+        if spoken_over and world.server is server and self.listened:
+            server.speech()
+            world.client_reads(10)
+
     @rule(speed=st.sampled_from([0.8, 1.2, 9.0]))
     def configure(self, speed: float) -> None:
-        self.world.configure(speed)
+        self.world.configure(speed=speed)
+
+    @rule(policy=st.sampled_from(POLICIES))
+    def set_policy(self, policy: str) -> None:
+        self.world.configure(policy=policy)
+
+    @rule(detection=st.sampled_from(["server_vad", "server_vad", "semantic_vad", "none"]))
+    def set_detection(self, detection: str) -> None:
+        self.world.configure(detection=detection)
+
+    @rule(state=st.sampled_from(["on", "on", "converging", "failed"]), vad=st.booleans())
+    def echo_changes(self, state: str, vad: bool) -> None:
+        self.world.echo(state, vad=vad)
+
+    @rule(action=st.sampled_from(["press", "release", "release", "cancel"]))
+    def talk(self, action: str) -> None:
+        self.world.command(commands.Talk(action))
 
     @rule(
         command=st.sampled_from(
@@ -224,18 +339,138 @@ class ConversationMachine(RuleBasedStateMachine):
         assert world.in_speech is None
         assert world.opened == set()
         assert world.unanswered == set()
-        assert world.conversation.answers._answers == {}
+        assert world.conversation.talk.answers._answers == {}
         lost = {request for request, absorbed in world.asked.items() if not absorbed}
         assert lost - world.reported.keys() == set()
         world.turn()
 
 
-ConversationMachine.TestCase.settings = settings(
-    max_examples=200,
-    stateful_step_count=40,
+class OverlapMachine(RuleBasedStateMachine):
+    """The same world, in which all the time somebody speaks, coughs or presses a key over an answer."""
+
+    world: World
+
+    @initialize(
+        habits=HABITS,
+        policy=st.sampled_from(["auto", "hold", "managed", "managed", "manual"]),
+        vad=st.sampled_from([True, True, True, False]),
+    )
+    def begin(self, habits: Habits, policy: str, vad: bool) -> None:
+        self.world = World(habits)
+        self.world.configure(policy=policy)
+        self.world.echo("on", vad=vad)
+        self.flow()
+
+    @property
+    def server(self) -> ModelServer:
+        if self.world.server is None:
+            self.world.connect()
+        assert self.world.server
+        return self.world.server
+
+    def flow(self) -> None:
+        for _ in range(3):
+            self.world.client_reads(50)
+            self.world.server_reads(50)
+
+    @precondition(lambda self: self.world.playback.progress().queued_ms < 3000)
+    @rule()
+    def answer(self) -> None:
+        """An answer sounds, whoever asked for it."""
+        server = self.server
+        self.flow()
+        if self.world.server is server and server.active is None and not server.speaking:
+            server.respond(None, 1, 8)
+        server.generate(12)
+        self.flow()
+        self.world.pass_time(50)
+
+    @rule(most=st.integers(1, 30))
+    def generate(self, most: int) -> None:
+        self.server.generate(most)
+        self.flow()
+
+    @rule(voice=st.booleans())
+    def voice(self, voice: bool) -> None:
+        self.world.hear_voice(voice)
+
+    @rule(ms=st.sampled_from([10, 40, 150, 250, 400, 900, 2200]))
+    def pass_time(self, ms: int) -> None:
+        self.world.pass_time(ms)
+
+    @rule()
+    def speech(self) -> None:
+        server = self.server
+        self.flow()
+        if self.world.server is server and not server.speaking and server.config.detection != "none":
+            server.speech()
+            self.flow()
+
+    @rule(ms=st.sampled_from([50, 250, 600, 1200]), lag_ms=st.sampled_from([0, 100, 500]))
+    def overlap(self, ms: int, lag_ms: int) -> None:
+        """Something is said over an answer; the server hears it later, and its end later still."""
+        self.answer()
+        self.voice(True)
+        self.pass_time(lag_ms + 10)
+        self.speech()
+        self.pass_time(ms)
+        self.voice(False)
+
+    @rule()
+    def silence(self) -> None:
+        if self.server.speaking:
+            self.server.silence()
+            self.flow()
+
+    @rule(
+        command=st.sampled_from(
+            [
+                *(commands.Talk("press"), commands.Talk("release"), commands.Talk("cancel")),
+                *(commands.Mute("toggle"), commands.Interrupt(), commands.Ask("and?")),
+                commands.Say("Dinner.", interruptible=False),
+            ]
+        )
+    )
+    def command(self, command: commands.ForConversation) -> None:
+        self.world.command(command)
+        self.flow()
+
+    @rule(policy=st.sampled_from(POLICIES))
+    def set_policy(self, policy: str) -> None:
+        self.world.configure(policy=policy)
+        self.flow()
+
+    @rule(vad=st.booleans())
+    def echo(self, vad: bool) -> None:
+        self.world.echo("on" if vad else "failed", vad=vad)
+
+    @rule(lost_frames=st.sampled_from([None, 0, 200]))
+    def lose(self, lost_frames: int | None) -> None:
+        """The link, or with what it held the speaker."""
+        if lost_frames is None:
+            self.world.lose_link(LinkLost("closed", 1, 0.1))
+        else:
+            self.world.dispatch(DeviceChanged("output", "lost", "USB", lost_frames=lost_frames))
+
+    def teardown(self) -> None:
+        """From wherever that led: nothing is held, all that was asked was told, and a turn works."""
+        if hasattr(self, "world"):
+            self.world.settle()
+            assert self.world.in_speech is None
+            assert self.world.opened == set()
+            assert self.world.unanswered == set()
+            self.world.turn()
+
+
+OVERLAPS = settings(
+    max_examples=100,
+    stateful_step_count=30,
     deadline=None,
     database=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+ConversationMachine.TestCase.settings = settings(OVERLAPS, max_examples=150, stateful_step_count=40)
+OverlapMachine.TestCase.settings = OVERLAPS
 TestConversation = ConversationMachine.TestCase
+TestOverlaps = OverlapMachine.TestCase

@@ -10,7 +10,8 @@ import wave
 from rtvoice.audio.pcm import FRAME_BYTES, WIRE
 from rtvoice.local import voices
 from rtvoice.local.rules import STORY
-from running import Room, Running, room
+from running import Room, Running, eventually, room
+from validation import check_recordings
 
 QUICK = ("--provider", "local", "--set", "turn.silence_ms=300")
 FADE_MS = 5
@@ -87,6 +88,8 @@ def test_spoken_words_interrupt_a_story_and_are_answered() -> None:
             {"item_id": items[1], "text": "what did i say before", "final": True},
         ]
         assert daemon.named("error") == []
+        # What both sides said was recorded, so that the room can hold it against the protocol.
+        assert check_recordings(here.recordings) > 0
         # What the events say of the story is what the listener heard of it.
         played_ms = interrupt["data"]["played_ms"]
         heard = heard_of(here)
@@ -126,3 +129,50 @@ def test_server_killed_while_it_speaks_costs_no_turn() -> None:
         assert asked["data"]["text"] == "what did you say"
         assert (again["heard"], again["interrupted"]) == (heard, False)
         daemon.until(conversation="listening")
+
+
+def test_spoken_words_interrupt_a_story_that_only_speech_may_interrupt() -> None:
+    script = """
+        [[utterance]]
+        text = "tell me a long story"
+        [[utterance]]
+        text = "what did I say before"
+        after_audible_ms = 1200
+    """
+    words = (*QUICK, "--set", "interruption.policy=managed")
+    with room() as here, Running(here, *words, "--audio", card(here, script)) as daemon:
+        daemon.wait("assistant_transcript", count=2)
+        daemon.until(conversation="listening")
+        first, second = daemon.named("assistant_transcript")
+        (interrupt,) = daemon.named("interrupt")
+        (held,) = [each for each in daemon.named("playback") if each["data"]["status"] == "held"]
+        finals = [each["data"]["text"] for each in daemon.named("user_transcript") if each["data"]["final"]]
+        daemon.stop()
+
+        assert finals == ["tell me a long story", "what did i say before"]
+        assert second["data"]["heard"] == "You said: tell me a long story"
+        assert interrupt["data"]["played_ms"] == held["data"]["played_ms"]
+        assert STORY.startswith(first["data"]["heard"])
+        assert daemon.named("error") == []
+        assert (
+            abs(written_ms(heard_of(here), spoken(STORY)) + FADE_MS - held["data"]["played_ms"]) <= EXACT_MS
+        )
+
+
+def test_what_is_said_under_a_press_is_understood_and_answered() -> None:
+    script = """
+        [[utterance]]
+        text = "what is seven plus five"
+        pause_ms = 1200
+    """
+    words = ("--provider", "local", "--set", "turn.detection=none")
+    with room() as here, Running(here, *words, "--audio", card(here, script)) as daemon:
+        daemon.until(connection="up")
+        daemon.data("talk", action="press")
+        eventually(lambda: daemon.data("talk", action="press")["held_ms"] >= 4000)
+        daemon.data("talk", action="release")
+        asked = daemon.wait("user_transcript", final=True)["data"]
+        answer = daemon.wait("assistant_transcript")["data"]
+
+        assert (asked["text"], answer["heard"]) == ("what is seven plus five", "7 plus 5 is 12.")
+        assert daemon.named("error") == []

@@ -258,6 +258,29 @@ def test_voice_may_be_an_object(voice: object, name: str | None) -> None:
     assert updated.voice == name
 
 
+@pytest.mark.parametrize(
+    ("detection", "hands_off"),
+    [
+        ({"type": "server_vad", "create_response": True, "interrupt_response": True}, False),
+        ({"type": "server_vad", "create_response": False, "interrupt_response": False}, True),
+        ({"type": "semantic_vad", "create_response": False, "interrupt_response": True}, False),
+        ({"type": "server_vad", "create_response": True}, False),
+        ({"type": "server_vad", "interrupt_response": False}, None),
+        ({"type": "server_vad", "create_response": "no", "interrupt_response": None}, None),
+        ({"type": None}, None),
+        (None, None),
+        ("server_vad", None),
+    ],
+)
+def test_whether_the_servers_vad_does_anything_by_itself(detection: object, hands_off: bool | None) -> None:
+    ga = read("session.updated", session={"audio": {"input": {"turn_detection": detection}}})
+    beta = read("session.updated", session=BETA_SESSION | {"turn_detection": detection})
+
+    assert [each.hands_off for each in (ga, beta) if isinstance(each, events.SessionUpdated)] == [
+        hands_off
+    ] * 2
+
+
 def test_deviations_of_xai() -> None:
     done = {"response": {"id": "r1", "status": "cancelled", "status_details": "turn detected"}}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import subprocess
 import time
@@ -28,6 +27,7 @@ from listening import (
     strength,
     tone,
 )
+from measuring import cpu_s
 from rtvoice.audio.pcm import WIRE
 from rtvoice.local import voices
 from running import Running, eventually, room
@@ -68,23 +68,19 @@ def ms(samples: int) -> float:
 
 def heard_for(recording: Recording, seconds: float) -> None:
     """Wait until so much more is recorded."""
-    enough = len(recording.samples) + seconds * RECORD_HZ
-    eventually(lambda: len(recording.samples) >= enough)
+    enough = len(recording) + seconds * RECORD_HZ
+    eventually(lambda: len(recording) >= enough)
 
 
 class Busy:
     """How busy a daemon is from now on; not its children."""
 
     def __init__(self, daemon: Running) -> None:
-        self._stat = Path(f"/proc/{daemon.process.pid}/stat")
-        self._begun, self._before = time.monotonic(), self._cpu_s()
+        self._pid = daemon.process.pid
+        self._begun, self._before = time.monotonic(), cpu_s(self._pid)
 
     def s_per_min(self) -> float:
-        return (self._cpu_s() - self._before) * 60 / (time.monotonic() - self._begun)
-
-    def _cpu_s(self) -> float:
-        fields = self._stat.read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return (cpu_s(self._pid) - self._before) * 60 / (time.monotonic() - self._begun)
 
 
 def figures(name: str, values: Sequence[float]) -> str:
@@ -117,7 +113,7 @@ def test_spoken_question_is_answered_aloud_and_heard_whole(card: VirtualCard, tm
     ):
         daemon.until(connection="up", input="open", output="open")
         heard_for(recording, WARM_S)
-        begin = len(recording.samples)
+        begin = len(recording)
         card.say(spoken, hz).wait()
         drained = daemon.wait("playback", status="drained")["data"]
         words = daemon.wait("assistant_transcript")["data"]
@@ -262,11 +258,11 @@ def test_ten_interruptions_are_told_as_they_were_heard(card: VirtualCard) -> Non
         heard_for(recording, WARM_S)
         idle_cpu, busy = idle.s_per_min(), Busy(daemon)
         for number, turn in enumerate(turns):
-            turn.begin = len(recording.samples)
+            turn.begin = len(recording)
             daemon.data("reconnect", fresh=True)
             daemon.wait("playback", status="drained", count=number + 1)
             heard_for(recording, 0.1)
-            turn.end = len(recording.samples)
+            turn.end = len(recording)
         busy_cpu = busy.s_per_min()
         interrupts = daemon.named("interrupt")
 

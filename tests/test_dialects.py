@@ -10,6 +10,7 @@ import pytest
 
 from rtvoice.realtime import dialects, events
 from rtvoice.realtime.events import ClientEvent
+from validation import Dialect, check_wire
 
 CONFIG = events.SessionConfig("marin", "Be brief.", language="en", speed=1.25, transcription="whisper-1")
 PLAIN = events.SessionConfig("marin", "Be brief.")
@@ -26,8 +27,8 @@ USER = events.CreateItem("u1", "user", "Grüße")
 ASSISTANT = events.CreateItem("a1", "assistant", "hello", "root")
 
 
-def written(event: ClientEvent, dialect: str = "ga") -> Any:
-    return json.loads(dialects.encode(event, dialect))
+def written(event: ClientEvent, dialect: Dialect = "ga") -> Any:
+    return check_wire(json.loads(dialects.encode(event, dialect)), "client", dialect)
 
 
 def item(item_id: str, role: str, kind: str, text: str) -> dict[str, Any]:
@@ -47,6 +48,11 @@ SAME: list[tuple[ClientEvent, dict[str, Any]]] = [
         events.CreateResponse("ask-1", "q1"),
         {"type": "response.create", "event_id": "ask-1", "response": {"metadata": {"request": "q1"}}},
     ),
+    (events.CommitAudio(), {"type": "input_audio_buffer.commit"}),
+    (
+        events.CreateResponse("turn-1", None, events.TURN),
+        {"type": "response.create", "event_id": "turn-1", "response": {"metadata": {"kind": "turn"}}},
+    ),
     (
         events.CreateResponse("ask-1", None),
         {"type": "response.create", "event_id": "ask-1", "response": {}},
@@ -57,7 +63,9 @@ SAME: list[tuple[ClientEvent, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("dialect", ["ga", "beta"])
 @pytest.mark.parametrize(("event", "wire"), SAME)
-def test_written_the_same_in_every_dialect(event: ClientEvent, wire: dict[str, Any], dialect: str) -> None:
+def test_written_the_same_in_every_dialect(
+    event: ClientEvent, wire: dict[str, Any], dialect: Dialect
+) -> None:
     assert written(event, dialect) == wire
 
 
@@ -65,7 +73,7 @@ def test_written_the_same_in_every_dialect(event: ClientEvent, wire: dict[str, A
     ("dialect", "modalities"),
     [("ga", {"output_modalities": ["audio"]}), ("beta", {"modalities": ["text", "audio"]})],
 )
-def test_say_is_out_of_band_and_its_text_is_quoted(dialect: str, modalities: dict[str, Any]) -> None:
+def test_say_is_out_of_band_and_its_text_is_quoted(dialect: Dialect, modalities: dict[str, Any]) -> None:
     say = events.CreateSpeech("say-1", "q1", 'He said:\n"Grüße!"')
 
     assert written(say, dialect) == {
@@ -88,13 +96,15 @@ def test_say_without_a_request_is_known_by_its_kind() -> None:
 
 
 def test_every_client_event_has_its_line() -> None:
-    with_own_tests = {events.CreateSpeech, events.UpdateSession, events.UpdateVoice}
+    with_own_tests = {
+        *(events.CreateSpeech, events.UpdateSession, events.UpdateVoice, events.UpdateTurnDetection)
+    }
 
     assert {type(event) for event, _ in SAME} | with_own_tests == set(get_args(ClientEvent))
 
 
 @pytest.mark.parametrize(("dialect", "kind"), [("ga", "output_text"), ("beta", "text")])
-def test_text_of_the_assistant(dialect: str, kind: str) -> None:
+def test_text_of_the_assistant(dialect: Dialect, kind: str) -> None:
     assert written(ASSISTANT, dialect) == {
         "type": "conversation.item.create",
         "previous_item_id": "root",
@@ -153,6 +163,44 @@ def test_turn_detection_is_written_whole() -> None:
 
     assert written(events.UpdateSession(config, "s"))["session"]["audio"]["input"]["turn_detection"] == vad
     assert written(events.UpdateSession(config, "s"), "beta")["session"]["turn_detection"] == vad
+
+
+def detections(config: events.SessionConfig) -> list[Any]:
+    """How the turn detection of *config* is written: with the whole session and alone, GA and beta."""
+    whole, alone = events.UpdateSession(config, "s"), events.UpdateTurnDetection(config, "talk-1")
+    ga = [written(event)["session"]["audio"]["input"]["turn_detection"] for event in (whole, alone)]
+    return ga + [written(event, "beta")["session"]["turn_detection"] for event in (whole, alone)]
+
+
+def test_server_that_leaves_interrupting_to_us_creates_nothing_either() -> None:
+    vad = VAD | {"create_response": False, "interrupt_response": False}
+
+    assert detections(replace(PLAIN, hands_off=True)) == [vad] * 4
+
+
+def test_semantic_vad_has_an_eagerness_and_no_times() -> None:
+    vad = {"type": "semantic_vad", "eagerness": "low", "create_response": True, "interrupt_response": True}
+
+    assert detections(replace(PLAIN, detection="semantic_vad", eagerness="low")) == [vad] * 4
+
+
+def test_no_turn_detection_is_null() -> None:
+    assert detections(replace(PLAIN, detection="none", hands_off=True)) == [None] * 4
+
+
+def test_turn_detection_alone_changes_nothing_else() -> None:
+    event = events.UpdateTurnDetection(replace(PLAIN, detection="none"), "talk-1")
+
+    assert written(event) == {
+        "type": "session.update",
+        "event_id": "talk-1",
+        "session": {"type": "realtime", "audio": {"input": {"turn_detection": None}}},
+    }
+    assert written(event, "beta") == {
+        "type": "session.update",
+        "event_id": "talk-1",
+        "session": {"turn_detection": None},
+    }
 
 
 def test_voice_alone() -> None:

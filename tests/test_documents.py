@@ -78,7 +78,10 @@ def test_rtctl_1_has_every_verb_and_flag_and_no_other() -> None:
     wanted = flags(verbs.parser()).union(*map(flags, commands().values()))
     found = set(OPTION.findall(page("rtctl.1")))
 
+    actions = " ".join(re.findall(r"^\.It Ic (.*)$", source, re.MULTILINE)).replace(",", " ").split()
+
     assert told == set(commands())
+    assert set(actions) == set(verbs.SERVICE_ACTIONS)
     assert wanted - found == set()
     assert {each for each in found if each.startswith("--")} - wanted == set()
 

@@ -28,7 +28,7 @@ from rtvoice.realtime.link import CLOSE_S, Backoff
 from scripted_server import Refusal, Visit, scripted_server
 
 CREATED = SessionCreated("sess_0", None, "ga")
-UPDATED = SessionUpdated("sess_0", None, "marin", None, 24_000, 24_000)
+UPDATED = SessionUpdated("sess_0", None, "marin", None, 24_000, 24_000, hands_off=False)
 BIG = AppendAudio(bytes(1 << 20))
 """Fifty of these are more than any socket takes."""
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from rtvoice.audio.pcm import WIRE
+from rtvoice.local.responses import MOST_ASIDE
 from rtvoice.local.rules import exactly
-from rtvoice.local.session import MOST_ASIDE
 from rtvoice.local.wire import Hush, Speak
 from rtvoice.realtime.dialects import ga
 from rtvoice.realtime.events import CreateSpeech
-from test_local_session import CLOSED, OPENED, Json, Talk, message, refusal, types, voiced
+from talking import CLOSED, OPENED, Json, Talk, message, refusal, types, voiced
 
 BESIDE_OPENED = [each for each in OPENED if not each.startswith("conversation.")]
 BESIDE_CLOSED = [each for each in CLOSED if not each.startswith("conversation.")]

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 
+from rtvoice.local import simulations
 from rtvoice.local.grammar import COMMANDS, VOCABULARY, jsgf
 from rtvoice.local.rules import ABILITIES, NOT_UNDERSTOOD, STORY, WHO, Turn, answer
 
@@ -66,7 +67,7 @@ def test_it_says_when_nothing_was_said_before() -> None:
 
 def test_every_command_of_the_grammar_is_understood() -> None:
     filled = {"<sum>": "two plus three", "<words>": "red house"}
-    for command in COMMANDS:
+    for command in set(COMMANDS) - set(simulations.TEXTS):
         plain = re.sub(r" \| \w+|[\[\]]", "", command)
         for name, words in filled.items():
             plain = plain.replace(name, words)

@@ -158,7 +158,14 @@ def test_a_configuration_that_cannot_be_used_is_status_78_and_one_line(
 @pytest.mark.parametrize(
     "words",
     [
-        *(("--nonsense",), ("word",), ("--json",), ("--set", "audio.volume_percent"), ("--set",)),
+        *(
+            ("--nonsense",),
+            ("word",),
+            ("--json",),
+            ("--quick",),
+            ("--set", "audio.volume_percent"),
+            ("--set",),
+        ),
         *(("--prov", "local"), ("--check=1",)),
     ],
 )
@@ -167,6 +174,23 @@ def test_a_line_that_cannot_be_read_is_status_2(words: tuple[str, ...], tmp_path
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "rtvoiced: error: " in done.stderr
+
+
+def test_a_quick_check_looks_at_no_device_and_says_whose_key_is_missing(tmp_path: Path) -> None:
+    quick = ("--check", "--quick", "--json")
+    found = json.loads(rtvoiced(tmp_path, *quick, "--audio", "portaudio").stdout)
+    missing = json.loads(rtvoiced(tmp_path, *quick, "--provider", "azure").stdout)
+    keyless = json.loads(rtvoiced(tmp_path, *quick, "--provider", "openai").stdout)
+
+    assert found["audio"] == {
+        "card": "portaudio",
+        "input": None,
+        "output": None,
+        "problems": {},
+        "devices": [],
+    }
+    assert (missing["ok"], missing["missing_key"]) == (False, None)  # Its endpoint is missing first.
+    assert (keyless["ok"], keyless["missing_key"]) == (False, "openai")
 
 
 def test_of_named_flags_and_set_the_last_on_the_line_wins(tmp_path: Path) -> None:

@@ -168,3 +168,83 @@ def test_a_shorter_preroll_keeps_less() -> None:
     microphone.set(Gate.OPEN, HZ)
 
     assert sent == [spoken(4)]
+
+
+def test_a_press_sends_the_last_300_ms_first_whether_they_were_sent_or_not() -> None:
+    for gate, again in ((Gate.OPEN, True), (Gate.CLOSED, False)):
+        microphone, sent = path(preroll_ms=60)
+        microphone.set(Gate.OPEN, HZ)
+        microphone.set(gate, HZ)
+        for number in range(30):
+            microphone.block(spoken(number), HZ)
+        before = len(sent)
+        microphone.set(Gate.TALK, HZ)
+        microphone.block(spoken(30), HZ)
+
+        assert before == (30 if again else 0)
+        assert sent[before:] == [spoken(number) for number in range(15, 31)]
+
+
+def test_what_was_said_under_a_press_does_not_begin_the_next_one() -> None:
+    microphone, sent = path()
+    microphone.set(Gate.TALK, HZ)
+    microphone.block(spoken(1), HZ)
+    microphone.set(Gate.CLOSED, HZ)
+    microphone.block(spoken(2), HZ)
+    microphone.set(Gate.TALK, HZ)
+
+    assert sent == [spoken(1), spoken(2)]
+
+
+def test_a_press_that_goes_on_sends_nothing_twice() -> None:
+    microphone, sent = path()
+    microphone.set(Gate.TALK, HZ)
+    microphone.block(spoken(1), HZ)
+    microphone.set(Gate.TALK, HZ)
+
+    assert sent == [spoken(1)]
+
+
+def test_a_press_right_after_a_mute_has_nothing_from_before() -> None:
+    microphone, sent = path()
+    microphone.set(Gate.OPEN, HZ)
+    microphone.set(Gate.SILENCE, HZ)
+    microphone.block(spoken(1), HZ)
+    before = len(sent)
+    microphone.set(Gate.OPEN, HZ)
+    microphone.set(Gate.TALK, HZ)
+
+    assert sent[before:] == []
+
+
+def test_a_longer_preroll_is_for_sessions_and_not_for_presses() -> None:
+    microphone, sent = path(preroll_ms=1000)
+    for number in range(60):
+        microphone.block(spoken(number), HZ)
+    microphone.set(Gate.TALK, HZ)
+
+    assert sent == [spoken(number) for number in range(45, 60)]
+
+
+@pytest.mark.parametrize("hz", [24_000, 16_000])
+def test_when_a_place_of_the_session_was_read_is_known(hz: int) -> None:
+    microphone, _ = path()
+    assert microphone.read_at(0) is None
+    microphone.set(Gate.OPEN, hz)
+    for number in range(100):
+        microphone.block(spoken(1), HZ, 10.0 + number * 0.02)
+
+    # The last frame of 2 s was read at 11.98; a resampler keeps back a millisecond.
+    assert microphone.read_at(2000) == pytest.approx(11.98, abs=0.002)
+    assert microphone.read_at(500) == pytest.approx(10.48, abs=0.002)
+
+
+def test_a_new_session_counts_from_its_own_beginning() -> None:
+    microphone, _ = path()
+    for begin in (10.0, 50.0):
+        microphone.set(Gate.OPEN, HZ)
+        for number in range(10):
+            microphone.block(spoken(1), HZ, begin + number * 0.02)
+        microphone.set(Gate.CLOSED, HZ)
+
+    assert microphone.read_at(200) == pytest.approx(50.18)

@@ -19,7 +19,6 @@ from histories import (
     sent,
     state,
 )
-from rtvoice.conversation import RESPONSE_S
 from rtvoice.effects import (
     ClearTimer,
     CutPlayback,
@@ -36,6 +35,7 @@ from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.realtime import events
 from rtvoice.states import Hearing, Listening, Speaking, Thinking
+from rtvoice.talk import RESPONSE_S
 
 ON = Commanded(1, "m1", commands.Mute("on"))
 OFF = Commanded(2, "m2", commands.Mute("off"))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -398,6 +400,40 @@ def test_nothing_is_kept_of_answers_that_are_over() -> None:
             playback.cut()
 
     assert len(playback._streams) <= 1
+
+
+FLUSHES = 100_000
+LATE_S = 0.05
+
+
+def test_hundred_thousand_flushes_beside_a_thread_that_takes_never_hold_the_loop_up() -> None:
+    """P1: neither a deadlock nor a loop that is late; noise of the machine is not of all three rounds."""
+    playback, stop = Playback(HZ), Event()
+    pcm, latest = level(20), [0.0] * 3
+
+    def take_on() -> None:
+        while not stop.is_set():
+            playback.take(240)
+            playback.note(240, 0)
+
+    thread = Thread(target=take_on)
+    thread.start()
+    try:
+        for number in range(FLUSHES):
+            before = time.monotonic()
+            playback.push(A, pcm, HZ)
+            if not number % 10:
+                playback.hold()
+                playback.resume()
+            playback.cut()
+            round_ = number * len(latest) // FLUSHES
+            latest[round_] = max(latest[round_], time.monotonic() - before)
+    finally:
+        stop.set()
+        thread.join()
+
+    assert min(latest) <= LATE_S
+    assert not playback.reports()
 
 
 @dataclass

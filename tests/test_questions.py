@@ -28,7 +28,6 @@ from histories import (
     sent,
     state,
 )
-from rtvoice.conversation import ASK_AGAIN_S, RESPONSE_S
 from rtvoice.effects import ClearTimer, Play, Publish, Refuse, Reply, Send, SetTimer
 from rtvoice.inputs import Commanded, Cut, Input, LinkConnecting, TimerFired
 from rtvoice.ipc import commands
@@ -36,6 +35,7 @@ from rtvoice.ipc import events as ipc
 from rtvoice.questions import MOST_TRIES, MOST_WAITING
 from rtvoice.realtime import events
 from rtvoice.states import Awaiting, Hearing, Listening, Speaking, Thinking
+from rtvoice.talk import ASK_AGAIN_S, RESPONSE_S
 
 COLLISION = events.ServerError("conversation_already_has_active_response", "wait for it", "ask-2")
 SECOND_ASK = ask("And the date?", "q2", 2)

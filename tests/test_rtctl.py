@@ -37,6 +37,7 @@ from rtvoice.ipc.commands import (
     Stats,
     Status,
     Stop,
+    Talk,
     Volume,
 )
 from rtvoice.ipc.events import EVENTS, SpeechStarted
@@ -127,6 +128,8 @@ def run(room: Path, *words: str) -> tuple[int, str, str]:
         (["volume", "+5"], Volume(None, 5)),
         (["volume", "-5"], Volume(None, -5)),
         (["say", "Guten", "Tag"], Say("Guten Tag")),
+        (["say", "--uninterruptible", "Fire!"], Say("Fire!", interruptible=False)),
+        (["talk", "press"], Talk("press")),
         (["set", "turn.silence_ms", "700"], Set("turn.silence_ms", "700")),
         (["get", "turn.silence_ms"], Get("turn.silence_ms")),
         (["devices"], Devices()),
@@ -342,6 +345,18 @@ def test_an_answer_of_another_protocol_is_told(
             "interrupted before it was heard",
         ),
         (["ask", "hello"], {"accepted": True, "queued": False}, "asked"),
+        (["talk", "press"], {"push_to_talk": True, "changed": True, "held_ms": 0}, "listening"),
+        (
+            ["talk", "press"],
+            {"push_to_talk": True, "changed": False, "held_ms": 40},
+            "listening for 40 ms already",
+        ),
+        (
+            ["talk", "release"],
+            {"push_to_talk": False, "changed": True, "held_ms": 1200},
+            "done after 1200 ms",
+        ),
+        (["talk", "cancel"], {"push_to_talk": False, "changed": False, "held_ms": 0}, "nothing was pressed"),
         (["ask", "hello"], {"accepted": True, "queued": True}, "asked; it waits for its turn"),
         (["reconnect"], {"accepted": True}, "reconnecting"),
         (["set-voice", "slt"], {"voice": "slt", "applied": "now"}, "voice slt"),
@@ -379,6 +394,7 @@ def test_the_status_is_an_aligned_screen() -> None:
         "connection    up for 1 h 3 min, local rtvoice-local, voice slt",
         "echo          cancelled by 38 dB, lag 40 ms",
         "response      840 ms played, 5160 ms queued",
+        "interruption  server",
         "daemon        rtvoiced 0.1.0, pid 4242, up 1 h, 1 subscriber, under systemd",
     ]
 

@@ -81,6 +81,15 @@ def test_the_directory_is_made_private_whatever_the_umask(room: Path) -> None:
     assert modes == [0o700, 0o600]
 
 
+def test_the_machines_service_lets_its_group_enter_and_nobody_else(room: Path) -> None:
+    claim(room / "run", for_group=True).release()
+    assert stat.S_IMODE((room / "run").stat().st_mode) == 0o750
+
+    (room / "run").chmod(0o755)
+    with pytest.raises(PermissionRefusedError, match="chmod 750"):
+        claim(room / "run", for_group=True)
+
+
 def test_the_lock_holds_the_pid_for_people(room: Path) -> None:
     lock = claim(room)
 

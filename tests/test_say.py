@@ -30,13 +30,13 @@ from histories import (
     sent,
     state,
 )
-from rtvoice.conversation import RESPONSE_S
 from rtvoice.effects import Play, Refuse, Reply, Send, SetTimer
 from rtvoice.inputs import Commanded, Cut, Input, LinkConnecting, TimerFired
 from rtvoice.ipc import commands
 from rtvoice.ipc import events as ipc
 from rtvoice.realtime import events
 from rtvoice.states import Awaiting, Hearing, Listening, Speaking, Thinking
+from rtvoice.talk import RESPONSE_S
 
 TEXT = "Dinner is ready."
 SPEECH: tuple[Input, ...] = (events.SpeechStarted("u2", 100), NO_CUT)

@@ -13,10 +13,11 @@ KEYS = [
     *("session.provider", "session.model", "session.voice", "session.instructions", "session.language"),
     *("session.speed", "session.transcription", "session.url", "session.auth", "session.headers"),
     *("session.key_file", "azure.endpoint", "azure.deployment", "azure.api_version"),
-    *("turn.detection", "turn.threshold", "turn.silence_ms", "turn.prefix_ms"),
+    *("turn.detection", "turn.eagerness", "turn.threshold", "turn.silence_ms", "turn.prefix_ms"),
     *("audio.input", "audio.output", "audio.card", "audio.volume_percent", "audio.start_muted"),
+    *("interruption.policy", "interruption.fade_ms", "interruption.hold_ms", "interruption.hold_max_ms"),
+    *("interruption.speech_ms", "link.retry_first_s", "link.retry_max_s", "link.ping_s"),
     *("echo.mode", "echo.chime", "echo.fallback", "vad.threshold", "vad.onset_ms", "vad.gate_db"),
-    *("interruption.fade_ms", "link.retry_first_s", "link.retry_max_s", "link.ping_s"),
     *("ipc.replay_events", "log.level", "log.format"),
 ]
 
@@ -172,7 +173,10 @@ def test_a_file_named_like_a_flag_is_still_a_file(tmp_path: Path, monkeypatch: p
         ("session.voise", "x", "unknown key session.voise (flag --set); did you mean session.voice?"),
         ("qqqq", "x", "unknown key qqqq (flag --set); rtvoiced --check prints all that there are"),
         ("", "x", "unknown key  (flag --set)"),
-        ("interruption.policy", "local", "unknown key interruption.policy (flag --set)"),
+        (
+            *("interruption.policy", "local"),
+            "interruption.policy (flag --set): must be one of auto, server, hold, managed, manual",
+        ),
         ("audio.volume_percent", "loud", "audio.volume_percent (flag --set): must be a whole number"),
         ("audio.volume_percent", "-1", "audio.volume_percent (flag --set): must be from 0 to 100, not '-1'"),
         ("audio.volume_percent", "80.0", "audio.volume_percent (flag --set): must be a whole number"),
@@ -180,7 +184,11 @@ def test_a_file_named_like_a_flag_is_still_a_file(tmp_path: Path, monkeypatch: p
         ("session.speed", "fast", "session.speed (flag --set): must be a number, not 'fast'"),
         ("session.speed", "inf", "session.speed (flag --set): must be from 0.25 to 1.5, not 'inf'"),
         ("log.level", "loud", "log.level (flag --set): must be one of debug, info, warning, error"),
-        ("turn.detection", "none", "turn.detection (flag --set): must be one of server_vad, not 'none'"),
+        (
+            "turn.detection",
+            "off",
+            "turn.detection (flag --set): must be one of server_vad, semantic_vad, none",
+        ),
         ("session.headers", "Authorization=sk-1", "session.headers (flag --set): is a table, which only"),
     ],
 )

@@ -119,3 +119,4 @@ def test_systemd_is_the_supervisor_of_the_process_that_it_started_and_of_no_chil
     assert status.supervisor({"SYSTEMD_EXEC_PID": str(os.getpid())}) == "systemd"
     assert status.supervisor({"SYSTEMD_EXEC_PID": str(os.getppid())}) is None
     assert status.supervisor({}) is None
+    assert status.supervisor({}, "launchd") == "launchd"

@@ -13,13 +13,17 @@ import subprocess
 import tempfile
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 RECORD_HZ = 48_000
+NEAR_S = 2.0
+"""What arrived so long before or after a sample can tell when it sounded."""
 
 DEFAULT_PA = f"""\
 load-module module-native-protocol-unix
@@ -106,14 +110,18 @@ class VirtualCard:
 
     def say(self, pcm: bytes, hz: int) -> subprocess.Popen[bytes]:
         """Speak s16le mono into the microphone; returns at once, the process ends with the speech."""
-        process = self._popen(
-            "pacat", "--device=micsink", f"--rate={hz}", "--channels=1", "--format=s16le",
-            "--latency-msec=10", stdin=subprocess.PIPE,
-        )  # fmt: skip
+        process = self.stream("micsink", hz)
         assert process.stdin
         process.stdin.write(pcm)
         process.stdin.close()
         return process
+
+    def stream(self, sink: str, hz: int) -> subprocess.Popen[bytes]:
+        """Open a stream to *sink*: what is written to the process's stdin, s16le mono, sounds at once."""
+        return self._popen(
+            "pacat", f"--device={sink}", f"--rate={hz}", "--channels=1", "--format=s16le",
+            "--latency-msec=10", stdin=subprocess.PIPE,
+        )  # fmt: skip
 
     @contextlib.contextmanager
     def record(self, sink: str = "speaker") -> Iterator[Recording]:
@@ -143,6 +151,31 @@ class VirtualCard:
         )
 
 
+class SampleClock:
+    """When each sample of a recording sounded, by when its chunks arrived. Pure.
+
+    A chunk can arrive late, never early, so the earliest of those around a
+    sample tells; only those around it, for what a recorder loses moves all that follows.
+    """
+
+    def __init__(self, hz: int = RECORD_HZ) -> None:
+        self._hz = hz
+        self._chunks: list[tuple[int, float]] = []
+        """How many samples there were after each, and where sample 0 would lie if it was not late."""
+
+    def arrived(self, samples: int, now: float) -> None:
+        """Book that by *now* so many *samples* have come altogether."""
+        self._chunks.append((samples, now - samples / self._hz))
+
+    def time_of(self, sample: int) -> float:
+        """Return the time at which that sample sounded, by the clock of `arrived`."""
+        near = int(NEAR_S * self._hz)
+        first = bisect_right(self._chunks, sample - near, key=itemgetter(0))
+        last = bisect_right(self._chunks, sample + near, key=itemgetter(0))
+        around = self._chunks[first:last] or self._chunks[-1:]
+        return min(origin for _, origin in around) + sample / self._hz
+
+
 class Recording:
     """What a listener hears, by the sample clock: a time is that of a sample, not of its arrival."""
 
@@ -150,19 +183,22 @@ class Recording:
         assert process.stdout
         self._stdout = process.stdout
         self._pcm = bytearray()
-        self._origin = float("inf")
+        self._clock = SampleClock()
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
         deadline = time.monotonic() + 5
-        while len(self._pcm) < RECORD_HZ // 5 and time.monotonic() < deadline:
+        while len(self) < RECORD_HZ // 5 and time.monotonic() < deadline:
             time.sleep(0.01)
+
+    def __len__(self) -> int:
+        """How many samples there are so far."""
+        return len(self._pcm) // 2
 
     def _read(self) -> None:
         while chunk := os.read(self._stdout.fileno(), 65_536):
             now = time.monotonic()
             self._pcm += chunk
-            # A chunk can arrive late, never early: the earliest tells when the first sample sounded.
-            self._origin = min(self._origin, now - len(self._pcm) / 2 / RECORD_HZ)
+            self._clock.arrived(len(self), now)
 
     def join(self) -> None:
         self._thread.join()
@@ -170,14 +206,15 @@ class Recording:
 
     @property
     def samples(self) -> Samples:
-        return np.frombuffer(bytes(self._pcm[: len(self._pcm) // 2 * 2]), np.int16)
+        return self.between(0, len(self))
+
+    def between(self, begin: int, end: int) -> Samples:
+        """Return a copy of these samples."""
+        return np.frombuffer(bytes(self._pcm[2 * begin : 2 * end]), np.int16)
 
     def time_of(self, sample: int) -> float:
-        """The monotonic time at which that sample sounded."""
-        return self._origin + sample / RECORD_HZ
-
-    def sample_at(self, when: float) -> int:
-        return int((when - self._origin) * RECORD_HZ)
+        """Return the monotonic time at which that sample sounded."""
+        return self._clock.time_of(sample)
 
 
 @contextlib.contextmanager

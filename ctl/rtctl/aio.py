@@ -122,13 +122,26 @@ class AsyncClient:
         """Silence the assistant now."""
         return await self._ask(replies.Interrupt, "interrupt", timeout_s)
 
-    async def say(self, text: str, *, wait: bool = False, timeout_s: float | None = None) -> replies.Queued:
-        """Ask the assistant to say exactly this; *wait* until it was heard."""
-        return await self._ask(replies.Queued, "say", timeout_s, text=text, wait=wait)
+    async def say(
+        self, text: str, *, wait: bool = False, interruptible: bool = True, timeout_s: float | None = None
+    ) -> replies.Queued:
+        """Ask the assistant to say exactly this; *wait* until it was heard.
+
+        Not *interruptible*: whoever speaks over it is answered after it.
+        """
+        return await self._ask(
+            replies.Queued, "say", timeout_s, text=text, wait=wait, interruptible=interruptible
+        )
 
     async def ask(self, text: str, *, wait: bool = False, timeout_s: float | None = None) -> replies.Queued:
         """Put a text to the assistant; *wait* until the answer was heard."""
         return await self._ask(replies.Queued, "ask", timeout_s, text=text, wait=wait)
+
+    async def talk(
+        self, action: Literal["press", "release", "cancel"], *, timeout_s: float | None = None
+    ) -> replies.Talk:
+        """Push-to-talk: press, and release to be answered or cancel to be forgotten."""
+        return await self._ask(replies.Talk, "talk", timeout_s, action=action)
 
     async def reconnect(
         self, *, fresh: bool = False, wait: bool = False, timeout_s: float | None = None

@@ -22,11 +22,13 @@ from rtvoice.errors import (
     OK,
     STATUS_OF_CODE,
     USAGE,
+    AlreadyRunningError,
     CommandError,
     ConfigError,
     NotRunningError,
     PermissionRefusedError,
     RtvoiceError,
+    ServiceError,
 )
 from rtvoice.paths import runtime_dir
 
@@ -34,6 +36,8 @@ CODE_OF_ERROR: dict[type[RtvoiceError], str] = {
     NotRunningError: "not_running",
     PermissionRefusedError: "no_permission",
     ConfigError: "bad_configuration",
+    ServiceError: "service",
+    AlreadyRunningError: "already_running",
 }
 """What ``--json`` calls the errors that no daemon sent."""
 
@@ -101,11 +105,21 @@ def _is_plain(words: list[str]) -> bool:
 def _run(options: argparse.Namespace) -> int:
     if options.runtime_dir is not None and options.system:
         raise UsageError("--runtime-dir and --system exclude each other")
+    if options.runtime_dir is not None and options.command in ("service", "logs"):
+        raise UsageError(f"{options.command} goes without --runtime-dir: the service has its own")
     match options.command:
         case "schema" | "completions":
             return _print_shipped(options)
         case "events" | "wait" | "watch":
             return _follow(options)
+        case "service":
+            return _serve(options)
+        case "doctor" | "logs" | "config":
+            from rtctl.service import views
+
+            return {"doctor": views.doctor, "logs": views.logs, "config": views.config}[options.command](
+                options
+            )
     command, args = _wire(options)
     directory = runtime_dir(options.runtime_dir, os.environ, system=options.system)
     with Asking(directory, system=options.system) as daemon:
@@ -135,7 +149,11 @@ def _wire(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
             return "volume", options.percent or {}
         case "say" | "ask":
             args = {"text": " ".join(options.text)}
+            if getattr(options, "uninterruptible", False):
+                args["interruptible"] = False
             return options.command, {**args, "wait": True} if options.wait else args
+        case "talk":
+            return "talk", {"action": options.action}
         case "reconnect":
             args = {"fresh": options.fresh}
             return "reconnect", {**args, "wait": True} if options.wait else args
@@ -173,6 +191,26 @@ def _follow(options: argparse.Namespace) -> int:
             return following.wait(options)
         case _:
             return following.watch(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from rtctl.service import actions
+
+    if problem := actions.objection(options):
+        raise UsageError(problem)
+    return actions.run(options)
+
+
+def _look_beyond(options: argparse.Namespace) -> int:
+    from rtctl.service import views
+
+    match options.command:
+        case "doctor":
+            return views.doctor(options)
+        case "logs":
+            return views.logs(options)
+        case _:
+            return views.config(options)
 
 
 def _print_shipped(options: argparse.Namespace) -> int:

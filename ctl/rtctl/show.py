@@ -58,6 +58,7 @@ def status_screen(data: dict[str, Any], now: float, color: bool = False) -> str:
         ("connection", _connection(_object(data, "connection"), now, color)),
         ("echo", _echo(_object(data, "echo"), color)),
         ("response", _response(data.get("response"))),
+        ("interruption", plain(data.get("interruption", "unknown"))),
         ("daemon", _daemon(data)),
     ]
     if error := data.get("last_error"):
@@ -85,6 +86,7 @@ def screen(command: str, args: dict[str, Any], data: dict[str, Any], now: float,
         "volume": lambda data: f"volume {data.get('percent')} %",
         "say": lambda data: _queued("told", data),
         "ask": lambda data: _queued("asked", data),
+        "talk": _talk,
         "reconnect": lambda _: "reconnecting",
         "set-voice": _voice,
         "set": _set,
@@ -228,6 +230,14 @@ def _interrupted(data: dict[str, Any]) -> str:
 
 def _queued(done: str, data: dict[str, Any]) -> str:
     return f"{done}; it waits for its turn" if data.get("queued") else done
+
+
+def _talk(data: dict[str, Any]) -> str:
+    if data.get("push_to_talk"):
+        return "listening" if data.get("changed") else f"listening for {data.get('held_ms', 0)} ms already"
+    if not data.get("changed"):
+        return "nothing was pressed"
+    return f"done after {data.get('held_ms', 0)} ms"
 
 
 def _voice(data: dict[str, Any]) -> str:

@@ -14,7 +14,10 @@ SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600}
 WIDTH = 100
 """Columns of what nobody reads."""
 FORMATS = ("plain", "waybar", "polybar")
+ACTIONS = ("press", "release", "cancel")
 SHELLS = ("bash", "zsh", "fish")
+PROVIDERS = ("openai", "azure", "custom", "local")
+SERVICE_ACTIONS = ("install", "uninstall", "start", "stop", "restart", "status", "print")
 
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -49,7 +52,16 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         _add_globals(added, {})
         return added
 
-    for add in (_add_voice, _add_session, _add_settings, _add_looks, _add_followers, _add_own):
+    for add in (
+        _add_voice,
+        _add_session,
+        _add_settings,
+        _add_looks,
+        _add_followers,
+        _add_service,
+        _add_looks_beyond,
+        _add_own,
+    ):
         add(verb)
     return made
 
@@ -86,6 +98,12 @@ def _add_voice(verb: Any) -> None:
         spoken = verb(name, text)
         spoken.add_argument("text", nargs="+", metavar="TEXT")
         _add_wait(spoken, "until it was heard")
+        if name == "say":
+            spoken.add_argument(
+                "--uninterruptible", action="store_true", help="whoever speaks over it is answered after it"
+            )
+    talk = verb("talk", "push-to-talk: press, then release to be answered")
+    talk.add_argument("action", choices=ACTIONS, help="cancel: forget what was said")
 
 
 def _add_session(verb: Any) -> None:
@@ -122,6 +140,28 @@ def _add_followers(verb: Any) -> None:
     )
     watch = verb("watch", "print a line at each change, for a status bar; never ends by itself")
     watch.add_argument("--format", choices=FORMATS, default="plain", help="default: plain")
+
+
+def _add_service(verb: Any) -> None:
+    service = verb("service", "have rtvoiced start at login and restart by itself; see it, end it")
+    service.add_argument("action", choices=SERVICE_ACTIONS)
+    service.add_argument("--provider", choices=PROVIDERS, help="install, print: the server to talk to")
+    service.add_argument(
+        "--hardened", action="store_true", help="install, print: with less of the machine in its reach"
+    )
+    service.add_argument("--new-key", action="store_true", help="install: ask for a key even if one is there")
+    service.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
+
+
+def _add_looks_beyond(verb: Any) -> None:
+    doctor = verb("doctor", "look at all that a conversation needs, and say what to do")
+    doctor.add_argument("--sound", action="store_true", help="play a chime, and listen for it")
+    logs = verb("logs", "print the service's log")
+    logs.add_argument("-f", "--follow", action="store_true", help="and what comes")
+    logs.add_argument("--lines", type=_positive, default=100, metavar="N", help="the last N; default: 100")
+    config = verb("config", "print each value of the configuration, and where it came from")
+    config.add_argument("--service", action="store_true", help="as the service sees it, not this shell")
+    config.add_argument("--path", action="store_true", help="print where the file is, and nothing else")
 
 
 def _add_own(verb: Any) -> None:

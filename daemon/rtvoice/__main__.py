@@ -11,12 +11,12 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtvoice import __version__, errors, logs, paths, settings
-from rtvoice.errors import RtvoiceError
+from rtvoice.errors import ConfigError, RtvoiceError
 
 if TYPE_CHECKING:
     from rtvoice.audio.duplex import Duplex, Report
@@ -69,13 +69,20 @@ def parser() -> argparse.ArgumentParser:
         "--config", metavar="FILE", help="configuration (default: the user's rtvoice/config.toml)"
     )
     made.add_argument("--runtime-dir", metavar="DIR", help="directory of the sockets")
+    made.add_argument(
+        "--system", action="store_true", help="be the machine's service: in /run/rtvoice, for its group too"
+    )
+    made.add_argument("--supervisor", choices=("systemd", "launchd"), help="who keeps it running")
     for flag, (_, metavar, text) in FLAGS.items():
         # One list for all of them: the last on the line wins, whichever way it is written.
         made.add_argument(flag, dest="given", action="append", type=given(flag), metavar=metavar, help=text)
     text = "any key of the configuration"
     made.add_argument("--set", dest="given", action="append", type=assignment, metavar="KEY=VALUE", help=text)
     made.add_argument("--check", action="store_true", help="print what would be used and found, and exit")
-    made.add_argument("--json", action="store_true", help="with --check: as JSON")
+    made.add_argument("--quick", action="store_true", help="with --check: look at no device")
+    made.add_argument("--doctor", action="store_true", help="look at all that a conversation needs, and exit")
+    made.add_argument("--sound", action="store_true", help="with --doctor: play a chime, and listen for it")
+    made.add_argument("--json", action="store_true", help="with --check and --doctor: as JSON")
     return made
 
 
@@ -87,53 +94,97 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return serve(arguments[1:])
     options = parser().parse_args(arguments)
-    if options.json and not options.check:
-        parser().error("--json goes with --check")
+    environ = dict(os.environ)
+    refuse_odd(options)
     try:
-        config = load(options)
+        if options.doctor:
+            from rtvoice.doctor.examine import run as examine
+
+            withdraw_keys()
+            return examine(
+                lambda: load(options, environ),
+                environ,
+                options.runtime_dir,
+                system=options.system,
+                sound=options.sound,
+                as_json=options.json,
+            )
+        config = load(options, environ)
         if options.check:
             from rtvoice.check import report
 
-            return report(config, os.environ, as_json=options.json)
-        directory = paths.runtime_dir(options.runtime_dir, os.environ, daemon=True)
-        return run(config, directory, lambda: load(options))
+            return report(config, environ, file(options, environ), as_json=options.json, quick=options.quick)
+        return run(config, options, environ)
     except RtvoiceError as error:
         if options.check and options.json:
-            from rtvoice.check import tell
+            from rtvoice.check import refusal, tell
 
-            tell(json.dumps({"ok": False, "error": str(error)}))
+            tell(json.dumps(refusal(error, file(options, environ))))
         else:
             print(f"rtvoiced: {error}", file=sys.stderr)
-        return error.status
+        # launchd starts again whatever did not end with 0, and trying again mends no configuration.
+        mended_by_hand = options.supervisor == "launchd" and isinstance(error, ConfigError)
+        return errors.OK if mended_by_hand else error.status
     except KeyboardInterrupt:
         # Before the loop has its own handler, or in --check.
         return errors.INTERRUPTED
 
 
-def load(options: argparse.Namespace) -> Settings:
+def refuse_odd(options: argparse.Namespace) -> None:
+    """End with 2 where flags do not go together."""
+    if options.check and options.doctor:
+        parser().error("--check and --doctor exclude each other")
+    if options.json and not (options.check or options.doctor):
+        parser().error("--json goes with --check and --doctor")
+    if options.quick and not options.check:
+        parser().error("--quick goes with --check")
+    if options.sound and not options.doctor:
+        parser().error("--sound goes with --doctor")
+
+
+def load(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     """Return the settings from the flags, the environment and the file."""
-    named = options.config or os.environ.get("RTVOICE_CONFIG")
-    file = Path(named) if named else paths.config_file(os.environ)
-    return settings.load(options.given or [], os.environ, file, must_exist=bool(named))
+    named = bool(options.config or environ.get("RTVOICE_CONFIG"))
+    return settings.load(options.given or [], environ, file(options, environ), must_exist=named)
 
 
-def run(config: Settings, directory: Path, again: Callable[[], Settings]) -> int:
-    """Run one daemon on *directory* until it is asked to stop; *again* reads the configuration anew."""
+def file(options: argparse.Namespace, environ: Mapping[str, str]) -> Path:
+    """Return where the configuration is; unless it was named, it need not exist."""
+    return Path(options.config).absolute() if options.config else paths.config_file(environ)
+
+
+def run(config: Settings, options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Run one daemon until it is asked to stop."""
     from rtvoice.audio.portaudio import quiet_stderr
     from rtvoice.ipc.runtime import claim
     from rtvoice.providers import choose
 
-    provider = choose(config, os.environ)
-    lock = claim(directory)
+    provider = choose(config, environ)
+    directory = paths.runtime_dir(options.runtime_dir, environ, daemon=True, system=options.system)
+    lock = claim(directory, for_group=options.system)
     try:
         quiet_stderr()
+        withdraw_keys()
         logs.configure(config.log.level, config.log.format)
-        return asyncio.run(serve(config, provider, directory, again))
+        return asyncio.run(serve(config, provider, directory, options, environ))
     finally:
         lock.release()
 
 
-async def serve(config: Settings, provider: Provider, directory: Path, again: Callable[[], Settings]) -> int:
+def withdraw_keys() -> None:
+    """Take out of the environment what a child process needs none of: a key is nobody else's."""
+    for name in list(os.environ):
+        if name.startswith(settings.PREFIX) or name.endswith("_API_KEY"):
+            del os.environ[name]
+
+
+async def serve(
+    config: Settings,
+    provider: Provider,
+    directory: Path,
+    options: argparse.Namespace,
+    environ: Mapping[str, str],
+) -> int:
     """Build the daemon in the running loop, run it, and take it apart."""
     import zmq
 
@@ -147,7 +198,8 @@ async def serve(config: Settings, provider: Provider, directory: Path, again: Ca
     from rtvoice.ipc.publisher import Publisher
     from rtvoice.live import LiveSettings
     from rtvoice.mutefile import MuteFile
-    from rtvoice.providers import choose, session_config
+    from rtvoice.notify import Notify
+    from rtvoice.providers import choose, rules, session_config
     from rtvoice.realtime.link import Backoff, Link
 
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -155,16 +207,17 @@ async def serve(config: Settings, provider: Provider, directory: Path, again: Ca
     control_path, events_path = paths.control_socket(directory), paths.events_socket(directory)
     publisher = Publisher(context, events_path, run_id, replay_events=config.ipc.replay_events)
     server = EmbeddedServer(config.log.level)
-    conversation = Conversation(session_config(config, provider), provider.name, provider.model)
+    asked = session_config(config, provider)
+    conversation = Conversation(asked, provider.name, provider.model, rules(config))
     playback = Playback(24_000, config.interruption.fade_ms, config.audio.volume_percent)
     onlooker = transcript(config)
     watch = DeviceWatch(config.audio.input or "", config.audio.output or "")
-    mute_file = MuteFile(paths.state_dir(os.environ) / "mute.json")
+    mute_file = MuteFile(paths.state_dir(environ) / "mute.json")
 
     def usable() -> Settings:
         # What a restart would refuse is refused now.
-        fresh = again()
-        choose(fresh, os.environ)
+        fresh = load(options, environ)
+        choose(fresh, environ)
         return fresh
 
     live = LiveSettings(config, usable)
@@ -187,13 +240,17 @@ async def serve(config: Settings, provider: Provider, directory: Path, again: Ca
         server,
         mute_file,
         status.Facts(
-            time.monotonic(), time.time(), round(time.time(), 3), supervisor=status.supervisor(os.environ)
+            time.monotonic(),
+            time.time(),
+            round(time.time(), 3),
+            supervisor=status.supervisor(environ, options.supervisor),
         ),
         {"control": str(control_path), "events": str(events_path)},
         live,
         lambda settings: session_config(settings, provider),
         watch.look_for,
         onlooker or (lambda _event: None),
+        Notify(environ),
     )
     try:
         return await daemon.run(mute_file.read(config.audio.start_muted, time.time()))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from rtvoice import effects
+from rtvoice.answer import Answer, Said
 from rtvoice.audio.ledger import Drained, PartHeard
 from rtvoice.audio.pcm import FRAME_BYTES, Pcm
 from rtvoice.effects import Effect, Publish, Send
@@ -23,43 +23,6 @@ from rtvoice.session import Session
 
 REMEMBERED = 16
 """Answers that are over and whose stragglers are still recognised."""
-
-
-@dataclass(slots=True)
-class Said:
-    """One message of an answer."""
-
-    item_id: str
-    audio: bool = False
-    """Audio of it has come."""
-    written: bool = False
-    """It comes as text instead of audio."""
-    text_done: bool = False
-    played_ms: int = 0
-    """Of the parts that were heard to their end."""
-    playing: set[int] = field(default_factory=set)
-    """Content parts of which audio has come and is not heard to its end."""
-
-
-@dataclass(slots=True)
-class Answer:
-    """A response of the server."""
-
-    response_id: str
-    request: str | None
-    session: int
-    """Number of the session that it belongs to."""
-    cut: bool = False
-    """It was cut, or never wanted: what it still announces is deleted."""
-    done: bool = False
-    """The server will send no more of it."""
-    keys: tuple[str, ...] = ()
-    """The questions that it answers, by item id."""
-    ephemeral: bool = False
-    """It is out of band: the conversation has no item of it but the words heard, which we put there."""
-    whole: bool = False
-    """The server has sent all that it meant to say."""
-    said: dict[str, Said] = field(default_factory=dict)
 
 
 class Answers:
@@ -78,10 +41,17 @@ class Answers:
         self._late = 0
 
     def created(
-        self, response_id: str, request: str | None, keys: tuple[str, ...] = (), *, ephemeral: bool = False
+        self,
+        response_id: str,
+        request: str | None,
+        keys: tuple[str, ...] = (),
+        *,
+        ephemeral: bool = False,
+        protected: bool = False,
     ) -> list[Effect]:
         """An answer begins and is accepted from now on."""
-        answer = Answer(response_id, request, self._session.number, keys=keys, ephemeral=ephemeral)
+        number = self._session.number
+        answer = Answer(response_id, request, number, keys=keys, ephemeral=ephemeral, protected=protected)
         told = self._begun(answer)
         self.accepting = response_id
         return told
@@ -113,6 +83,16 @@ class Answers:
         """Return the questions that this response answers."""
         answer = self._answers.get(response_id or "")
         return answer.keys if answer is not None else ()
+
+    @property
+    def protected(self) -> bool:
+        """Something is being made, or still to be heard, that nobody interrupts by speaking."""
+        return any(answer.protected and not answer.cut for answer in self._answers.values())
+
+    def unprotect(self) -> None:
+        """What was protected may be interrupted by speaking now."""
+        for answer in self._answers.values():
+            answer.protected = False
 
     @property
     def request(self) -> str | None:

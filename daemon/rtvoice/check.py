@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from rtvoice import errors, paths, settings
 from rtvoice.audio.pcm import Device
-from rtvoice.errors import AudioError
+from rtvoice.errors import AudioError, MissingKeyError, RtvoiceError
 from rtvoice.providers import choose
 from rtvoice.realtime.endpoint import MASK, shown_url
 from rtvoice.settings import Settings
@@ -20,11 +21,15 @@ NAME = 12
 """Columns of the names."""
 
 
-def report(config: Settings, environ: Mapping[str, str], *, as_json: bool) -> int:
-    """Print the report; raises `ConfigError` where rtvoiced could not start with this configuration."""
+def report(config: Settings, environ: Mapping[str, str], file: Path, *, as_json: bool, quick: bool) -> int:
+    """Print the report; *file* is the configuration, *quick* means without a look at the devices.
+
+    Raises `ConfigError` where rtvoiced could not start with this configuration.
+    """
     provider = choose(config, environ)
     found = {
         "ok": True,
+        "file": str(file),
         "provider": {
             "name": provider.name,
             "chosen_by": provider.chosen_by,
@@ -33,12 +38,18 @@ def report(config: Settings, environ: Mapping[str, str], *, as_json: bool) -> in
             "url": shown_url(provider.endpoint.url) if provider.endpoint else None,
             "key_from": provider.key_from,
         },
-        "audio": audio(config),
+        "audio": audio(config, quick=quick),
         "state_dir": str(paths.state_dir(environ)),
         "settings": values(config),
     }
     tell(json.dumps(found, indent=2) if as_json else for_people(found))
     return errors.OK
+
+
+def refusal(error: RtvoiceError, file: Path) -> dict[str, Any]:
+    """Return why rtvoiced could not start, for programs: ``missing_key`` is the provider that has none."""
+    missing = error.provider if isinstance(error, MissingKeyError) else None
+    return {"ok": False, "file": str(file), "error": str(error), "missing_key": missing}
 
 
 def tell(text: str) -> None:
@@ -50,18 +61,20 @@ def tell(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def audio(config: Settings) -> dict[str, Any]:
-    """Return what opening the configured card gives: each direction's device, or why there is none."""
+def audio(config: Settings, *, quick: bool = False) -> dict[str, Any]:
+    """Return what opening the configured card gives: each direction's device, or why there is none.
+
+    No device is opened *quick*, and none where the card is none or a file.
+    """
     kind, rest = settings.card(config)
-    if kind == "none":
-        return {"card": "none", "input": None, "output": None, "problems": {}, "devices": []}
-    if kind == "wav":
-        return {"card": f"wav:{rest}", "input": None, "output": None, "problems": {}, "devices": []}
+    named = f"wav:{rest}" if kind == "wav" else kind
+    result: dict[str, Any] = {"card": named, "input": None, "output": None, "problems": {}, "devices": []}
+    if quick or kind in ("none", "wav"):
+        return result
     from rtvoice.audio import portaudio
 
     # ALSA's own complaints would stand between the lines.
     portaudio.quiet_stderr()
-    result: dict[str, Any] = {"card": kind, "input": None, "output": None, "problems": {}, "devices": []}
     try:
         result["devices"] = [
             {"name": each.name, "input": each.has("input"), "output": each.has("output")}
@@ -113,7 +126,7 @@ def for_people(found: dict[str, Any]) -> str:
         _line("key", f"from {provider['key_from']}" if provider["key_from"] else "none needed"),
         _line("audio", card["card"]),
     ]
-    if card["card"] in ("auto", "portaudio"):
+    if card["input"] or card["output"] or card["problems"]:
         for direction, word in (("input", "microphone"), ("output", "speaker")):
             device = card[direction]
             text = f"{device['name']} at {device['rate_hz']} Hz" if device else card["problems"][direction]

@@ -27,6 +27,7 @@ from rtvoice.conversation import Conversation
 from rtvoice.desk import Desk
 from rtvoice.effects import Effect
 from rtvoice.errors import CommandError, ConfigError, RtvoiceError
+from rtvoice.heartbeat import STALL_S, Heartbeat
 from rtvoice.inputs import Input
 from rtvoice.ipc import events as ipc
 from rtvoice.ipc.control import Control
@@ -37,16 +38,14 @@ from rtvoice.levels import Levels
 from rtvoice.live import LiveSettings
 from rtvoice.microphone import MicrophonePath
 from rtvoice.mutefile import MuteFile
-from rtvoice.realtime.events import SessionConfig
+from rtvoice.notify import Notify
+from rtvoice.realtime.events import SessionConfig, SpeechStarted
 from rtvoice.realtime.link import Link
 from rtvoice.settings import Settings
 from rtvoice.stats import Tally
 from rtvoice.terminal import Terminal
 from rtvoice.timers import Timers
 
-HEARTBEAT_S = 1.0
-STALL_S = 10.0
-"""So long without a round of the audio thread: longer than any card takes to open."""
 FLUSH_S = 0.2
 """How long the last words to the server may take."""
 CLOSE_S = 1.5
@@ -89,6 +88,7 @@ class Daemon:
         session_of: Callable[[Settings], SessionConfig],
         look_for: Callable[[str, str], None],
         onlooker: Callable[[Event], None],
+        notify: Notify,
         stall_s: float = STALL_S,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -99,14 +99,13 @@ class Daemon:
         self._mute_file = mute_file
         self._facts = facts
         self._onlooker = onlooker
-        self._stall_s = stall_s
-        self._stalls = 0
+        self._notify = notify
         self._inputs: deque[Input] = deque()
         self._busy = False
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._reason = "stop"
         self._timers = Timers(lambda name: self.dispatch(inputs.TimerFired(name)))
-        self._link = shells.link(self.dispatch)
+        self._link = shells.link(self._told)
         self._microphone = MicrophonePath(self._link.send, live.now.turn.prefix_ms)
         self._audio = shells.audio(self._post_audio)
         self._tally, self._levels, self._terminal = Tally(), Levels(), Terminal()
@@ -129,6 +128,9 @@ class Daemon:
             dispatch=self.dispatch,
             failed=partial(self._crashed, "command"),
         )
+        self._heartbeat = Heartbeat(
+            publisher.heartbeat, self._line, lambda: self._audio.beat, self._audio_stalled, notify, stall_s
+        )
 
     async def run(self, begun: inputs.Begun) -> int:
         """Hold the conversation until it is asked to stop; return the exit status."""
@@ -139,13 +141,22 @@ class Daemon:
         self.dispatch(begun)
         self._audio.start()
         link = asyncio.create_task(self._link.run())
-        link.add_done_callback(self._task_ended)
-        heartbeat = asyncio.create_task(self._beat())
+        link.add_done_callback(partial(self._task_ended, "link"))
+        heartbeat = asyncio.create_task(self._heartbeat.run())
+        heartbeat.add_done_callback(partial(self._task_ended, "heartbeat"))
         try:
             return await self._ended
         finally:
             heartbeat.cancel()
             await self._close(link)
+
+    def _told(self, happened: Input) -> None:
+        """The link tells what the server said, or what became of it."""
+        if isinstance(happened, SpeechStarted):
+            # Where in the microphone's stream that is, only we know.
+            voice_ms = happened.audio_start_ms + self._conversation.session.config.prefix_ms
+            happened = replace(happened, heard_at=self._microphone.read_at(voice_ms))
+        self.dispatch(happened)
 
     def dispatch(self, happened: Input) -> None:
         """Handle an input and all that comes of it; a bug ends the daemon."""
@@ -180,6 +191,10 @@ class Daemon:
             case effects.CutPlayback(cause, ticket, request, lost_frames):
                 heard = self._playback.cut(lost_frames)
                 self._inputs.append(inputs.Cut(heard, cause, ticket, request))
+            case effects.HoldPlayback():
+                self._inputs.append(self._playback.hold())
+            case effects.ResumePlayback():
+                self._inputs.append(self._playback.resume())
             case effects.Publish(event):
                 self._publish(event)
             case effects.SetMicrophone(gate, hz):
@@ -295,6 +310,9 @@ class Daemon:
         if self._terminal.hung_up():
             self.dispatch(inputs.ShutdownAsked(signal.SIGHUP.name))
             return
+        self._heartbeat.reload(self._reload)
+
+    def _reload(self) -> None:
         try:
             told = self._desk.reload()
         except ConfigError as error:
@@ -305,6 +323,7 @@ class Daemon:
     def _end(self, exit_status: int, reason: str) -> None:
         if not self._ended.done():
             self._reason = reason
+            self._notify.stopping(reason)
             self._ended.set_result(exit_status)
 
     def _crashed(self, where: str, error: BaseException) -> None:
@@ -324,30 +343,22 @@ class Daemon:
         elif not self._ended.done():
             self._crashed("loop", error)
 
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
+    def _task_ended(self, name: str, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None and not self._ended.done():
-            self._crashed("link", error)
+            self._crashed(name, error)
 
-    def _check_audio(self) -> None:
-        """A sound system that hangs in a call can't be helped from within: end, and be started anew."""
-        stalled = time.monotonic() - self._audio.beat > self._stall_s
-        # Twice in a row: after a sleep of the whole machine the audio thread is late as well, once.
-        self._stalls = self._stalls + 1 if stalled else 0
-        if self._stalls < 2:
-            return
+    def _audio_stalled(self) -> None:
         for direction, device in self._facts.devices.items():
             if device.status == "open":
                 self._device(inputs.DeviceChanged(direction, "lost", device.name))
         self._publish(ipc.Error("audio_unavailable", "the sound system stands still"))
-        log.critical("audio.stalled", stall_s=self._stall_s)
+        log.critical("audio.stalled")
         self._end(errors.INTERNAL, "audio stalled")
 
-    async def _beat(self) -> None:
-        while True:
-            self._publisher.heartbeat()
-            self._check_audio()
-            await asyncio.sleep(HEARTBEAT_S)
+    def _line(self) -> str:
+        session, subscribers = self._conversation.session, self._publisher.subscribers
+        return status.line(self._conversation.words(), session.reason, subscribers)
 
     async def _close(self, link: asyncio.Task[None]) -> None:
         """Close everything, `bye` first; what hangs is left behind after `CLOSE_S`."""

@@ -25,14 +25,17 @@ from rtvoice.ipc.protocol import Request
 from rtvoice.ipc.publisher import Publisher
 from rtvoice.live import BY_SET, LiveSettings, Value
 from rtvoice.microphone import MicrophonePath
+from rtvoice.providers import rules
 from rtvoice.realtime.events import SessionConfig
 from rtvoice.realtime.link import Link
 from rtvoice.settings import Settings
 from rtvoice.stats import Tally
 
 BY_VOLUME, BY_DEVICE = "command volume", "command set-device"
-SESSION_KEYS = frozenset(key for key in settings.LIVE if key.startswith(("session.", "turn.")))
-"""Keys that the server has to be told of."""
+SESSION_KEYS = frozenset(
+    key for key in settings.LIVE if key.startswith(("session.", "turn.", "interruption."))
+) - {"interruption.fade_ms"}
+"""Keys that the conversation, and mostly the server, has to be told of."""
 MOST_NAME = 200
 """Characters of a device's name: to find what a megabyte is most like would take seconds."""
 
@@ -180,7 +183,7 @@ class Desk:
         if "turn.prefix_ms" in keys:
             self.microphone.preroll_ms = now.turn.prefix_ms
         if not SESSION_KEYS.isdisjoint(keys):
-            self.dispatch(inputs.Configure(self.session_of(now), ticket, reply))
+            self.dispatch(inputs.Configure(self.session_of(now), ticket, reply, rules(now)))
 
     # ---------------------------------------------------------------------------- devices
 
@@ -248,6 +251,7 @@ class Desk:
         return replies.Stats(
             since=self.facts.since,
             **self.tally.counters(),
+            **asdict(self.conversation.interruption.counts),
             latency_ms=self.tally.latencies(self.link.mic_to_wire),
             audio=replies.AudioStats(
                 audio.underruns,

@@ -15,12 +15,14 @@ class Gate(StrEnum):
     """What the server gets of the microphone."""
 
     CLOSED = "closed"
-    """Nothing: no session is configured. A short pre-roll is kept."""
+    """Nothing: no session is configured, or nobody presses to talk. A short pre-roll is kept."""
     OFF = "off"
-    """Nothing, and nothing is kept: no session is configured, and the microphone is muted."""
+    """Nothing, and nothing is kept: the same, and the microphone is muted."""
     SILENCE = "silence"
     """Silence frames, for the server's VAD counts time in samples."""
     OPEN = "open"
+    TALK = "talk"
+    """As `OPEN`, but the server's buffer was cleared: the last 300 ms go out first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,16 @@ class CutPlayback:
     ticket: int | None = None
     request: str | None = None
     lost_frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlayback:
+    """Fall silent and keep what is queued; answered by the input `Held` in the same turn of the loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePlayback:
+    """Go on after a hold; answered by the input `Resumed` in the same turn of the loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +164,8 @@ Effect = (
     | FinishPart
     | FinishResponse
     | CutPlayback
+    | HoldPlayback
+    | ResumePlayback
     | SetMicrophone
     | Publish
     | Reply

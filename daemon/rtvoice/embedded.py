@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 
 import structlog
@@ -64,7 +63,6 @@ class EmbeddedServer:
             stderr=sys.stderr,
             # Its own session, so that a Ctrl-C in the terminal does not reach it before us.
             start_new_session=True,
-            env={key: value for key, value in os.environ.items() if not key.endswith("_API_KEY")},
         )
         assert child.stdout is not None
         line = b""

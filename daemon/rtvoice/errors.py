@@ -55,6 +55,14 @@ class ConfigError(RtvoiceError):
     status = CONFIG
 
 
+class MissingKeyError(ConfigError):
+    """A provider needs a key and there is none."""
+
+    def __init__(self, provider: str, message: str) -> None:
+        super().__init__(message)
+        self.provider = provider
+
+
 class PermissionRefusedError(RtvoiceError):
     """A file or directory belongs to somebody else, or is open to others."""
 
@@ -80,6 +88,12 @@ class AudioError(RtvoiceError):
 
 class NotRunningError(RtvoiceError):
     """No daemon answers at this runtime directory."""
+
+    status = UNAVAILABLE
+
+
+class ServiceError(RtvoiceError):
+    """The service manager is not there, or did not do what it was told."""
 
     status = UNAVAILABLE
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rtvoice.audio.ledger import Drained, Heard, Started
+from rtvoice.audio.ledger import Drained, Heard, Held, Resumed, Started
 from rtvoice.ipc import commands
+from rtvoice.policy import DEFAULT, Rules
 from rtvoice.realtime.events import ServerEvent, SessionConfig
 
 
@@ -42,6 +43,8 @@ class Configure:
     config: SessionConfig
     ticket: int | None = None
     reply: Mapping[str, Any] = field(default_factory=dict)
+    rules: Rules = DEFAULT
+    """Who may interrupt, from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,8 @@ Input = (
     | LinkFailed
     | DeviceChanged
     | Cut
+    | Held
+    | Resumed
     | Started
     | Drained
     | VoiceStarted

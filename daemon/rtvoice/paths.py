@@ -26,8 +26,8 @@ def runtime_dir(
     """Return the absolute directory of the lock and the sockets; an empty string counts as not set.
 
     *explicit* is ``--runtime-dir``, *daemon* obeys systemd's
-    ``$RUNTIME_DIRECTORY``, *system* (a client's ``--system``) means the
-    system service's directory. Raises `PermissionRefusedError` where the last
+    ``$RUNTIME_DIRECTORY``, *system* (``--system``) means the machine's
+    service. Raises `PermissionRefusedError` where the last
     resort, a directory under /tmp, was taken by somebody else.
     """
     if named := explicit or environ.get("RTVOICE_RUNTIME_DIR"):
@@ -35,7 +35,7 @@ def runtime_dir(
     # systemd separates several directories by colons (systemd.exec(5)); ours is the first.
     if daemon and (given := environ.get("RUNTIME_DIRECTORY", "").split(":")[0]):
         return Path(given).absolute()
-    if system and not daemon:
+    if system:
         return SYSTEM_RUNTIME_DIR
     if session := environ.get("XDG_RUNTIME_DIR"):
         return Path(session).absolute() / "rtvoice"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit
 
-from rtvoice.errors import ConfigError
+from rtvoice import keyfile
+from rtvoice.errors import ConfigError, MissingKeyError
+from rtvoice.policy import HANDS_OFF, Rules
 from rtvoice.realtime.endpoint import Endpoint, is_loopback
 from rtvoice.realtime.events import SessionConfig
 from rtvoice.settings import Settings
@@ -57,9 +58,10 @@ def choose(settings: Settings, environ: Mapping[str, str]) -> Provider:
     if _find_key("openai", settings, environ) is not None:
         return _openai(settings, environ, "a key for OpenAI is there")
     if problem := local_problem():
-        raise ConfigError(
+        raise MissingKeyError(
+            "openai",
             f"no key for OpenAI (set OPENAI_API_KEY or session.key_file), and the embedded server"
-            f" can't run: {problem}"
+            f" can't run: {problem}",
         )
     return _local(settings, "no key is configured")
 
@@ -72,10 +74,19 @@ def session_config(settings: Settings, provider: Provider) -> SessionConfig:
         language=settings.session.language,
         speed=settings.session.speed,
         transcription=settings.session.transcription or None,
+        detection=settings.turn.detection,
         threshold=settings.turn.threshold,
         prefix_ms=settings.turn.prefix_ms,
         silence_ms=settings.turn.silence_ms,
+        eagerness=settings.turn.eagerness,
+        hands_off=settings.interruption.policy in HANDS_OFF,
     )
+
+
+def rules(settings: Settings) -> Rules:
+    """Return who may interrupt."""
+    given = settings.interruption
+    return Rules(given.policy, given.hold_ms, given.hold_max_ms, given.speech_ms)
 
 
 def local_problem() -> str | None:
@@ -152,7 +163,7 @@ def _need_key(name: str, settings: Settings, environ: Mapping[str, str], by: str
     if found is None:
         variable = KEY_VARIABLES.get(name)
         remedy = f"set {variable} or session.key_file" if variable else "set session.key_file"
-        raise ConfigError(f"provider {name} ({by}) needs a key: {remedy}")
+        raise MissingKeyError(name, f"provider {name} ({by}) needs a key: {remedy}")
     return found
 
 
@@ -162,43 +173,17 @@ def _find_key(name: str, settings: Settings, environ: Mapping[str, str]) -> tupl
     if credentials:
         credential = Path(credentials) / f"{name}_api_key"
         if os.path.lexists(credential):
-            return _one_line(credential), f"systemd credential {credential.name}"
+            return keyfile.one_line(credential), f"systemd credential {credential.name}"
     if settings.session.key_file is not None:
         path = Path(settings.session.key_file).expanduser()
-        return _private(path, settings.origin("session.key_file")), f"key file {path}"
+        origin = f"session.key_file ({settings.origin('session.key_file')})"
+        return keyfile.private(path, origin), f"key file {path}"
     variable = KEY_VARIABLES.get(name)
     if variable and environ.get(variable, "").strip():
-        return _checked(environ[variable].strip(), f"environment {variable}"), f"environment {variable}"
+        return keyfile.checked(
+            environ[variable].strip(), f"environment {variable}"
+        ), f"environment {variable}"
     return None
-
-
-def _private(path: Path, origin: str) -> str:
-    """Return the key in a file that nobody else may read."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise ConfigError(f"session.key_file ({origin}): cannot read {path}: {error.strerror}") from None
-    if stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(
-            f"session.key_file ({origin}): {path} is open to others ({stat.S_IMODE(mode):04o}); chmod 600 it"
-        )
-    return _one_line(path)
-
-
-def _one_line(path: Path) -> str:
-    try:
-        key = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is no text"
-        raise ConfigError(f"cannot read the key in {path}: {reason}") from None
-    return _checked(key, str(path))
-
-
-def _checked(key: str, where: str) -> str:
-    # A key with a line break in it would become a second HTTP header.
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigError(f"the key in {where} is empty, or holds more than one word")
-    return key
 
 
 def _parts(url: str) -> SplitResult | None:

@@ -1,4 +1,9 @@
-"""What was asked in writing: each `ask` and `say` from its command until its response has an id. Pure."""
+"""What we ask the server to answer, each from its command until its response has an id. Pure.
+
+That is every `ask` and `say`; and the user's turn, where the server's VAD does
+not answer it by itself: after push-to-talk, and under the policies that leave
+responses to us.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +23,18 @@ MOST_TRIES = 30
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An `ask`, or a `say`."""
+    """An `ask`, a `say`, or the user's turn."""
 
     request: str | None
     item_id: str
-    """Of the item that an `ask` puts into the conversation; of a `say` only a name."""
+    """Of the item that an `ask` puts into the conversation; of the others only a name."""
     text: str
-    say: bool = False
-    """It is to be said, out of band, and not to be answered."""
+    kind: str | None = None
+    """``say``: to be said, out of band, not answered; ``turn``: what the user said; None: an `ask`."""
+    protected: bool = False
+    """A `say` that nobody interrupts by speaking."""
+    patient: bool = False
+    """It waits until nothing sounds."""
     added: bool = False
     """Its item stands in the conversation already; only the answer is to be asked for."""
     told: bool = False
@@ -37,6 +46,16 @@ class Question:
     """False once it was interrupted: its response is cancelled as soon as it has an id."""
     overtaken: bool = False
     """The user has begun to speak since its response was asked for."""
+
+    @property
+    def say(self) -> bool:
+        """It is to be said, and not to be answered."""
+        return self.kind == events.SAY
+
+    @property
+    def turn(self) -> bool:
+        """It is what the user said."""
+        return self.kind == events.TURN
 
 
 class Questions:
@@ -69,18 +88,48 @@ class Questions:
             known.append(self.asking)
         return any(question.item_id == key for question in known)
 
-    def new(self, request: str | None, text: str, *, say: bool = False) -> Question:
-        """Return a question with an id of its own."""
-        self._counter += 1
-        return Question(request, f"{'say' if say else 'ask'}_{self._counter}", text.strip(), say)
+    @property
+    def patient(self) -> bool:
+        """The one that is next waits until nothing sounds."""
+        return bool(self._waiting) and self._waiting[0].patient
+
+    @property
+    def turn_waits(self) -> bool:
+        """What the user said is still to be answered, or asked again."""
+        return any(question.turn for question in self._waiting)
+
+    def new(self, request: str | None, text: str) -> Question:
+        """Return an `ask` with an id of its own."""
+        return Question(request, self._name("ask_"), text.strip())
+
+    def new_say(self, request: str | None, text: str, *, protected: bool) -> Question:
+        """Return a `say` with a name of its own; a protected one begins when all else is silent."""
+        name = self._name("say_")
+        return Question(request, name, text.strip(), events.SAY, protected=protected, patient=protected)
 
     def append(self, question: Question) -> None:
         """Let *question* wait for its turn."""
         self._waiting.append(question)
 
+    def append_turn(self) -> None:
+        """Let what the user said be answered next, when nothing sounds; one answer for all of it."""
+        waiting = [question for question in self._waiting if not question.turn]
+        turn = Question(None, self._name("turn_"), "", events.TURN, patient=True, added=True, told=True)
+        self._waiting = deque([turn, *waiting])
+
+    def withdraw_turn(self) -> None:
+        """What the user said was nothing: it is not answered."""
+        self._waiting = deque(question for question in self._waiting if not question.turn)
+        if self.asking is not None and self.asking.turn:
+            self.asking = replace(self.asking, wanted=False)
+
     def withdraw(self, key: str) -> None:
         """Forget the question of this item id, if it still waits: nobody wants it any more."""
         self._waiting = deque(each for each in self._waiting if each.item_id != key)
+
+    def _name(self, kind: str) -> str:
+        self._counter += 1
+        return f"{kind}{self._counter}"
 
     def absorb(self, question: Question) -> list[Effect]:
         """Put *question* into the conversation, beside what the user is saying."""
@@ -94,18 +143,18 @@ class Questions:
 
     def readmit(self) -> None:
         """No answer to the user's turn will come: what it was to answer too is asked for by itself."""
-        self._waiting.extendleft(reversed(self.taken_up()))
+        if not self.turn_waits:
+            self._waiting.extendleft(reversed(self.taken_up()))
 
     def ask(self) -> list[Effect]:
         """Put the question that waits longest; there must be one, and no active response."""
         question = self._waiting.popleft()
         told: list[Effect] = [] if question.added or question.say else self._put(question)
-        self._counter += 1
-        event_id = f"{'say' if question.say else 'ask'}-{self._counter}"
+        event_id = self._name(f"{question.kind or 'ask'}-")
         self.asking = replace(question, added=True, told=True, event_id=event_id, tries=question.tries + 1)
         if question.say:
             return [Send(events.CreateSpeech(event_id, question.request, question.text))]
-        return [*told, Send(events.CreateResponse(event_id, question.request))]
+        return [*told, Send(events.CreateResponse(event_id, question.request, question.kind))]
 
     def answered(self, event: events.ResponseCreated, *, turn_first: bool) -> Question | None:
         """Return the question that this response answers, if any; it waits no longer.
@@ -119,8 +168,8 @@ class Questions:
         if asked is None:
             return None
         if not bare:
-            ours = event.request == asked.request and (event.kind == events.SAY) == asked.say
-        elif self._given_back and (asked.say or asked.request is not None):
+            ours = (event.request, event.kind) == (asked.request, asked.kind)
+        elif self._given_back and (asked.kind, asked.request) != (None, None):
             ours = False
         else:
             ours = not turn_first and not (asked.say and asked.overtaken)
@@ -153,7 +202,8 @@ class Questions:
         if asked is None or asked.tries >= MOST_TRIES:
             return False
         self.asking = None
-        self._waiting.appendleft(replace(asked, overtaken=False))
+        if not (asked.turn and self.turn_waits):
+            self._waiting.appendleft(replace(asked, overtaken=False))
         return True
 
     def given_up(self) -> Question | None:
@@ -166,7 +216,12 @@ class Questions:
         self._given_back = False
         asked = self.given_up()
         told: list[Effect] = []
+        # What the user said is gone with the session that heard it.
+        self.withdraw_turn()
+        self._absorbed = [question for question in self._absorbed if not question.turn]
         self.readmit()
+        if asked is not None and asked.turn:
+            asked = None
         if asked is not None and asked.wanted:
             self._waiting.appendleft(asked)
         elif asked is not None:

@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from rtvoice.effects import Effect, Refuse
 from rtvoice.inputs import Cut
 from rtvoice.ipc import events as ipc
 from rtvoice.realtime.events import FATAL_CODES
+
+BY_VOICE = frozenset({"server_vad", "local_vad"})
+"""Causes of a cut in which a voice is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Of one cut, in milliseconds."""
+
+    onset_to_decision: float | None
+    """None while there is no VAD of our own."""
+    decision_to_silence: float
+
+
+def not_connected(ticket: int, status: str, reason: str | None) -> Effect:
+    """Return the reply to a command that needs a session."""
+    because = f": {reason}" if reason else ""
+    message = f"no session with the server ({status}{because})"
+    return Refuse(ticket, "not_connected", message, retryable=True)
 
 
 def late(message: str, details: dict[str, str] | None = None) -> ipc.Error:
     """Return what is told when something did not come in time."""
     return ipc.Error("timeout", message, retryable=True, details=dict(details or {}))
+
+
+DISOBEYS = "the server goes on interrupting by itself (interrupt_response stays true)"
+
+
+def disobeyed(policy: str) -> ipc.Error:
+    """Return what is told where the server interrupts, though that was to be ours."""
+    message = f"interruption.policy = {policy} can't be kept, and server is in force: {DISOBEYS}"
+    return ipc.Error("not_allowed", message, details={"key": "interruption.policy"})
 
 
 CODES = {
@@ -33,7 +63,7 @@ def server_error(code: str | None, message: str, details: Mapping[str, Any]) -> 
     return ipc.Error(ours, message, retryable, {**details, "server_code": code})
 
 
-def interrupt_event(cut: Cut) -> ipc.Interrupt:
+def interrupt_event(cut: Cut, latency: Latency) -> ipc.Interrupt:
     """Return what the subscribers are told of a cut: of the item that was audible, or came next."""
     first = cut.heard.parts[0]
     return ipc.Interrupt(
@@ -42,7 +72,8 @@ def interrupt_event(cut: Cut) -> ipc.Interrupt:
         item_id=first.part.item_id,
         played_ms=first.played_ms,
         dropped_ms=cut.heard.dropped_ms,
-        decision_to_silence_ms=round(cut.heard.silence_ms, 1),
+        onset_to_decision_ms=latency.onset_to_decision,
+        decision_to_silence_ms=latency.decision_to_silence,
         request=cut.request,
     )
 

@@ -11,8 +11,9 @@ from rtvoice.effects import Effect, Send
 from rtvoice.inputs import Configure, LinkConnecting, LinkFailed, LinkLost
 from rtvoice.ipc import events as ipc
 from rtvoice.memory import Memory
+from rtvoice.policy import Rules
 from rtvoice.realtime import events
-from rtvoice.reports import late
+from rtvoice.reports import DISOBEYS, disobeyed, late
 
 CONFIGURE_S = 5.0
 """How long a server may take to answer ``session.update``."""
@@ -25,8 +26,12 @@ CHANGE_TIMER = "change"
 class Session:
     """Facts about the link and its session; the methods say what has to be done."""
 
-    def __init__(self, config: events.SessionConfig, provider: str, model: str) -> None:
+    def __init__(self, config: events.SessionConfig, provider: str, model: str, rules: Rules) -> None:
         self.config = config
+        self.rules = rules
+        """Who may interrupt, as configured; what of it can be kept is in `talk`."""
+        self.hands_off = config.hands_off
+        """The server's VAD does nothing by itself, as it told; without a session, as it will be asked to."""
         self.provider = provider
         self.model = model
         self.voice = config.voice
@@ -43,7 +48,7 @@ class Session:
         self._configuring = False
         """The server owes an answer to our configuration."""
         self._sent = config
-        """What this session was configured with; `config` may be newer."""
+        """What this session was configured with last; `config` may be newer."""
         self._proven = config
         """What the last session began with; at first what was configured.
 
@@ -51,11 +56,18 @@ class Session:
         """
         self._changes = Changes()
         self._events = 0
+        self._talking = False
+        """Push-to-talk is pressed: turn detection is off for so long."""
 
     @property
     def up(self) -> bool:
         """True once the server has taken our configuration."""
         return self.status == "up"
+
+    @property
+    def detection(self) -> str:
+        """What tells the server when a turn begins, but for the time of a press: ``none`` is nothing."""
+        return self.config.detection
 
     def connecting(self, link: LinkConnecting) -> list[Effect]:
         """The link tries again."""
@@ -74,8 +86,9 @@ class Session:
             return []
         self.voice = event.voice or self.config.voice
         if self.up:
-            return self._changed(event.voice, now)
+            return self._changed(event, now)
         self._configuring, self._proven = False, self._sent
+        obeyed = self._heed(event, self._sent)
         self.session_id = event.session_id or self.session_id
         self.expires_at = event.expires_at or self.expires_at
         self.model = event.model or self.model
@@ -88,6 +101,7 @@ class Session:
         return [
             effects.ClearTimer(CONFIGURE_TIMER),
             self._publish(request=request),
+            *([] if obeyed else [self._disobeyed()]),
             *self._next_change(now),
         ]
 
@@ -123,7 +137,41 @@ class Session:
 
     def configure(self, asked: Configure, now: float) -> list[Effect]:
         """Run with another configuration, but for its voice, which is `set_voice`'s."""
-        return self._change(Change(asked.ticket, config=asked.config, reply=asked.reply), now)
+        change = Change(asked.ticket, config=asked.config, rules=asked.rules, reply=asked.reply)
+        if self.up and not self._changes and self._config_of(change) == self.config:
+            # Nothing that the server has to know.
+            self._keep(change)
+            return change.done("now")
+        return self._change(change, now)
+
+    def talk(self, on: bool, now: float) -> list[Effect]:
+        """Push-to-talk is pressed, or no longer: the server's turn detection is off meanwhile."""
+        self._talking = on
+        if self.config.detection == "none" and not self._changes:
+            return []
+        # Off at once; on when it is known with what: a change may be under way.
+        self._changes.append_switch(at_once=on)
+        return self._next_change(now)
+
+    def cannot_talk(self, error: events.ServerError) -> bool:
+        """Return whether the server refuses to switch its turn detection, sooner or later."""
+        if error.event_id is None or not error.event_id.startswith("talk-"):
+            return False
+        self._changes.refused(error.event_id)
+        # It may have taken the same within a whole configuration.
+        self._changes.append(Change(None, config=self.config))
+        return True
+
+    def go_on(self, now: float) -> list[Effect]:
+        """Send what waits for the server."""
+        return self._next_change(now)
+
+    def interrupts(self) -> list[Effect]:
+        """The server interrupted by itself, though it was told not to."""
+        if not self.hands_off:
+            return []
+        self.hands_off = False
+        return [self._disobeyed()]
 
     def refused(self, error: events.ServerError, now: float) -> list[Effect] | None:
         """Return what follows from an error if it concerns the session itself, else None."""
@@ -132,12 +180,12 @@ class Session:
         change, locked = self._changes.current, error.code == "cannot_update_voice"
         # Not every error names the event that it is about.
         if change is not None and (error.event_id == change.event_id or (locked and change.voice)):
-            self._changes.end()
+            self._changes.refused(change.event_id)
             if locked and change.voice:
                 told = self._next_session(change)
             else:
-                told = change.refused("bad_args", error.message)
-            return [effects.ClearTimer(CHANGE_TIMER), *told, *self._next_change(now)]
+                told = change.refused("bad_args", error.message) or self._undone(error)
+            return [*self._answered(), *told, *self._next_change(now)]
         if error.event_id is not None and error.event_id.startswith("session-") and not self.up:
             if self._sent != self._proven:
                 # Changed while no server could object; better the old configuration than no session.
@@ -158,6 +206,9 @@ class Session:
         if change is None:
             return []
         message = f"the server did not answer within {CHANGE_S:.0f} s"
+        if change.config is not None and change.ticket is not None:
+            # Should it take the change all the same: what somebody saw time out is not to happen later.
+            self._changes.append(Change(None, config=self.config))
         return [*change.refused("timeout", message, retryable=True), *self._next_change(now)]
 
     def facts(self) -> dict[str, Any]:
@@ -180,6 +231,26 @@ class Session:
             effects.SetTimer(CONFIGURE_TIMER, now + CONFIGURE_S),
         ]
 
+    def _undone(self, error: events.ServerError) -> list[Effect]:
+        """The server refused what nobody waits for: what it runs with stays."""
+        self.config = replace(self._sent, voice=self.config.voice)
+        return [
+            effects.Publish(ipc.Error("bad_args", f"the server refused what was changed: {error.message}"))
+        ]
+
+    def _heed(self, event: events.SessionUpdated, asked: events.SessionConfig) -> bool:
+        """Take over what is in force; return False where the server interrupts though asked not to."""
+        # Not told while turn detection is off, be it for the time of a press.
+        self.hands_off = asked.hands_off if event.hands_off is None else event.hands_off
+        return self.hands_off or not asked.hands_off
+
+    def _disobeyed(self) -> Effect:
+        return effects.Publish(disobeyed(self.rules.policy))
+
+    def _wire(self, config: events.SessionConfig) -> events.SessionConfig:
+        """Return *config* as the server is to run with it now."""
+        return replace(config, detection="none") if self._talking else config
+
     def _change(self, change: Change, now: float) -> list[Effect]:
         if not self.up:
             return self._next_session(change)
@@ -190,34 +261,69 @@ class Session:
         return self._next_change(now)
 
     def _next_change(self, now: float) -> list[Effect]:
-        change = self._changes.begin()
-        if change is None:
-            return []
+        told: list[Effect] = []
+        while (change := self._changes.begin()) is not None:
+            told += [Send(self._update(change)), effects.SetTimer(CHANGE_TIMER, now + CHANGE_S)]
+        return told
+
+    def _update(self, change: Change) -> events.ClientEvent:
+        if change.switch:
+            change.event_id = self._event_id("talk")
+            return events.UpdateTurnDetection(self._wire(self.config), change.event_id)
         if change.voice is not None:
             change.event_id = self._event_id("voice")
-            update: events.ClientEvent = events.UpdateVoice(change.voice, change.event_id)
-        else:
-            change.event_id = self._event_id("change")
-            # With the voice in force: a server refuses the whole for another one, once it has spoken.
-            config = replace(change.config or self.config, voice=self.voice)
-            update = events.UpdateSession(config, change.event_id)
-        return [Send(update), effects.SetTimer(CHANGE_TIMER, now + CHANGE_S)]
+            return events.UpdateVoice(change.voice, change.event_id)
+        change.event_id = self._event_id("change")
+        # With the voice in force: a server refuses the whole for another one, once it has spoken.
+        config = replace(change.config or self.config, voice=self.voice)
+        return events.UpdateSession(self._wire(config), change.event_id)
 
-    def _changed(self, voice: str | None, now: float) -> list[Effect]:
-        change = self._changes.end()
+    def _changed(self, event: events.SessionUpdated, now: float) -> list[Effect]:
+        change = self._changes.answered()
+        told: list[Effect] = []
+        if change is None or change.config is None:
+            # What it tells is true at any rate.
+            self._heed(event, replace(self.config, hands_off=self.hands_off))
         if change is None:
             return []
-        self._keep(change)
         if change.voice is not None:
-            self.voice = voice or change.voice
-        return [effects.ClearTimer(CHANGE_TIMER), *change.done("now"), *self._next_change(now)]
+            self._keep(change)
+            self.voice = event.voice or change.voice
+            told = change.done("now")
+        elif change.config is not None:
+            told = self._configured(change, event)
+        return [*self._answered(), *told, *self._next_change(now)]
+
+    def _configured(self, change: Change, event: events.SessionUpdated) -> list[Effect]:
+        """The server took another configuration, or most of it."""
+        self._sent = self._config_of(change)
+        if self._heed(event, self._sent):
+            self._keep(change)
+            return change.done("now")
+        policy = (change.rules or self.rules).policy
+        refused = change.refused("not_allowed", f"interruption.policy = {policy} is impossible: {DISOBEYS}")
+        if not refused:
+            self._keep(change)
+            return [self._disobeyed()]
+        # It runs with the rest of it.
+        self._changes.append(Change(None, config=self.config))
+        return refused
+
+    def _answered(self) -> list[Effect]:
+        """The server owes nothing more."""
+        return [] if self._changes.unanswered else [effects.ClearTimer(CHANGE_TIMER)]
+
+    def _config_of(self, change: Change) -> events.SessionConfig:
+        return replace(change.config or self.config, voice=self.config.voice)
 
     def _keep(self, change: Change) -> None:
         """Configure every session to come so."""
-        if change.config is not None:
-            self.config = replace(change.config, voice=self.config.voice)
+        self.config = self._config_of(change)
+        self.rules = change.rules or self.rules
         if change.voice is not None:
             self.config = replace(self.config, voice=change.voice)
+        if not self.up:
+            self.hands_off = self.config.hands_off
 
     def _next_session(self, change: Change) -> list[Effect]:
         self._keep(change)
@@ -227,8 +333,9 @@ class Session:
 
     def _gone(self) -> list[Effect]:
         self.session_id, self.expires_at, self._configuring = None, None, False
+        self._talking, self.hands_off = False, self.config.hands_off
         undone: list[Effect] = [effects.ClearTimer(CONFIGURE_TIMER)]
-        if self._changes:
+        if self._changes.unanswered:
             undone.append(effects.ClearTimer(CHANGE_TIMER))
         for change in self._changes.end_all():
             undone += self._next_session(change)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from rtvoice.errors import ConfigError
+from rtvoice.policy import POLICIES
 
 PREFIX = "RTVOICE_"
 RESERVED = frozenset({"RTVOICE_CONFIG", "RTVOICE_RUNTIME_DIR"})
@@ -64,6 +65,9 @@ class TurnSettings:
     """When the user's turn is over."""
 
     detection: str = "server_vad"
+    """``server_vad``; ``semantic_vad``: by what is said; ``none``: push-to-talk only."""
+    eagerness: str = "auto"
+    """For ``semantic_vad``: ``low``, ``medium``, ``high``, ``auto``."""
     threshold: float = 0.5
     """Probability of speech, 0 to 1."""
     silence_ms: int = 500
@@ -88,8 +92,16 @@ class AudioSettings:
 class InterruptionSettings:
     """What happens when the user speaks over the assistant."""
 
+    policy: str = "auto"
+    """``server``, ``hold``, ``managed``, ``manual``; ``auto``: hold where our own echo is cancelled."""
     fade_ms: float = 5.0
     """0 to 100."""
+    hold_ms: int = 800
+    """So long an answer is held for the server to say that it hears speech; 100 to 5000."""
+    hold_max_ms: int = 2000
+    """So long at most, if the voice does not end; 100 to 10000."""
+    speech_ms: int = 300
+    """For ``managed``: so much voice after the answer fell silent is speech; 50 to 2000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +178,9 @@ class Settings:
 WORDS = {
     "session.provider": ("openai", "azure", "custom", "local"),
     "session.auth": ("none", "bearer", "api-key"),
-    "turn.detection": ("server_vad",),
+    "turn.detection": ("server_vad", "semantic_vad", "none"),
+    "turn.eagerness": ("auto", "low", "medium", "high"),
+    "interruption.policy": POLICIES,
     "echo.mode": ("auto", "on", "off", "half_duplex", "system"),
     "echo.fallback": ("half_duplex", "server"),
     "log.level": ("debug", "info", "warning", "error"),
@@ -179,6 +193,9 @@ RANGES = {
     "turn.prefix_ms": (0, 5_000),
     "audio.volume_percent": (0, 100),
     "interruption.fade_ms": (0.0, 100.0),
+    "interruption.hold_ms": (100, 5_000),
+    "interruption.hold_max_ms": (100, 10_000),
+    "interruption.speech_ms": (50, 2_000),
     "vad.threshold": (0.1, 0.95),
     "vad.onset_ms": (32, 1000),
     "vad.gate_db": (0.0, 40.0),
@@ -192,10 +209,15 @@ LIVE = frozenset(
         "audio.volume_percent",
         "echo.mode",
         "interruption.fade_ms",
+        "interruption.hold_max_ms",
+        "interruption.hold_ms",
+        "interruption.policy",
+        "interruption.speech_ms",
         "log.level",
         "session.instructions",
         "session.speed",
         "turn.detection",
+        "turn.eagerness",
         "turn.prefix_ms",
         "turn.silence_ms",
         "turn.threshold",

@@ -27,7 +27,8 @@ class Listening:
 class Hearing:
     """The user speaks."""
 
-    item_id: str
+    item_id: str | None
+    """None while push-to-talk is pressed: the item gets its id when it is released."""
 
     word: ClassVar[str] = "hearing"
 

@@ -9,6 +9,7 @@ from rtvoice.ipc import events as ipc
 from rtvoice.ipc.events import Event
 from rtvoice.ipc.replies import Latencies, Latency
 from rtvoice.realtime.events import ClientEvent, DeleteItem, TruncateItem
+from rtvoice.reports import BY_VOICE
 from rtvoice.samples import Samples
 
 ENDED = ("silence", "release")
@@ -53,7 +54,7 @@ class Tally:
                 self._answer = response_id
             case ipc.Interrupt():
                 self.interrupts += 1
-                if event.onset_to_decision_ms is not None:
+                if event.onset_to_decision_ms and event.cause in BY_VOICE:
                     self._onset_to_decision.add(event.onset_to_decision_ms)
                 if event.decision_to_silence_ms is not None:
                     self._decision_to_silence.add(event.decision_to_silence_ms)
@@ -80,15 +81,12 @@ class Tally:
             self._turn_ended_at = None
 
     def counters(self) -> dict[str, Any]:
-        """Return the counters; those of what there is not yet are 0."""
+        """Return the counters."""
         return {
             "turns": self.turns,
             "interrupts": self.interrupts,
             "deleted_items": self.deleted_items,
             "truncates": self.truncates,
-            "resumes": 0,
-            "false_holds": 0,
-            "echo_rejections": 0,
         }
 
     def latencies(self, mic_to_wire: Measured) -> Latencies:

@@ -13,6 +13,7 @@ from rtvoice.conversation import Conversation
 from rtvoice.inputs import DeviceChanged, EchoChanged
 from rtvoice.ipc import protocol
 from rtvoice.ipc.commands import COMMANDS
+from rtvoice.ipc.events import State
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ def status(
         }
         if part is not None
         else None,
-        "interruption": "server",
+        "interruption": conversation.talk.policy,
         "echo": _echo(facts.echo),
         "volume_percent": volume_percent,
         "subscribers": subscribers,
@@ -83,8 +84,24 @@ def hello(endpoints: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def supervisor(environ: Mapping[str, str]) -> str | None:
-    """Return who keeps us running, for people: ``systemd`` or nobody that we know of."""
+def line(words: State, reason: str | None, subscribers: int) -> str:
+    """Return the daemon in one line, for the service manager; *reason* is why the connection is not up."""
+    connection = f"connected to {words.provider}" if words.connection == "up" else words.connection
+    parts = [f"{connection}: {reason}" if reason and words.connection != "up" else connection]
+    if words.input != "open":
+        parts.append(f"microphone {words.input}")
+    if words.muted:
+        parts.append("muted")
+    if words.output != "open":
+        parts.append(f"speaker {words.output}")
+    parts.append(f"{subscribers} subscriber{'' if subscribers == 1 else 's'}")
+    return ", ".join(parts)
+
+
+def supervisor(environ: Mapping[str, str], named: str | None = None) -> str | None:
+    """Return who keeps us running, for people: who was *named*, systemd, or nobody that we know of."""
+    if named:
+        return named
     # systemd.exec(5): set for the process that the unit itself started, and not for its children.
     return "systemd" if environ.get("SYSTEMD_EXEC_PID") == str(os.getpid()) else None
 

@@ -13,7 +13,7 @@ class Utterances:
 
     def __init__(self, memory: Memory) -> None:
         self.discarded: str | None = None
-        """The utterance that a mute ended last; whatever the server still makes of it is dropped."""
+        """The utterance that was ended last without a trace; what the server still makes of it is dropped."""
         self._memory = memory
 
     def added(self, item_id: str, role: str | None, previous: str | None) -> None:
@@ -38,9 +38,10 @@ class Utterances:
         return [Send(events.ClearAudio()), stopped(item_id, None, reason)]
 
 
-def stopped(item_id: str, end_ms: int | None, reason: str) -> Effect:
-    """Return what subscribers are told when an utterance is over."""
-    return Publish(ipc.SpeechStopped(item_id, end_ms, "server", reason))
+def stopped(item_id: str | None, end_ms: int | None, reason: str) -> Effect:
+    """Return what subscribers are told when an utterance is over; without an id it was push-to-talk."""
+    source = "push_to_talk" if item_id is None else "server"
+    return Publish(ipc.SpeechStopped(item_id, end_ms, source, reason))
 
 
 def not_transcribed(item_id: str, message: str) -> Effect:

@@ -204,7 +204,7 @@ def _compared(heard: dict[int, list[Heard]], value: Callable[[Heard], float], na
 
 def _interrupted(running: Running, flood: Flood, card: VirtualCard, response: str) -> Heard:
     with card.record() as recording:
-        begin, after = len(recording.samples), running.seq
+        begin, after = len(recording), running.seq
         flood.speech(SPEECH_S, response)
         flood.done()
         running.wait("playback", after=after, status="started")
@@ -219,8 +219,8 @@ def _interrupted(running: Running, flood: Flood, card: VirtualCard, response: st
 
 
 def _recorded(recording: Recording, seconds: float) -> None:
-    enough = len(recording.samples) + seconds * RECORD_HZ
-    eventually(lambda: len(recording.samples) >= enough)
+    enough = len(recording) + seconds * RECORD_HZ
+    eventually(lambda: len(recording) >= enough)
 
 
 def main() -> int:
@@ -233,7 +233,7 @@ def main() -> int:
         rows += measure(size)
     print(f"\n{machine()}\n\n{printed(rows)}")
     if not short:
-        write(rows)
+        write("ipc", "IPC", rows)
     return int(any(row.kept is False for row in rows))
 
 

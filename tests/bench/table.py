@@ -12,10 +12,7 @@ from pathlib import Path
 from measuring import percentile
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-TITLE = (
-    "# Benchmarks\n\nMeasured by `make bench`, which writes this page; no figure here is written by hand.\n"
-)
-BEGIN, END = "<!-- ipc: begin -->", "<!-- ipc: end -->"
+TITLE = "# Benchmarks\n\nMeasured by `make bench`; no figure in a table is written by hand.\n"
 HEAD = ("measured", "target", "n", "median", "p95", "p99", "max", "")
 
 
@@ -35,7 +32,8 @@ class Row:
         figures = [percentile(self.values, 50), percentile(self.values, 95), percentile(self.values, 99)]
         told = [f"{each:.4g}" for each in (*figures, max(self.values))]
         word = {None: "", True: "kept", False: "MISSED"}[self.kept]
-        return (f"{self.name}, {self.unit}", self.target, str(len(self.values)), *told, word)
+        name = f"{self.name}, {self.unit}" if self.unit else self.name
+        return (name, self.target, str(len(self.values)), *told, word)
 
 
 def printed(rows: Sequence[Row]) -> str:
@@ -51,16 +49,24 @@ def printed(rows: Sequence[Row]) -> str:
     )
 
 
-def write(rows: Sequence[Row]) -> None:
-    """Put the table into docs/benchmarks.md, in the place of the last one."""
-    page = PAGE.read_text("utf-8") if PAGE.exists() else f"{TITLE}\n{BEGIN}\n{END}\n"
-    if BEGIN not in page:
-        page = f"{page.rstrip()}\n\n{BEGIN}\n{END}\n"
+def write(name: str, heading: str, rows: Sequence[Row], text: str = "") -> None:
+    """Put the table into docs/benchmarks.md, in the place of the last one of that *name*."""
     lines = [HEAD, ("---",) * len(HEAD), *(row.cells() for row in rows)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    section = f"## IPC\n\n{time.strftime('%Y-%m-%d')}, {machine()}\n\n{table}\n"
-    PAGE.write_text(f"{before}{BEGIN}\n{section}{END}{after}", "utf-8")
+    told = "\n\n".join(
+        filter(None, (f"## {heading}", f"{time.strftime('%Y-%m-%d')}, {machine()}", text, table))
+    )
+    page = PAGE.read_text("utf-8") if PAGE.exists() else TITLE
+    PAGE.write_text(placed(page, name, told), "utf-8")
+
+
+def placed(page: str, name: str, section: str) -> str:
+    """Return *page* with *section* between the marks of *name*, in place of the last one, else at its end."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    if begin not in page:
+        page = f"{page.rstrip()}\n\n{begin}\n{end}\n"
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}\n{section}\n{end}{rest.partition(end)[2]}"
 
 
 def machine() -> str:

@@ -43,6 +43,29 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Where playback was held."""
+
+    part: Part | None
+    """The part that was audible and is not over; None when there is none."""
+    played_ms: int
+    """Handed to the card up to the end of the fade, rounded down."""
+    received_ms: int
+    silence_ms: float
+    """What the card held, and the fade: how long until silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Where playback goes on after a hold."""
+
+    part: Part | None
+    """The part that was audible, unless it has drained meanwhile or there was none."""
+    played_ms: int
+    """The position that is heard first; the way back to the place of the hold is heard again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The first frame of a part was handed to the card."""
 
@@ -77,10 +100,14 @@ class _Entry:
     part: Part
     hz: int
     received: int = 0
+    next: int = 0
+    """Position of what is handed to the card next; goes back where something is heard again."""
     played: int = 0
-    """Handed to the card, or about to be as a fade."""
+    """As far as was handed to the card, or is about to be as a fade; what is heard twice counts once."""
     heard: int = 0
-    """Out of the card."""
+    """As far as has come out of the card."""
+    in_card: int = 0
+    """Runs of it that the card holds."""
     begun: bool = False
     complete: bool = False
 
@@ -88,8 +115,13 @@ class _Entry:
         return Pcm(self.hz).ms_of_frames(frames)
 
     @property
+    def handed(self) -> bool:
+        """All that was received was handed to the card, for the last time."""
+        return self.next == self.received
+
+    @property
     def open(self) -> bool:
-        return not self.complete or self.played < self.received
+        return not (self.complete and self.handed and self.played == self.received)
 
 
 @dataclass(slots=True, eq=False)
@@ -103,6 +135,8 @@ class _Handed:
     start: int
     end: int
     """Positions of the part, in frames of the source."""
+    before: int = 0
+    """How far the part had been played before this run."""
 
     def position(self, frames: int) -> int:
         """Return the part's position after *frames* of this run, rounded down."""
@@ -154,14 +188,21 @@ class Ledger:
 
     # What goes to the card
 
-    def hand(self, part: Part, position: int, frames: int) -> None:
-        """Book *frames* of the card, which bring *part* to *position*."""
-        entry = self._entries[part]
+    def hand(self, part: Part, position: int, frames: int, start: int | None = None) -> None:
+        """Book *frames* of the card, which bring *part* to *position*, from *start* or from where it was."""
+        entry = self._entries.get(part)
+        if entry is None:
+            # Over already, and heard again for a moment.
+            self._load(_Handed(None, True, frames, 0, 0))
+            return
         if not entry.begun:
             entry.begun = True
             self._reports.append(Started(part))
-        self._load(_Handed(entry, True, frames, entry.played, position))
-        entry.played = position
+        entry.in_card += 1
+        begin = entry.next if start is None else start
+        self._load(_Handed(entry, True, frames, begin, position, entry.played))
+        entry.next = position
+        entry.played = max(entry.played, position)
 
     def hand_fade(self, frames: int) -> None:
         """Book *frames* of a fade, which counted as heard when it was made."""
@@ -189,15 +230,19 @@ class Ledger:
             if gone < run.frames:
                 run.frames, run.start = run.frames - gone, position
                 break
-            self._audible -= run.sounds
-            self._card.popleft()
+            self._unload(self._card.popleft())
         self._settle()
+
+    def _unload(self, run: _Handed) -> None:
+        self._audible -= run.sounds
+        if run.entry:
+            run.entry.in_card -= 1
 
     def _settle(self) -> None:
         """Report the parts that are over, and forget them."""
-        for entry in [e for e in self._entries.values() if e.complete and e.heard == e.received]:
+        for entry in [e for e in self._entries.values() if not e.open and not e.in_card]:
             del self._entries[entry.part]
-            idle = not self.in_card_sounds and not any(e.received > e.played for e in self._entries.values())
+            idle = not self.in_card_sounds and all(e.handed for e in self._entries.values())
             self._reports.append(Drained(entry.part, entry.ms(entry.received), idle))
 
     # The cut
@@ -215,7 +260,8 @@ class Ledger:
         # Before the fade, which may just bring a part to its end: that one is over too, and was heard whole.
         ended = [entry for entry in self._entries.values() if entry.open]
         for part, position in fade:
-            self._entries[part].played = position
+            if part in self._entries:
+                self._entries[part].played = max(self._entries[part].played, position)
         self._fade_left = fade_frames
         parts = tuple(PartHeard(e.part, e.ms(e.played), e.ms(e.received), e.complete) for e in ended)
         for entry in ended:
@@ -233,16 +279,41 @@ class Ledger:
             kept = max(0, run.frames - frames)
             position = run.position(kept) if kept else run.start
             if run.entry:
-                run.entry.played = position
+                run.entry.played = max(run.before, position)
             frames -= run.frames - kept
             self._held -= run.frames - kept
             if kept:
                 run.frames, run.end = kept, position
                 return
-            self._audible -= run.sounds
-            self._card.pop()
+            self._unload(self._card.pop())
+
+    # The hold
+
+    def held(self, fade: Iterable[tuple[Part, int]], silence_ms: float) -> Held:
+        """Return where playback is held; *fade*: the position that the fade brings each part to."""
+        reached = dict(fade)
+        begun = [entry for entry in self._entries.values() if entry.begun or entry.part in reached]
+        for entry in reversed(begun):
+            end = max(entry.next, reached.get(entry.part, 0))
+            if not entry.complete or end < entry.received:
+                played_ms = entry.ms(max(entry.played, end))
+                return Held(entry.part, played_ms, entry.ms(entry.received), silence_ms)
+        return Held(None, 0, 0, silence_ms)
+
+    def resumed(self, part: Part | None, position: int | None) -> Resumed:
+        """Book that playback goes on, with *part* at *position*; None: where it was."""
+        entry = self._entries.get(part) if part is not None else None
+        if entry is None:
+            return Resumed(None, 0)
+        if position is not None:
+            entry.next = position
+        return Resumed(part, entry.ms(entry.next))
 
     # What can be asked
+
+    def has(self, part: Part) -> bool:
+        """Tell whether *part* is still open or in the card."""
+        return part in self._entries
 
     @property
     def in_card_sounds(self) -> bool:

@@ -6,14 +6,14 @@ a time; `Ledger` keeps the books of what went where.
 
 from __future__ import annotations
 
-from collections import deque
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtvoice.audio.ledger import Drained, Heard, Ledger, Progress, Started
+from rtvoice.audio.ledger import Drained, Heard, Held, Ledger, Progress, Resumed, Started
 from rtvoice.audio.pcm import BLOCK_MS, Part, Pcm
+from rtvoice.audio.pending import Pending
 from rtvoice.audio.stream import Chunk, Stream, converted
 
 VOLUME_MAX_PERCENT = 200
@@ -22,7 +22,7 @@ VOLUME_MAX_PERCENT = 200
 class Playback:
     """The speaker's queue.
 
-    `push`, `finish`, `finish_response`, `cut`, `set_volume`, `set_fade`,
+    `push`, `finish`, `finish_response`, `cut`, `hold`, `resume`, `set_volume`, `set_fade`,
     `reports`, `progress` and `sounding` are for the loop; `take`, `note` and `retune` for
     the audio thread.
     """
@@ -30,7 +30,7 @@ class Playback:
     def __init__(self, hz: int, fade_ms: float = 5, volume_percent: int = 100) -> None:
         self._lock = Lock()
         self._ledger = Ledger()
-        self._queue: deque[Chunk] = deque()
+        self._pending = Pending()
         self._hz = hz
         self._fade_ms = fade_ms
         self._streams: dict[str, Stream] = {}
@@ -39,7 +39,8 @@ class Playback:
         """Frames in the card, as far as is known: at the last note, and taken since."""
         self._flowing = False
         """The newest frame handed over belongs to an answer: only then is there anything to fade."""
-        self._cuts = 0
+        self._place: Part | None = None
+        """Of a hold: the part that was audible."""
         self._announced = False
         self._gain = self._gain_wanted = _gain(volume_percent)
         self.latest = b""
@@ -93,23 +94,32 @@ class Playback:
         """
         self._streams.clear()
         with self._lock:
-            old, fading = self._queue, deque(chunk for chunk in self._queue if chunk.part is None)
-            fade: list[tuple[Part, int]] = []
-            if lost_frames:
-                fading.clear()
-            elif not fading and self._flowing:
-                samples, fade = self._next(Pcm(self._hz).frames(self._fade_ms))
-                if len(samples):
-                    fading.append(Chunk(None, _faded(samples), self._hz, 0, 0))
-            fade_frames = sum(chunk.left for chunk in fading)
+            reached, fade_frames, dropped = self._pending.cut(self._fade_frames(), lost=bool(lost_frames))
             silence_ms = 0.0 if lost_frames else (self._fill + fade_frames) * 1000 / self._hz
-            self._queue = fading
             self._flowing = False
-            self._cuts += 1
-            heard = self._ledger.cut(fade, fade_frames, lost_frames, silence_ms)
+            heard = self._ledger.cut(reached, fade_frames, lost_frames, silence_ms)
         # Here the last reference goes: a minute of audio is not given back under the lock.
-        old.clear()
+        dropped.clear()
         return heard
+
+    def hold(self) -> Held:
+        """Fade out and keep back all that is queued, and what comes, until `resume` or `cut`.
+
+        As with a cut, what the card holds will sound, and so will the fade.
+        """
+        with self._lock:
+            reached, fade_frames = self._pending.hold(self._fade_frames())
+            held = self._ledger.held(reached, (self._fill + fade_frames) * 1000 / self._hz)
+            self._place = held.part
+        return held
+
+    def resume(self) -> Resumed:
+        """Go on, faded in and a little before the place of the hold; without a hold nothing happens."""
+        with self._lock:
+            part = self._place if self._place is not None and self._ledger.has(self._place) else None
+            position = self._pending.resume(part, Pcm(self._hz).frames(self._fade_ms))
+            self._place = None
+            return self._ledger.resumed(part, position)
 
     def set_volume(self, percent: int) -> None:
         """Change the volume, over one block. Raises ValueError outside 0 to 200."""
@@ -134,7 +144,7 @@ class Playback:
     def sounding(self) -> bool:
         """Anything is queued, or handed to the card and not yet out of it."""
         with self._lock:
-            return bool(self._queue) or self._ledger.in_card_sounds
+            return bool(self._pending) or self._ledger.in_card_sounds
 
     # The audio thread's side
 
@@ -143,18 +153,15 @@ class Playback:
         block = np.zeros(frames, np.int16)
         with self._lock:
             at = 0
-            while self._queue and (at < frames or not self._queue[0].left):
-                chunk = self._queue[0]
-                samples = chunk.take(frames - at)
-                block[at : at + len(samples)] = samples
-                at += len(samples)
-                if chunk.part:
-                    self._ledger.hand(chunk.part, chunk.position, len(samples))
+            for piece in self._pending.take(frames):
+                count = len(piece.samples)
+                block[at : at + count] = piece.samples
+                at += count
+                if piece.part:
+                    self._ledger.hand(piece.part, piece.end, count, piece.start)
                 else:
-                    self._ledger.hand_fade(len(samples))
-                self._flowing = chunk.part is not None
-                if not chunk.left:
-                    self._queue.popleft()
+                    self._ledger.hand_fade(count)
+                self._flowing = piece.part is not None
             if at < frames:
                 self._ledger.hand_silence(frames - at)
                 self._flowing = False
@@ -179,18 +186,20 @@ class Playback:
         while True:
             with self._lock:
                 self._flowing = False
-                stale = [chunk for chunk in self._queue if chunk.hz != hz]
+                self._pending.forget()
+                chunks = self._pending.chunks()
+                stale = [chunk for chunk in chunks if chunk.hz != hz]
                 if not stale:
                     self._hz, self._fill = hz, 0
                     self._ledger.in_card(0)
                     return
-                cuts, done = self._cuts, len(self._queue) - len(stale)
+                moves, done = self._pending.moves, len(chunks) - len(stale)
             # A minute of audio takes 0.1 s, and the loop must not wait so long: what it pushes comes next.
             fresh = converted(stale, hz)
             with self._lock:
-                if cuts == self._cuts:
-                    chunks = list(self._queue)
-                    self._queue = deque([*chunks[:done], *fresh, *chunks[done + len(stale) :]])
+                if moves == self._pending.moves:
+                    chunks = self._pending.chunks()
+                    self._pending.replace([*chunks[:done], *fresh, *chunks[done + len(stale) :]])
 
     # Within
 
@@ -211,21 +220,13 @@ class Playback:
             with self._lock:
                 hz = self._hz
                 if all(chunk.hz == hz for chunk in chunks):
-                    self._queue.extend(chunks)
+                    self._pending.append(chunks)
                     return
             chunks = converted(chunks, hz)
 
-    def _next(self, frames: int) -> tuple[NDArray[np.int16], list[tuple[Part, int]]]:
-        """Take the next *frames* of the queue, or what there is; tell where they bring each part."""
-        samples, positions = [], []
-        for chunk in self._queue:
-            if frames <= 0:
-                break
-            samples.append(chunk.take(frames))
-            frames -= len(samples[-1])
-            assert chunk.part, "a fade is never faded again"
-            positions.append((chunk.part, chunk.position))
-        return np.concatenate(samples or [np.zeros(0, np.int16)]), positions
+    def _fade_frames(self) -> int:
+        """Return how long a fade is to be: where nothing sounds, there is nothing to fade."""
+        return Pcm(self._hz).frames(self._fade_ms) if self._flowing else 0
 
     def _louder(self, block: NDArray[np.int16]) -> NDArray[np.int16]:
         """Return *block* at the volume, moving to a new volume by at most full scale in one block."""
@@ -248,9 +249,3 @@ def _gain(percent: int) -> float:
     if not 0 <= percent <= VOLUME_MAX_PERCENT:
         raise ValueError(f"volume {percent} is not between 0 and {VOLUME_MAX_PERCENT}")
     return percent / 100
-
-
-def _faded(samples: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Return *samples* going down to nothing on half a cosine: no corner at either end, so no click."""
-    curve = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, len(samples) + 1) / len(samples))
-    return np.asarray(np.rint(samples * curve), dtype=np.int16)

@@ -25,6 +25,8 @@ class Chunk:
     end: int
     """Positions of the part, in frames of the source, before the first and after the last sample."""
     taken: int = 0
+    fade: bool = False
+    """A faded copy: of what it was made of, the chunk remains."""
 
     @property
     def left(self) -> int:
@@ -135,6 +137,6 @@ def converted(chunks: list[Chunk], hz: int) -> list[Chunk]:
     for chunk, rest in zip(chunks, left, strict=True):
         frames += len(rest)
         end = -(-frames * resampler.up // resampler.down)
-        fresh.append(Chunk(chunk.part, samples[at:end], hz, chunk.position, chunk.end))
+        fresh.append(Chunk(chunk.part, samples[at:end], hz, chunk.position, chunk.end, fade=chunk.fade))
         at = end
     return fresh

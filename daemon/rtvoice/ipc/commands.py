@@ -82,6 +82,8 @@ class Say:
     command: ClassVar[str] = "say"
     text: str
     wait: bool = False
+    interruptible: bool = True
+    """False: whoever speaks over it is answered after it; only `interrupt` and push-to-talk end it."""
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
@@ -99,6 +101,19 @@ class Ask:
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
         _not_blank("text", self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Push-to-talk: the user's turn by hand."""
+
+    command: ClassVar[str] = "talk"
+    action: str
+    """``press``, ``release``, ``cancel``."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning."""
+        _one_of("action", self.action, ("press", "release", "cancel"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +235,7 @@ Command = (
     | Interrupt
     | Say
     | Ask
+    | Talk
     | Reconnect
     | SetVoice
     | Set
@@ -232,7 +248,7 @@ Command = (
     | Reload
     | Stop
 )
-ForConversation = Mute | Interrupt | Say | Ask | Reconnect | SetVoice | Stop
+ForConversation = Mute | Interrupt | Say | Ask | Talk | Reconnect | SetVoice | Stop
 """Those that the conversation decides; the daemon's shell answers the others."""
 COMMANDS: dict[str, type[Any]] = {kind.command: kind for kind in get_args(Command)}
 READS = frozenset({"hello", "status", "snapshot", "get", "devices", "history", "stats", "replay"})

@@ -187,6 +187,18 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Echo:
+    """The echo canceller, or what stands in for it, is in another state."""
+
+    event: ClassVar[str] = "echo"
+    mode: str
+    state: str
+    lag_ms: float | None = None
+    erle_db: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """How loud it is; uncounted, at most 20 a second, and only while somebody subscribes to it."""
 
@@ -243,6 +255,7 @@ EVENTS: dict[str, type[Any]] = {
         ResponseCreated,
         ResponseDone,
         Usage,
+        Echo,
         Level,
         Error,
         Heartbeat,

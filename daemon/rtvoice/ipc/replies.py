@@ -138,6 +138,17 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class Talk:
+    """Push-to-talk, after the command."""
+
+    push_to_talk: bool
+    """It is pressed."""
+    changed: bool
+    held_ms: int
+    """How long it is, or was, pressed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """`reconnect` and `stop`."""
 
@@ -311,6 +322,7 @@ REPLIES: dict[str, type[Any]] = {
     "interrupt": Interrupt,
     "say": Queued,
     "ask": Queued,
+    "talk": Talk,
     "reconnect": Accepted,
     "set-voice": SetVoice,
     "set": Set,

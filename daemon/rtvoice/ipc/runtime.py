@@ -20,6 +20,8 @@ from rtvoice.errors import AlreadyRunningError, ConfigError, PermissionRefusedEr
 from rtvoice.paths import control_socket, events_socket, lock_file
 
 MODE = 0o700
+GROUP_MODE = 0o750
+"""Of the machine's service: its group may enter, and use the sockets."""
 PID_WAIT_S = 0.1
 """How long the loser of a race waits for the winner's pid to stand in the lock."""
 
@@ -43,8 +45,8 @@ class Lock:
         os.close(self.descriptor)
 
 
-def claim(directory: Path) -> Lock:
-    """Make *directory* ours alone (0700) and lock it; stale sockets are removed.
+def claim(directory: Path, *, for_group: bool = False) -> Lock:
+    """Make *directory* ours alone (0700, or 0750 *for_group*) and lock it; stale sockets are removed.
 
     Raises `ConfigError` where it can't be a runtime directory,
     `PermissionRefusedError` for a link, a stranger's directory or one that is
@@ -54,9 +56,10 @@ def claim(directory: Path) -> Lock:
     if directory.is_symlink():
         raise PermissionRefusedError(f"{directory} is a link; the runtime directory can't be one")
     try:
-        with private_umask():
-            directory.mkdir(mode=MODE, parents=True, exist_ok=True)
-            opened = _open_private(directory)
+        mode = GROUP_MODE if for_group else MODE
+        with umask(0o777 & ~mode):
+            directory.mkdir(mode=mode, parents=True, exist_ok=True)
+            opened = _open_private(directory, mode)
             try:
                 # The lock is opened by this descriptor: the directory checked is the directory used.
                 descriptor = os.open(
@@ -83,25 +86,30 @@ def claim(directory: Path) -> Lock:
     return Lock(directory, descriptor)
 
 
+def socket_umask(directory: Path) -> int:
+    """Return the umask to bind under: a socket is for whom the directory, which was claimed, is for."""
+    return 0o117 if directory.stat().st_mode & stat.S_IXGRP else 0o077
+
+
 @contextmanager
-def private_umask() -> Iterator[None]:
-    """Make what the process creates meanwhile its user's alone; the umask is the whole process's."""
-    before = os.umask(0o077)
+def umask(mask: int) -> Iterator[None]:
+    """Create under *mask* meanwhile; it is the whole process's."""
+    before = os.umask(mask)
     try:
         yield
     finally:
         os.umask(before)
 
 
-def _open_private(directory: Path) -> int:
+def _open_private(directory: Path, mode: int) -> int:
     """Return a descriptor of *directory*, once it is known to be a private one of ours."""
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     found = os.fstat(opened)
     problem = None
     if found.st_uid != os.getuid():
         problem = f"{directory} belongs to another user (uid {found.st_uid}); choose another --runtime-dir"
-    elif stat.S_IMODE(found.st_mode) & ~MODE:
-        problem = f"{directory} is open to others; close it with: chmod 700 {directory}"
+    elif stat.S_IMODE(found.st_mode) & ~mode:
+        problem = f"{directory} is open to others; close it with: chmod {mode:o} {directory}"
     elif _is_stranger(parent := directory.parent.stat()):
         problem = (
             f"{directory.parent} belongs to another user (uid {parent.st_uid}), who can swap what is in it"

@@ -149,7 +149,7 @@ def _rtctl_error() -> Schema:
     code = {
         "type": "string",
         "description": "A code of `refusal`, or one of rtctl's own: "
-        "not_running, no_permission, bad_configuration, usage.",
+        "not_running, no_permission, bad_configuration, service, already_running, usage.",
     }
     return _envelope(
         "rtctl.error",

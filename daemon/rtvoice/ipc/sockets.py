@@ -13,7 +13,7 @@ from pathlib import Path
 import zmq
 
 from rtvoice.errors import ConfigError
-from rtvoice.ipc.runtime import private_umask
+from rtvoice.ipc.runtime import socket_umask, umask
 
 Context = zmq.Context[zmq.Socket[bytes]]
 Socket = zmq.Socket[bytes]
@@ -26,11 +26,11 @@ BATCH_BYTES = 1 << 20
 
 
 def bind_private(socket: Socket, path: Path) -> None:
-    """Bind *socket* at *path*, its file for our user alone; `ConfigError` where that fails."""
+    """Bind *socket* at *path*, its file for whom the directory is for; `ConfigError` where that fails."""
     try:
-        with private_umask():
+        with umask(socket_umask(path.parent)):
             socket.bind(f"ipc://{path}")
-    except (zmq.ZMQError, UnicodeEncodeError) as error:
+    except (zmq.ZMQError, OSError, UnicodeEncodeError) as error:
         socket.close(0)
         raise ConfigError(f"cannot bind {path}: {error}") from None
 

@@ -11,6 +11,7 @@ CONNECTION = ("connecting", "up", "lost", "failed", "parked")
 DIRECTION = ("input", "output")
 DEVICE = ("open", "lost", "fallback", "silent", "unavailable")
 SOURCE = ("server", "local", "push_to_talk")
+POLICY = ("server", "hold", "managed", "manual")
 ECHO_MODE = ("auto", "on", "off", "half_duplex", "system")
 ECHO_STATE = ("off", "converging", "on", "half_duplex", "failed")
 CAUSE = ("server_vad", "local_vad", "command", "push_to_talk", "device", "shutdown")
@@ -31,12 +32,14 @@ WORDS: dict[type[Any], dict[str, tuple[str, ...]]] = {
     },
     events.Playback: {"status": ("started", "held", "resumed", "drained")},
     events.Interrupt: {"cause": CAUSE},
+    events.Echo: {"mode": ECHO_MODE, "state": ECHO_STATE},
     commands.Mute: {"mode": ("on", "off", "toggle")},
+    commands.Talk: {"action": ("press", "release", "cancel")},
     commands.SetDevice: {"direction": DIRECTION},
     replies.ConnectionStatus: {"status": CONNECTION},
     replies.DeviceStatus: {"status": DEVICE},
+    replies.Status: {"conversation": CONVERSATION, "interruption": POLICY},
     replies.EchoStatus: {"mode": ECHO_MODE, "state": ECHO_STATE},
-    replies.Status: {"conversation": CONVERSATION},
     replies.SetVoice: {"applied": ("now", "next_session", "after_swap")},
     replies.Set: {"applied": ("now", "next_session")},
     replies.SetDevice: {"direction": DIRECTION},
@@ -57,8 +60,14 @@ LIMITS: dict[type[Any], dict[str, dict[str, Any]]] = {
     commands.History: {"last": {"minimum": 1, "maximum": 500}},
     commands.Replay: {"since": {"minimum": 0, "maximum": 1 << 53}},
     events.Playback: {"played_ms": {"minimum": 0}},
-    events.Interrupt: {"played_ms": {"minimum": 0}, "dropped_ms": {"minimum": 0}},
+    events.Interrupt: {
+        "played_ms": {"minimum": 0},
+        "dropped_ms": {"minimum": 0},
+        "onset_to_decision_ms": {"minimum": 0},
+        "decision_to_silence_ms": {"minimum": 0},
+    },
     events.Level: {"vad": {"minimum": 0, "maximum": 1}},
+    replies.Talk: {"held_ms": {"minimum": 0}},
     replies.Volume: {"percent": {"minimum": 0, "maximum": 100}},
     replies.Replay: {"events": {"maxItems": 500}},
 }

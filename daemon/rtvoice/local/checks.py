@@ -66,18 +66,27 @@ def bad_value(path: str, value: object, *allowed: str) -> Refused:
     )
 
 
-def string(value: Any, _: Any, path: str) -> Any:
-    """Take a string."""
-    if not isinstance(value, str):
-        raise wrong_type(path, "a string", value)
-    if len(value) > LONGEST_TEXT:
-        raise Refused(
-            "string_above_max_length",
-            f"Invalid '{path}': string too long. Expected a string with maximum length {LONGEST_TEXT}, "
-            f"but got a string with length {len(value)} instead.",
-            path,
-        )
-    return value
+def text(most: int) -> Check:
+    """Take a string of at most *most* characters."""
+
+    def check(value: Any, _: Any, path: str) -> Any:
+        if not isinstance(value, str):
+            raise wrong_type(path, "a string", value)
+        if len(value) > most:
+            raise Refused(
+                "string_above_max_length",
+                f"Invalid '{path}': string too long. Expected a string with maximum length {most}, "
+                f"but got a string with length {len(value)} instead.",
+                path,
+            )
+        return value
+
+    return check
+
+
+def string(value: Any, current: Any, path: str) -> Any:
+    """Take a string of any sensible length."""
+    return text(LONGEST_TEXT)(value, current, path)
 
 
 def boolean(value: Any, _: Any, path: str) -> Any:
@@ -140,6 +149,16 @@ def optional(check: Check) -> Check:
     return lambda value, current, path: None if value is None else check(value, current, path)
 
 
+def anything(value: Any, _: Any, __: str) -> Any:
+    """Take what is checked elsewhere."""
+    return value
+
+
+def whole(check: Check) -> Check:
+    """Take the new value as it is: it is not merged into the current one."""
+    return lambda value, _, path: check(value, None, path)
+
+
 def listing(check: Check, most: int = 128) -> Check:
     """Take an array of at most *most* of these."""
 
@@ -183,6 +202,9 @@ def table(fields: dict[str, Check], *required: str) -> Check:
         if not isinstance(value, dict):
             raise wrong_type(path, "an object", value)
         was = current if isinstance(current, dict) else {}
+        if "type" in fields and "type" in value:
+            # The type says which keys there may be: a wrong one is told before they are.
+            fields["type"](value["type"], was.get("type"), f"{path}.type")
         for key in value:
             if key not in fields:
                 raise unknown(f"{path}.{key}")

@@ -4,38 +4,74 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 
 import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from rtvoice.audio.pcm import WIRE
 from rtvoice.local import voices
+from rtvoice.local.dialects import Dialect
 from rtvoice.local.ears import Ears
+from rtvoice.local.faults import Faults
+from rtvoice.local.messages import decoded
+from rtvoice.local.options import Options, Quirk
+from rtvoice.local.outbox import Outbox
+from rtvoice.local.recording import Recording
+from rtvoice.local.refusals import EXPIRY, LOST, Close, expired
 from rtvoice.local.session import Session
-from rtvoice.local.wire import Hear, Hush, Json, Output, Send, Speak
+from rtvoice.local.wire import Hear, Hush, Json, Output, Refused, Send, Speak, error
 
-DELTA_MS = 200
-"""Of audio in one delta; recorded: 100 to 400."""
-BURST = 5.0
-"""How many times faster than it plays the audio is sent; recorded: 4 to 10."""
-MOST_QUEUED = 200
-"""Events for a client that does not read; then nothing is said and nothing read until it does."""
+PING_S = 10.0
+"""Between the events of the quirk ``ping``."""
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a client may ask of the server."""
+
+    speech: int = 4 << 20
+    """Characters that wait for it; then nothing more is said until it reads: a minute of audio."""
+    waiting: int = 8 << 20
+    """Characters that wait for it; then nothing more is read of what it sends."""
+    unread: int = 4 << 20
+    """Bytes of answers to its pings that wait for it; then it is cut off."""
+    stall_s: float = 60.0
+    """How long it may read nothing; then it is cut off."""
+    look_s: float = 1.0
+    """How often that is looked at."""
 
 
 class Connection:
     """Joins a socket, a session, the ears and the voice."""
 
-    def __init__(self, websocket: ServerConnection, session: Session, ears: Ears) -> None:
+    def __init__(
+        self,
+        websocket: ServerConnection,
+        session: Session,
+        ears: Ears,
+        options: Options,
+        dialect: Dialect,
+        recording: Recording | None = None,
+        limits: Limits = Limits(),
+    ) -> None:
         self._websocket = websocket
         self._session = session
         self._ears = ears
-        self._outbox: asyncio.Queue[Json] = asyncio.Queue()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._options = options
+        self._dialect = dialect
+        self._recording = recording
+        self._limits = limits
+        self._faults = Faults(options)
+        self._outbox = Outbox(options.latency / 1000)
+        self._in_flight = 0
+        """Characters of the message that is being written."""
         self._tasks = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
         self._speaking: dict[str, asyncio.Task[None]] = {}
@@ -44,54 +80,136 @@ class Connection:
         """Serve until the client is gone; leaves no task and no program behind."""
         async with self._tasks:
             self._start(self._write())
-            self._do(self._session.open())
+            self._start(self._watch())
             try:
+                if isinstance(self._options.refuse, Close):
+                    self._outbox.put(self._options.refuse)
+                else:
+                    self._open()
                 await self._read()
             finally:
                 for task in self._running:
                     task.cancel()
 
+    def _open(self) -> None:
+        self._do(self._session.open())
+        if Quirk.MODEL_LOAD_ERROR in self._options.quirks:
+            self._outbox.put(LOST)
+            return
+        self._start(self._expire())
+        if self._options.drop_after is not None:
+            self._start(self._drop(self._options.drop_after))
+        if Quirk.PING in self._options.quirks:
+            self._start(self._ping())
+
+    # What comes in.
+
     async def _read(self) -> None:
         try:
             async for message in self._websocket:
-                self._do(self._session.receive(message))
-                while self._session.listening:
+                self._receive(message)
+                # Neither many messages nor a long one may keep the other sessions waiting.
+                await asyncio.sleep(0)
+                while self._session.listening and self._websocket.state is State.OPEN:
                     self._do(self._session.listen())
-                    # A long append must not keep the other sessions waiting.
                     await asyncio.sleep(0)
-                await self._room.wait()
+                await self._outbox.below(self._limits.waiting)
         except ConnectionClosed as closed:
             log.debug("session.lost", reason=str(closed))
 
-    async def _write(self) -> None:
+    def _receive(self, message: str | bytes) -> None:
+        if self._recording is not None:
+            self._recording.client(message)
         try:
-            while True:
-                event = await self._outbox.get()
-                if self._outbox.qsize() < MOST_QUEUED // 2:
-                    self._room.set()
-                await self._websocket.send(json.dumps(event))
-        except ConnectionClosed:
-            # The reader learns of it too, and ends.
-            self._room.set()
+            told = self._dialect.read(message)
+        except Refused as refused:
+            # In the client's own words already.
+            self._put(error(refused, decoded(message).get("event_id")))
+        else:
+            self._do(self._session.receive(told))
+
+    # What goes out.
 
     def _do(self, outputs: Sequence[Output]) -> None:
+        """Do what has one cause; its events go out together."""
+        events: list[Json] = []
         for output in outputs:
             match output:
                 case Send(event, delay_s) if delay_s:
                     self._start(self._later(event, delay_s))
                 case Send(event):
-                    self._put(event)
-                case Hear(item_id, audio):
-                    self._start(self._hear(item_id, audio))
+                    events.append(event)
+                case Hear():
+                    self._start(self._hear(output))
                 case Speak():
                     self._start(self._speak(output), output.response_id)
                 case Hush(response_id):
                     self._hush(response_id)
+        self._send(events)
+
+    def _send(self, events: Sequence[Json]) -> None:
+        for event in self._faults.apply(events):
+            for told in self._dialect.write(event):
+                self._put(told)
 
     def _put(self, event: Json) -> None:
-        self._outbox.put_nowait(event)
-        if self._outbox.qsize() >= MOST_QUEUED:
-            self._room.clear()
+        told = self._faults.finish(event)
+        if self._recording is not None and self._outbox.open:
+            self._recording.server(told)
+        self._outbox.put(json.dumps(told))
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                message = await self._outbox.get()
+                async with asyncio.timeout(self._limits.stall_s):
+                    if isinstance(message, Close):
+                        return await self._close(message)
+                    self._in_flight = len(message)
+                    await self._websocket.send(message)
+                    self._in_flight = 0
+        except TimeoutError:
+            self._cut_off("it reads nothing")
+        except ConnectionClosed:
+            # The reader learns of it too, and ends.
+            log.debug("session.unwritten")
+        finally:
+            self._outbox.close()
+
+    async def _close(self, close: Close) -> None:
+        if close == LOST:
+            self._websocket.transport.close()
+        else:
+            await self._websocket.close(close.code, close.reason)
+
+    async def _watch(self) -> None:
+        # The answers to pings are written by the library, and wait for nobody.
+        transport = self._websocket.transport
+        while transport.get_write_buffer_size() - self._in_flight < self._limits.unread:  # noqa: ASYNC110
+            await asyncio.sleep(self._limits.look_s)
+        self._cut_off("it reads no answers to its pings")
+
+    def _cut_off(self, reason: str) -> None:
+        log.warning("session.cut_off", reason=reason)
+        self._websocket.transport.abort()
+
+    # What comes with time.
+
+    async def _expire(self) -> None:
+        await asyncio.sleep(self._options.session_cap)
+        self._send([error(expired())])
+        self._outbox.put(EXPIRY)
+
+    async def _drop(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        self._websocket.transport.abort()
+
+    async def _ping(self) -> None:
+        while True:
+            self._put({"type": "ping", "timestamp": int(time.time() * 1000)})
+            await asyncio.sleep(PING_S)
+
+    # Work.
 
     def _start(self, work: Coroutine[object, object, None], response_id: str = "") -> None:
         task = self._tasks.create_task(work)
@@ -102,10 +220,10 @@ class Connection:
 
     async def _later(self, event: Json, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
-        self._put(event)
+        self._send([event])
 
-    async def _hear(self, item_id: str, audio: bytes) -> None:
-        self._do(self._session.heard(item_id, await self._ears.hear(audio)))
+    async def _hear(self, order: Hear) -> None:
+        self._do(self._session.heard(order.item_id, await self._ears.hear(order.audio)))
 
     def _hush(self, response_id: str) -> None:
         task = self._speaking.pop(response_id, None)
@@ -114,6 +232,7 @@ class Connection:
 
     async def _speak(self, order: Speak) -> None:
         loop = asyncio.get_running_loop()
+        size = self._options.delta_bytes
         due = 0.0
         try:
             for sentence in voices.sentences(order.text):
@@ -121,12 +240,12 @@ class Connection:
                 # Time that the voice itself took is not made up for.
                 due = max(due, loop.time())
                 self._do(self._session.begin_sentence(order.response_id, spoken))
-                for at in range(0, len(spoken.pcm), WIRE.size(DELTA_MS)):
-                    pcm = spoken.pcm[at : at + WIRE.size(DELTA_MS)]
+                for at in range(0, len(spoken.pcm), size):
+                    pcm = spoken.pcm[at : at + size]
                     self._do(self._session.play(order.response_id, pcm))
-                    due += WIRE.duration_ms(len(pcm)) / 1000 / BURST
+                    due += len(pcm) / WIRE.size(1000) / self._options.speed
                     await asyncio.sleep(max(0.0, due - loop.time()))
-                    await self._room.wait()
+                    await self._outbox.below(self._limits.speech)
             self._do(self._session.finish(order.response_id))
         except voices.VoiceError as failed:
             log.error("voice.failed", error=str(failed))

@@ -1,4 +1,4 @@
-"""What the ears know: a JSGF grammar of the commands that `rules` answers.
+"""What the ears know: a JSGF grammar of the commands that `rules` answers, and of those in `simulations`.
 
 With a grammar pocketsphinx is right nearly always and cheap (10 ms a second
 of audio); with its language model it is neither.
@@ -6,6 +6,7 @@ of audio); with its language model it is neither.
 
 from __future__ import annotations
 
+from rtvoice.local import simulations
 from rtvoice.local.rules import TENS, UNITS
 
 VOCABULARY = (  # noqa: SIM905 - sixty lines else
@@ -52,6 +53,7 @@ COMMANDS = (
     "what was my last question",
     "yes",
     "no",
+    *simulations.TEXTS,
 )
 
 

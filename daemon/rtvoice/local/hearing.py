@@ -21,8 +21,9 @@ LONGEST_MS = 300_000
 SHORTEST_COMMIT_MS = 100
 ONSET_REACH_MS = 100
 """How long before its detection a voice may have begun: the onset's windows, rounded up."""
-# Silences of semantic_vad: it is judged by time here, there is nobody who could understand the sentence.
-SILENCE_MS_OF_EAGERNESS = {"low": 1_000, "medium": 600, "auto": 600, "high": 300}
+SILENCE_MS_OF_EAGERNESS = {"low": 2_000, "medium": 1_000, "auto": 1_000, "high": 500}
+"""Of semantic_vad, which is judged by time here, for nobody could understand the sentence: a quarter of the
+longest waits of the real one (8, 4 and 2 s)."""
 PREFIX_MS = 300
 
 
@@ -44,6 +45,25 @@ class Ended:
     audio: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nobody spoke for the time of the idle timeout; the silence stays in the buffer, for a voice to come."""
+
+    item_id: str
+    start_ms: int
+    """Where the wait began, since the session's start."""
+    end_ms: int
+    audio: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """For a voice."""
+
+    start_ms: int
+    until_ms: int
+
+
 class InputBuffer:
     """One session's input."""
 
@@ -58,12 +78,14 @@ class InputBuffer:
         self._grid_ms = 0
         """When the detector began to listen, since the session's start."""
         self._turn: str | None = None
+        self._wait: _Wait | None = None
         self.detect(turn_detection)
 
     def detect(self, turn_detection: Json | None) -> None:
         """Begin anew with these settings (null: none); an open turn is dropped, its audio stays."""
         self._settings = turn_detection
         self._turn = None
+        self._wait = None
         self._detector = []
         if turn_detection is None:
             return
@@ -76,9 +98,17 @@ class InputBuffer:
         self._detector.append(detector)
 
     @property
-    def speaking(self) -> bool:
-        """Whether a turn is open."""
-        return self._turn is not None
+    def now_ms(self) -> int:
+        """How much audio was appended since the session's start: the time."""
+        return WIRE.duration_ms(self._end)
+
+    def wait(self, start_ms: int, timeout_ms: int) -> None:
+        """Tell of it when nobody speaks from *start_ms*, which may lie ahead, for *timeout_ms*."""
+        self._wait = None if self._turn else _Wait(start_ms, start_ms + timeout_ms)
+
+    def wait_no_more(self) -> None:
+        """Tell of no silence."""
+        self._wait = None
 
     def append(self, audio: bytes) -> None:
         """Take *audio*; `listen` looks at it."""
@@ -92,20 +122,22 @@ class InputBuffer:
         """Whether `listen` has something to do."""
         return self._heard < self._end
 
-    def listen(self) -> list[Began | Ended]:
-        """Look at the next 100 ms; return what begins and ends in them."""
+    def listen(self) -> list[Began | Ended | Idle]:
+        """Look at the next 100 ms; return what begins and ends in them, or that nobody spoke for too long."""
         self._heard = max(self._heard, self._from)
         size = min(WIRE.size(SLICE_MS), self._end - self._heard)
         at = self._heard - self._from
         samples = np.frombuffer(bytes(self._audio[at : at + size]), np.int16)
         self._heard += size
-        found: list[Began | Ended] = []
+        found: list[Began | Ended | Idle] = []
         for detector in self._detector:
             for decision in detector.process(self._resampler.process(samples)):
                 ms = self._grid_ms + decision.frame * 1000 // VAD_HZ
                 found.append(self._begin(ms) if isinstance(decision, Onset) else self._finish(ms))
+        found += self._idle()
         if self._turn is None:
-            self._drop(self._heard - WIRE.size(self._prefix_ms + ONSET_REACH_MS))
+            keep = self._heard - WIRE.size(self._prefix_ms + ONSET_REACH_MS)
+            self._drop(keep if self._wait is None else min(keep, WIRE.size(self._wait.start_ms)))
         return found
 
     def commit(self) -> tuple[str, bytes]:
@@ -139,6 +171,7 @@ class InputBuffer:
     def _begin(self, ms: int) -> Began:
         start = max(ms - self._prefix_ms, WIRE.duration_ms(self._from), 0)
         self._drop(WIRE.size(start))
+        self._wait = None
         self._turn = new_id("item")
         return Began(self._turn, start)
 
@@ -147,6 +180,16 @@ class InputBuffer:
         ended = Ended(self._turn or new_id("item"), ms, bytes(self._audio[: max(end, 0)]))
         self._turn = None
         return ended
+
+    def _idle(self) -> list[Idle]:
+        """Return that the wait is over, if it is: judged when a whole window of the VAD is."""
+        end_ms = WIRE.duration_ms(self._heard) // WINDOW_MS * WINDOW_MS
+        if self._wait is None or end_ms < self._wait.until_ms:
+            return []
+        start_ms = max(self._wait.start_ms, WIRE.duration_ms(self._from))
+        self._wait = None
+        audio = self._audio[WIRE.size(start_ms) - self._from : WIRE.size(end_ms) - self._from]
+        return [Idle(new_id("item"), start_ms, end_ms, bytes(audio))]
 
     def _drop(self, until: int) -> None:
         """Forget what lies before *until*, in bytes since the session's start."""

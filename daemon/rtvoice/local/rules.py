@@ -30,6 +30,8 @@ OPERATORS: dict[str, tuple[str, Callable[[int, int], int]]] = {
 LONGEST_NUMBER = 12
 """Digits; beyond that nobody listens to the answer."""
 MOST_TERMS = 10
+LONGEST_COMMAND = 1_000
+"""Characters of a text in which a command is looked for; only words to be repeated may be more."""
 
 ABILITIES = (
     "I can tell you the time or the date, add, subtract or multiply two numbers, repeat words after you, "
@@ -90,7 +92,7 @@ def plain(text: str) -> str:
 
 def answer(text: str, history: Sequence[Turn], now: datetime) -> str:
     """Return the answer to *text*, said after *history* at the local time *now*."""
-    asked = re.sub(r"^please | please$", "", plain(text))
+    asked = "" if len(text) > LONGEST_COMMAND else re.sub(r"^please | please$", "", plain(text))
     if _AGAIN.fullmatch(asked):
         return _last("assistant", history) or "I have not said anything yet."
     said = _SAY.fullmatch(text)
@@ -103,6 +105,11 @@ def answer(text: str, history: Sequence[Turn], now: datetime) -> str:
     if total is not None:
         return total
     return _phrase(asked, now)
+
+
+def asks_to_say(text: str) -> bool:
+    """Tell whether *text* gives words to be said again, whatever they are."""
+    return _SAY.fullmatch(text) is not None
 
 
 def exactly(instructions: str) -> str | None:
@@ -133,6 +140,15 @@ def exactly(instructions: str) -> str | None:
 def greeting() -> str:
     """Return what is said when nobody has said anything."""
     return "Hello. What can I do for you?"
+
+
+def pictures(count: int, text: str, history: Sequence[Turn], now: datetime) -> str:
+    """Return the answer to *count* pictures and to the *text* that came with them."""
+    got = (
+        "a picture, but I cannot look at it" if count == 1 else f"{count} pictures, but I cannot look at them"
+    )
+    also = answer(text, history, now)
+    return f"I got {got}." + ("" if also == NOT_UNDERSTOOD else f" {also}")
 
 
 def _phrase(asked: str, now: datetime) -> str:
@@ -179,10 +195,10 @@ def _sum(asked: str) -> str | None:
     signs: list[str] = []
     at = 0
     while at < len(words):
-        number, at = _number(words, at)
-        if number is None:
+        term, at = number(words, at)
+        if term is None:
             return None
-        terms.append(number)
+        terms.append(term)
         if at < len(words):
             if words[at] not in OPERATORS:
                 return None
@@ -211,7 +227,7 @@ def _total(terms: list[int], signs: list[str]) -> int:
     return total
 
 
-def _number(words: list[str], at: int) -> tuple[int | None, int]:
+def number(words: list[str], at: int) -> tuple[int | None, int]:
     """Return the number that begins at *at*, digits or words up to ninety nine, and where it ends."""
     word = words[at]
     if word.isascii() and word.isdigit() and len(word) <= LONGEST_NUMBER:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rtvoice.local import tools
 from rtvoice.local.checks import (
     Check,
+    anything,
     boolean,
     constant,
     either,
@@ -17,12 +19,19 @@ from rtvoice.local.checks import (
     optional,
     string,
     table,
+    whole,
     wrong_type,
 )
+from rtvoice.local.formats import FORMS
 from rtvoice.local.wire import Json, Refused
 
+REALTIME = "realtime"
+TRANSCRIPTION = "transcription"
 INSTRUCTIONS = "You are a helpful voice assistant. Answer shortly."
 """Told when the client never set any, as the real server does; the rules do not read them."""
+TRANSCRIBER = "gpt-realtime-whisper"
+"""The model of a session that only transcribes, until the client names one."""
+PCM: Json = {"type": "audio/pcm", "rate": 24_000}
 SERVER_VAD: Json = {
     "type": "server_vad",
     "threshold": 0.5,
@@ -40,13 +49,19 @@ SEMANTIC_VAD: Json = {
 }
 
 
-def default_session(session_id: str, model: str, expires_at: int) -> Json:
+def default_session(kind: str, session_id: str, model: str, expires_at: int) -> Json:
     """Return the session as it is before any update; *expires_at* in seconds since 1970."""
-    form = {"type": "audio/pcm", "rate": 24_000}
-    return {
-        "type": "realtime",
+    heard = {
+        "format": dict(PCM),
+        "transcription": {"model": TRANSCRIBER} if kind == TRANSCRIPTION else None,
+        "noise_reduction": None,
+        "turn_detection": dict(SERVER_VAD),
+    }
+    common = {"type": kind, "id": session_id, "expires_at": expires_at, "include": None}
+    if kind == TRANSCRIPTION:
+        return common | {"object": "realtime.transcription_session", "audio": {"input": heard}}
+    return common | {
         "object": "realtime.session",
-        "id": session_id,
         "model": model,
         "output_modalities": ["audio"],
         "instructions": INSTRUCTIONS,
@@ -56,17 +71,7 @@ def default_session(session_id: str, model: str, expires_at: int) -> Json:
         "tracing": None,
         "truncation": "auto",
         "prompt": None,
-        "expires_at": expires_at,
-        "audio": {
-            "input": {
-                "format": form,
-                "transcription": None,
-                "noise_reduction": None,
-                "turn_detection": dict(SERVER_VAD),
-            },
-            "output": {"format": dict(form), "voice": "slt", "speed": 1.0},
-        },
-        "include": None,
+        "audio": {"input": heard, "output": {"format": dict(PCM), "voice": "slt", "speed": 1.0}},
     }
 
 
@@ -77,9 +82,11 @@ def locked_voice(path: str) -> Refused:
 
 
 def audio_format(value: Any, _: Any, path: str) -> Any:
-    """Take PCM at 24 kHz, whole: the rate is required (a partial object is no format)."""
-    rate = number(24_000, 24_000, whole=True)
-    return table({"type": one_of("audio/pcm"), "rate": rate}, "type", "rate")(value, None, path)
+    """Take a format, whole; the rate of PCM is required, though it can only be 24 kHz."""
+    if isinstance(value, dict) and value.get("type") == "audio/pcm":
+        rate = number(24_000, 24_000, whole=True)
+        return table({"type": string, "rate": rate}, "type", "rate")(value, None, path)
+    return table({"type": one_of(*FORMS)}, "type")(value, None, path)
 
 
 def turn_detection(value: Any, current: Any, path: str) -> Any:
@@ -121,54 +128,74 @@ def max_tokens(value: Any, current: Any, path: str) -> Any:
     return value if value == "inf" else number(1, 4_096, whole=True)(value, current, path)
 
 
-TRANSCRIPTION = table(
-    {
-        "model": string,
-        "language": string,
-        "languages": listing(string),
-        "keywords": listing(string),
-        "prompt": string,
-        "delay": one_of("minimal", "low", "medium", "high", "xhigh"),
-    }
-)
 VOICE = either(string, table({"id": string}, "id"))
-TOOL_FIELDS: dict[str, Check] = {
-    "tools": listing(free),
-    "tool_choice": either(string, free),
-    "parallel_tool_calls": boolean,
-    "reasoning": optional(table({"effort": string})),
-    "max_output_tokens": max_tokens,
-    "prompt": optional(free),
-}
-SESSION = table(
+# Truncation, tracing and prompt are only echoed: there is no context that could be full, no trace, no store.
+RETENTION = table(
     {
-        "type": one_of("realtime"),
-        "model": constant,
-        "instructions": string,
-        "output_modalities": modalities,
-        "audio": table(
-            {
-                "input": table(
-                    {
-                        "format": audio_format,
-                        "noise_reduction": optional(
-                            table(
-                                {"type": one_of("near_field", "far_field"), "strength": number(0, 1)}, "type"
-                            )
-                        ),
-                        "transcription": optional(TRANSCRIPTION),
-                        "turn_detection": optional(turn_detection),
-                    }
-                ),
-                "output": table({"format": audio_format, "voice": VOICE, "speed": number(0.25, 1.5)}),
-            }
+        "type": one_of("retention_ratio"),
+        "retention_ratio": number(0.0, 1.0),
+        "token_limits": optional(table({"post_instructions": number(0, 1 << 31, whole=True)})),
+    },
+    "type",
+    "retention_ratio",
+)
+TRACE = table({"workflow_name": string, "group_id": string, "metadata": free})
+PROMPT = table({"id": string, "version": optional(string), "variables": optional(free)}, "id")
+RESPONSE_FIELDS: dict[str, Check] = {
+    "instructions": string,
+    "output_modalities": modalities,
+    "tools": tools.tools,
+    "tool_choice": tools.choice,
+    "parallel_tool_calls": boolean,
+    "reasoning": optional(
+        table({"effort": one_of("none", "minimal", "low", "medium", "high", "xhigh")}),
+    ),
+    "max_output_tokens": max_tokens,
+    "prompt": optional(whole(PROMPT)),
+}
+"""What a response may set for itself, too."""
+INPUT = table(
+    {
+        "format": audio_format,
+        "noise_reduction": optional(
+            table({"type": one_of("near_field", "far_field"), "strength": number(0, 1)}, "type")
         ),
-        "truncation": either(one_of("auto", "disabled"), free),
-        "tracing": optional(either(one_of("auto"), free)),
-        "include": optional(listing(one_of("item.input_audio_transcription.logprobs"))),
-        **TOOL_FIELDS,
+        "transcription": optional(
+            table(
+                {
+                    "model": string,
+                    "language": string,
+                    "languages": listing(string),
+                    "keywords": listing(string),
+                    "prompt": string,
+                    "delay": one_of("minimal", "low", "medium", "high", "xhigh"),
+                }
+            )
+        ),
+        "turn_detection": optional(turn_detection),
     }
 )
+INCLUDE = optional(listing(one_of("item.input_audio_transcription.logprobs")))
+SESSIONS = {
+    REALTIME: table(
+        {
+            "type": string,
+            "model": constant,
+            "audio": table(
+                {
+                    "input": INPUT,
+                    "output": table({"format": audio_format, "voice": VOICE, "speed": number(0.25, 1.5)}),
+                }
+            ),
+            "truncation": either(one_of("auto", "disabled"), whole(RETENTION)),
+            "tracing": optional(either(one_of("auto"), whole(TRACE))),
+            "include": INCLUDE,
+            **RESPONSE_FIELDS,
+        }
+    ),
+    TRANSCRIPTION: table({"type": string, "audio": table({"input": INPUT}), "include": INCLUDE}),
+}
+REFERENCE = table({"type": one_of("item_reference"), "id": string}, "type", "id")
 METADATA_PAIRS = 16
 
 
@@ -187,15 +214,17 @@ def metadata(value: Any, current: Any, path: str) -> Any:
 
 RESPONSE = table(
     {
-        "conversation": one_of("auto", "none"),
-        "input": listing(free),
-        "instructions": string,
-        "metadata": optional(metadata),
-        "output_modalities": modalities,
-        "audio": table({"output": table({"format": audio_format, "voice": VOICE})}),
-        **TOOL_FIELDS,
+        name: optional(check)
+        for name, check in {
+            "conversation": one_of("auto", "none"),
+            "input": listing(anything),
+            "metadata": metadata,
+            "audio": table({"output": table({"format": audio_format, "voice": VOICE})}),
+            **RESPONSE_FIELDS,
+        }.items()
     }
 )
+"""The items of the input are checked one by one, when they are made; null is what was left out."""
 
 
 def updated(session: Json, change: object, *, voice_locked: bool) -> Json:
@@ -206,7 +235,21 @@ def updated(session: Json, change: object, *, voice_locked: bool) -> Json:
         raise wrong_type("session", "an object", change)
     if "type" not in change:
         raise missing("session.type")
-    merged: Json = SESSION(change, session, "session")
+    kind, own = one_of(*SESSIONS)(change["type"], None, "session.type"), session["type"]
+    if kind != own:
+        message = f"Passing a {kind} session update event to a {own} session is not allowed."
+        raise Refused("invalid_parameter", message)
+    merged: Json = SESSIONS[kind](change, session, "session")
+    if kind == REALTIME:
+        _check_locks(session, merged, voice_locked=voice_locked)
+        tools.check_choice(merged, "session.tool_choice")
+    return merged
+
+
+def _check_locks(session: Json, merged: Json, *, voice_locked: bool) -> None:
+    """Raise `Refused` where something changes that can't be changed any more."""
     if voice_locked and merged["audio"]["output"]["voice"] != session["audio"]["output"]["voice"]:
         raise locked_voice("session.audio.output.voice")
-    return merged
+    if session["tracing"] is not None and merged["tracing"] != session["tracing"]:
+        message = "The tracing configuration cannot be modified once tracing is enabled."
+        raise Refused("invalid_value", message, "session.tracing")

@@ -4,121 +4,158 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
-from datetime import datetime
-from http import HTTPStatus
-from urllib.parse import parse_qs, urlsplit
+from dataclasses import replace
+from pathlib import Path
 
 import structlog
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.http11 import Request, Response
 
-from rtvoice import errors, logs
-from rtvoice.local.connection import Connection
+from rtvoice import errors, keyfile, logs
+from rtvoice.errors import RtvoiceError
+from rtvoice.local import options as switches
 from rtvoice.local.ears import Ears
-from rtvoice.local.session import Session
+from rtvoice.local.handshake import Door, is_this_computer, origin
+from rtvoice.local.listening import Rules, listen
+from rtvoice.local.recording import Recordings
 
-PATH = "/v1/realtime"
-MODEL = "rtvoice-local"
-LARGEST_MESSAGE = 20 << 20
-"""Bytes: an append of 15 MiB and its frame."""
-CLOSE_S = 0.5
-"""How long a client may take to say goodbye: the whole exit has 1 s."""
+RECORD_VARIABLE = "RTVOICED_SERVE_RECORD"
+EPILOG = """\
+quirks:
+{quirks}
+
+Each switch of the behaviour is a parameter of a connection's URL too, and that one wins:
+ws://127.0.0.1:PORT/v1/realtime?speed=1&late_deltas=2&quirk=ping
+
+exit status:
+  0   ended cleanly
+  2   wrong usage
+  69  cannot listen there: the port is taken, or the address is not this computer's
+  70  a bug; the log has the traceback
+  78  the key file or the folder for recordings can't be used
+"""
 
 log = structlog.get_logger()
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog="rtvoiced serve",
+        description="A server for OpenAI's Realtime API on this computer: "
+        "it hears some commands, answers by rules, and speaks.",
+        epilog=EPILOG.format(
+            quirks="\n".join(f"  {name:21} {text}" for name, text in switches.QUIRKS.items())
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    where = made.add_argument_group("where it listens")
+    where.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    where.add_argument(
+        "--port",
+        type=switches.argument(switches.whole(0, 65_535)),
+        default=0,
+        help="port to listen on; 0, the default, takes a free one",
+    )
+    where.add_argument("--while-stdin", action="store_true", help="end when standard input closes")
+    who = made.add_argument_group("who may connect")
+    who.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="let in only who shows the key in FILE, which nobody else may open (default: any key or none)",
+    )
+    who.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        type=switches.argument(origin),
+        metavar="ORIGIN",
+        help="let in pages of this web site (https://example.org), too, repeatable; "
+        "those of this computer's own always are",
+    )
+    switches.add_to(made.add_argument_group("how it behaves, and misbehaves"))
+    what = made.add_argument_group("what it tells")
+    what.add_argument(
+        "--record",
+        type=Path,
+        metavar="FOLDER",
+        help=f"write each session's events into FOLDER, without audio (default: ${RECORD_VARIABLE})",
+    )
+    what.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        help="default: info on a terminal, else warning",
+    )
+    return made
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        prog="rtvoiced serve",
-        description="A Realtime server on this computer: hears some commands, answers by rules, and speaks.",
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=int, default=0, help="port to listen on; 0, the default, takes a free one"
-    )
-    parser.add_argument("--while-stdin", action="store_true", help="end when standard input closes")
-    parser.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"))
-    return parser.parse_args(argv)
+    return parser().parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return the exit status."""
-    options = arguments(argv)
-    logs.configure(options.log_level)
+    flags = arguments(argv)
+    terminal = sys.stderr.isatty()
+    logs.configure(flags.log_level or ("info" if terminal else "warning"))
+    # It warns once for each answer that it can't write any more to a client that has gone.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
-        asyncio.run(_main(options))
+        rules = _rules(flags)
+        folder = flags.record or os.environ.get(RECORD_VARIABLE)
+        recordings = Recordings(Path(folder)) if folder else None
+        asyncio.run(_main(flags, rules, recordings))
+    except RtvoiceError as refused:
+        print(f"rtvoiced serve: {refused}", file=sys.stderr)
+        return refused.status
     except OSError as failed:
-        reason = failed.strerror or str(failed)
-        print(f"rtvoiced serve: cannot listen on {options.host}:{options.port}: {reason}", file=sys.stderr)
+        # asyncio's own text repeats the address.
+        reason = os.strerror(failed.errno) if failed.errno and failed.errno > 0 else failed.strerror
+        print(f"rtvoiced serve: cannot listen on {flags.host}:{flags.port}: {reason}", file=sys.stderr)
         return errors.UNAVAILABLE
-    except OverflowError:
-        print(f"rtvoiced serve: not a port: {options.port}", file=sys.stderr)
-        return errors.USAGE
     return errors.OK
 
 
-async def _main(options: argparse.Namespace) -> None:
+def _rules(flags: argparse.Namespace) -> Rules:
+    chosen = switches.by_flags(flags)
+    key = keyfile.private(flags.key_file.expanduser(), "--key-file") if flags.key_file else None
+    # The seed of the run is not that of a connection: the second would get the ids of the first.
+    door = Door(replace(chosen, seed=None), key, frozenset(flags.allow_origin))
+    return Rules(door, seed=chosen.seed)
+
+
+async def _main(flags: argparse.Namespace, rules: Rules, recordings: Recordings | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     ears = Ears()
-    server = await listen(ears, options.host, options.port)
+    listener = await listen(ears, flags.host, flags.port, rules, recordings)
     try:
-        print(f"listening {url(server)}", flush=True)
-        if options.while_stdin:
+        # The first line, and the only one on stdout: programs read it.
+        print(f"listening {listener.url}", flush=True)
+        address = listener.url.replace("ws", "http", 1)
+        if sys.stderr.isatty():
+            base = address.removesuffix("/realtime")
+            print(f"For OpenAI's SDKs: OPENAI_BASE_URL={base}. Ctrl-C ends it.", file=sys.stderr)
+        if rules.door.key is None and not is_this_computer(address):
+            log.warning("open_to_the_network", remedy="--key-file, or --host 127.0.0.1")
+        if flags.while_stdin:
             threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
         warming = asyncio.create_task(ears.warm_up())
         await stop.wait()
         warming.cancel()
         await asyncio.wait([warming])
     finally:
-        server.close()
-        await server.wait_closed()
+        await listener.close()
         await ears.close()
-
-
-async def listen(ears: Ears, host: str = "127.0.0.1", port: int = 0) -> Server:
-    """Open the server; sessions share *ears*."""
-
-    async def session(websocket: ServerConnection) -> None:
-        assert websocket.request is not None
-        model = parse_qs(urlsplit(websocket.request.path).query).get("model", [MODEL])[0]
-        log.info("session.opened", model=model)
-        await Connection(websocket, Session(model, _now), ears).run()
-        log.info("session.closed", code=websocket.close_code)
-
-    return await serve(
-        session,
-        host,
-        port,
-        process_request=_route,
-        compression=None,
-        max_size=LARGEST_MESSAGE,
-        close_timeout=CLOSE_S,
-    )
-
-
-def url(server: Server) -> str:
-    """Return where clients connect."""
-    host, port = next(iter(server.sockets)).getsockname()[:2]
-    return f"ws://[{host}]:{port}{PATH}" if ":" in host else f"ws://{host}:{port}{PATH}"
-
-
-def _route(connection: ServerConnection, request: Request) -> Response | None:
-    if urlsplit(request.path).path == PATH:
-        return None
-    return connection.respond(HTTPStatus.NOT_FOUND, f"Nothing here; the Realtime API is at {PATH}.\n")
-
-
-def _now() -> datetime:
-    return datetime.now().astimezone()
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-import secrets
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rtvoice.local.ids import IDS
+
 Json = dict[str, Any]
+LONGEST_EVENT_ID = 512
+"""Characters of an id that a client gives to its event."""
+
+
+def finite(text: str) -> float:
+    """Return the number in *text*; NaN and what is too large are no JSON, and could not be sent back."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+DECODER = json.JSONDecoder(parse_float=finite, parse_constant=finite)
 
 
 def new_id(prefix: str) -> str:
     """Return a fresh id, such as ``item_3f9c…``: 26 characters at most."""
-    return f"{prefix}_{secrets.token_hex(10)}"
+    return IDS.get().new(prefix)
 
 
 def event(kind: str, **fields: object) -> Json:
@@ -39,7 +55,7 @@ def error(refused: Refused, event_id: object = None) -> Json:
             "code": refused.code,
             "message": refused.message,
             "param": refused.param,
-            "event_id": event_id if isinstance(event_id, str) else None,
+            "event_id": event_id if isinstance(event_id, str) and len(event_id) <= LONGEST_EVENT_ID else None,
         },
     )
 
@@ -65,7 +81,10 @@ class Hear:
     """Recognise *audio* (PCM at 24 kHz) and tell `Session.heard`."""
 
     item_id: str
+    """The item's, or another id where the item is no part of the conversation."""
     audio: bytes
+    phrases: tuple[str, ...] = ()
+    """What else may be said in this session: the names of its tools, as words."""
 
 
 @dataclass(frozen=True, slots=True)

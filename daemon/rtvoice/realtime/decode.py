@@ -80,7 +80,16 @@ def _session_updated(raw: dict[str, Any]) -> ServerEvent:
         model=_text_or_none(session, "model"),
         input_hz=_rate(heard.get("format"), session.get("input_audio_sampling_rate")),
         output_hz=_rate(spoken.get("format"), None),
+        hands_off=_hands_off(heard.get("turn_detection", session.get("turn_detection"))),
     )
+
+
+def _hands_off(detection: object) -> bool | None:
+    """Return whether the VAD does nothing by itself; one flag that is on is enough for No."""
+    flags = [_object(detection).get(name) for name in ("create_response", "interrupt_response")]
+    if True in flags:
+        return False
+    return True if flags == [False, False] else None
 
 
 def _rate(form: object, beside: object) -> int:

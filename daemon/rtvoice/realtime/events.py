@@ -28,10 +28,14 @@ FATAL_CODES = frozenset(
 
 SAY = "say"
 """The ``metadata.kind`` of what is said out of band."""
+TURN = "turn"
+"""The ``metadata.kind`` of the answer to the user's turn, where we ask for it and not the server's VAD."""
+COMMIT_EMPTY = "input_audio_buffer_commit_empty"
+"""Under 100 ms of audio were committed."""
 
 BENIGN_CODES = frozenset(
     {
-        "input_audio_buffer_commit_empty",
+        COMMIT_EMPTY,
         "item_delete_invalid_item_id",
         "item_truncate_invalid_item_id",
         "response_cancel_not_active",
@@ -68,6 +72,8 @@ class SessionUpdated:
     model: str | None
     input_hz: int
     output_hz: int
+    hands_off: bool | None = None
+    """Whether its VAD neither creates nor interrupts responses; None where it is off, or that is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ class SpeechStarted:
 
     item_id: str
     audio_start_ms: int
+    heard_at: float | None = field(default=None, compare=False)
+    """When that was read from the microphone, CLOCK_MONOTONIC seconds; known to the daemon alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +262,16 @@ class SessionConfig:
     speed: float = 1.0
     transcription: str | None = None
     """Model that writes down what the user says, or None."""
+    detection: str = "server_vad"
+    """``server_vad``, ``semantic_vad``, ``none``."""
     threshold: float = 0.5
     """Server VAD: probability of speech, 0 to 1."""
     prefix_ms: int = 300
     silence_ms: int = 500
+    eagerness: str = "auto"
+    """Semantic VAD: ``low``, ``medium``, ``high``, ``auto``."""
+    hands_off: bool = False
+    """The server's VAD neither creates responses nor interrupts them: that is ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +291,14 @@ class UpdateVoice:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateTurnDetection:
+    """Change the turn detection alone to that of *config*."""
+
+    config: SessionConfig
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class AppendAudio:
     """Microphone audio in the negotiated input format; the only event that may be dropped."""
 
@@ -288,6 +310,11 @@ class AppendAudio:
 @dataclass(frozen=True, slots=True)
 class ClearAudio:
     """Forget the microphone audio that is no item yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAudio:
+    """Make the microphone audio that is no item yet the user's turn; asks for no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +349,8 @@ class CreateResponse:
 
     event_id: str
     request: str | None
+    kind: str | None = None
+    """Comes back as ``response.metadata.kind``; `TURN` for the answer to what the user said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,11 +370,12 @@ class CancelResponse:
     response_id: str
 
 
-ClientEvent = (
+ControlEvent = (
     UpdateSession
     | UpdateVoice
-    | AppendAudio
+    | UpdateTurnDetection
     | ClearAudio
+    | CommitAudio
     | CreateItem
     | TruncateItem
     | DeleteItem
@@ -353,3 +383,5 @@ ClientEvent = (
     | CreateSpeech
     | CancelResponse
 )
+
+ClientEvent = AppendAudio | ControlEvent

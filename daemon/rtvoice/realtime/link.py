@@ -93,6 +93,8 @@ class Link:
         self._trying = False
         """An attempt or a session is on: there is something to give up."""
         self._fatal: Ended | None = None
+        self._sending_at: float | None = None
+        """Since when a message is being handed to the socket."""
         self._idle = asyncio.Event()
         self._idle.set()
         self.unreadable = 0
@@ -211,21 +213,24 @@ class Link:
         return replace(ended, reason=endpoint.mask(ended.reason))
 
     async def _converse(self, websocket: ClientConnection, endpoint: Endpoint) -> Ended:
-        self._open = True
+        self._open, self._sending_at = True, None
         reader = asyncio.create_task(self._read(websocket, endpoint))
         writer = asyncio.create_task(self._write(websocket))
+        watch = asyncio.create_task(self._watch())
+        tasks = (reader, writer, watch)
         try:
-            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             self._open = False
-            reader.cancel()
-            writer.cancel()
+            for task in tasks:
+                task.cancel()
             await _close(websocket)
-            await asyncio.wait((reader, writer))
+            await asyncio.wait(tasks)
+        stalled = not watch.cancelled() and isinstance(watch.exception(), TimeoutError)
         if not writer.cancelled() and (error := writer.exception()):
-            if isinstance(error, TimeoutError):
-                return Ended("connection given up: the server takes nothing")
             raise error
+        if stalled:
+            return Ended("connection given up: the server takes nothing")
         try:
             reader.result()
         except TimeoutError:
@@ -295,16 +300,14 @@ class Link:
                 pass
 
     async def _write(self, websocket: ClientConnection) -> None:
-        """Send what waits; raises TimeoutError where the line takes nothing.
-
-        websockets can't tell that: while the socket is full, its pings wait as well.
-        """
+        """Send what waits."""
         try:
             while True:
                 while self._outbox:
                     event = self._outbox.take()
-                    async with asyncio.timeout(2 * self._ping_s):
-                        await websocket.send(encode(self._ids.outgoing(event), self._dialect))
+                    self._sending_at = time.monotonic()
+                    await websocket.send(encode(self._ids.outgoing(event), self._dialect))
+                    self._sending_at = None
                     if isinstance(event, events.AppendAudio) and event.read_at is not None:
                         self.mic_to_wire.add(1000 * (time.monotonic() - event.read_at))
                 self._waiting.clear()
@@ -312,6 +315,17 @@ class Link:
                 await self._waiting.wait()
         except websockets.ConnectionClosed:
             return  # the reader tells why
+
+    async def _watch(self) -> None:
+        """Raise TimeoutError when the line has taken nothing for too long.
+
+        websockets can't tell that: while the socket is full, its pings wait as well. A timer for each
+        message could, for half of the CPU that sending it costs.
+        """
+        while True:
+            await asyncio.sleep(self._ping_s / 4)
+            if self._sending_at is not None and time.monotonic() - self._sending_at > 2 * self._ping_s:
+                raise TimeoutError
 
 
 async def _close(websocket: ClientConnection) -> None:

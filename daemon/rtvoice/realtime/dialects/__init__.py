@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 from rtvoice.realtime.dialects import beta, ga
-from rtvoice.realtime.events import ClientEvent
+from rtvoice.realtime.events import AppendAudio, ClientEvent
 
 ENCODERS = {"ga": ga.encode, "beta": beta.encode}
+APPEND = '{"type":"input_audio_buffer.append","audio":"%s"}'
+"""The same in every dialect, 50 times a second; base64 needs no escaping, so no `json`."""
 
 
 def encode(event: ClientEvent, dialect: str) -> str:
     """Return *event* as the text of a WebSocket message; *dialect* is ``ga`` or ``beta``."""
+    if isinstance(event, AppendAudio):
+        return APPEND % base64.b64encode(event.pcm).decode("ascii")
     return json.dumps(ENCODERS[dialect](event), separators=(",", ":"))

@@ -6,18 +6,21 @@ from typing import Any
 
 from rtvoice.realtime import events
 from rtvoice.realtime.dialects import ga
-from rtvoice.realtime.events import ClientEvent, SessionConfig
+from rtvoice.realtime.events import ControlEvent, SessionConfig
 
 ASSISTANT_TEXT = "text"
 
 
-def encode(event: ClientEvent) -> dict[str, Any]:
+def encode(event: ControlEvent) -> dict[str, Any]:
     """Return *event* as its JSON object; GA but for sessions, modalities and assistant text."""
     match event:
         case events.UpdateSession(config, event_id):
             return {"type": "session.update", "event_id": event_id, "session": session(config)}
         case events.UpdateVoice(voice, event_id):
             return {"type": "session.update", "event_id": event_id, "session": {"voice": voice}}
+        case events.UpdateTurnDetection(config, event_id):
+            change = {"turn_detection": ga.turn_detection(config)}
+            return {"type": "session.update", "event_id": event_id, "session": change}
         case events.CreateItem():
             return ga.create_item(event, ASSISTANT_TEXT)
         case events.CreateSpeech():

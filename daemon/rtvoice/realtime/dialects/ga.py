@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any, assert_never
 
 from rtvoice.audio.pcm import WIRE
 from rtvoice.realtime import events
-from rtvoice.realtime.events import ClientEvent, SessionConfig
+from rtvoice.realtime.events import ControlEvent, SessionConfig
 
 ASSISTANT_TEXT = "output_text"
 EXACTLY = (
@@ -19,7 +18,7 @@ EXACTLY = (
 """A model may stray all the same; the embedded server obeys."""
 
 
-def encode(event: ClientEvent) -> dict[str, Any]:
+def encode(event: ControlEvent) -> dict[str, Any]:
     """Return *event* as its JSON object."""
     match event:
         case events.UpdateSession(config, event_id):
@@ -27,10 +26,13 @@ def encode(event: ClientEvent) -> dict[str, Any]:
         case events.UpdateVoice(voice, event_id):
             change = {"type": "realtime", "audio": {"output": {"voice": voice}}}
             return {"type": "session.update", "event_id": event_id, "session": change}
-        case events.AppendAudio(pcm):
-            return {"type": "input_audio_buffer.append", "audio": base64.b64encode(pcm).decode("ascii")}
+        case events.UpdateTurnDetection(config, event_id):
+            change = {"type": "realtime", "audio": {"input": {"turn_detection": turn_detection(config)}}}
+            return {"type": "session.update", "event_id": event_id, "session": change}
         case events.ClearAudio():
             return {"type": "input_audio_buffer.clear"}
+        case events.CommitAudio():
+            return {"type": "input_audio_buffer.commit"}
         case events.CreateItem():
             return create_item(event, ASSISTANT_TEXT)
         case events.TruncateItem(item_id, content_index, audio_end_ms):
@@ -42,8 +44,10 @@ def encode(event: ClientEvent) -> dict[str, Any]:
             }
         case events.DeleteItem(item_id):
             return {"type": "conversation.item.delete", "item_id": item_id}
-        case events.CreateResponse(event_id, request):
-            response = {"metadata": {"request": request}} if request else {}
+        case events.CreateResponse(event_id, request, kind):
+            named = {"request": request, "kind": kind}
+            metadata = {key: value for key, value in named.items() if value}
+            response = {"metadata": metadata} if metadata else {}
             return {"type": "response.create", "event_id": event_id, "response": response}
         case events.CreateSpeech():
             return create_speech(event, {"output_modalities": ["audio"]})
@@ -86,15 +90,20 @@ def transcription(config: SessionConfig) -> dict[str, Any] | None:
     return {"model": config.transcription, **language}
 
 
-def turn_detection(config: SessionConfig) -> dict[str, Any]:
-    """Return the server's VAD; it creates and interrupts responses by itself."""
+def turn_detection(config: SessionConfig) -> dict[str, Any] | None:
+    """Return the server's VAD, or None for off; both flags together: half of it pleases nobody."""
+    if config.detection == "none":
+        return None
+    by_itself = not config.hands_off
+    flags = {"create_response": by_itself, "interrupt_response": by_itself}
+    if config.detection == "semantic_vad":
+        return {"type": "semantic_vad", "eagerness": config.eagerness, **flags}
     return {
         "type": "server_vad",
         "threshold": config.threshold,
         "prefix_padding_ms": config.prefix_ms,
         "silence_duration_ms": config.silence_ms,
-        "create_response": True,
-        "interrupt_response": True,
+        **flags,
     }
 
 

@@ -1,0 +1,29 @@
+"""The ids that one connection gives: random, or of a seed and the same in every run."""
+
+from __future__ import annotations
+
+import random
+from contextvars import ContextVar
+
+
+class Ids:
+    """Gives ids.
+
+    Each prefix counts for itself: an item's id does not depend on how many events came before it.
+    """
+
+    def __init__(self, seed: str | None = None) -> None:
+        self._seed = seed
+        self._sources: dict[str, random.Random] = {}
+
+    def new(self, prefix: str) -> str:
+        """Return a fresh id, such as ``item_3f9c…``: 26 characters at most."""
+        if prefix not in self._sources:
+            # Not secrets: ids tell clients apart from nobody.
+            seed = None if self._seed is None else f"{self._seed} {prefix}"
+            self._sources[prefix] = random.Random(seed)  # noqa: S311
+        return f"{prefix}_{self._sources[prefix].getrandbits(80):020x}"
+
+
+IDS = ContextVar("IDS", default=Ids())  # noqa: B039 - random ids may be shared by whoever sets none
+"""Whose ids are given: a connection sets its own, and its tasks inherit them."""
