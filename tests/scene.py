@@ -73,6 +73,7 @@ class Scene:
         hz: int = HZ,
         output_hz: int = HZ,
         mode: str = "auto",
+        chimes: bool = False,
     ) -> None:
         self.clock = SimulatedClock()
         self.card = RoomCard(self.clock, acoustics, hz, output_hz)
@@ -82,16 +83,25 @@ class Scene:
         self.microphone = bytearray()
         """What the server would get, at `microphone_hz`."""
         self.microphone_hz = 0
+        self.cleaned = bytearray()
+        """The same before the front end gives the server silence for an echo."""
         settings = EchoSettings(mode="system" if bypass else mode)
         self.front = FrontEnd(settings, VadSettings(), lambda: self.playback.sounding)
         self.duplex = Duplex(
-            lambda: self.card, self.playback, self._take, self.front, self.clock, self.clock.sleep
+            lambda: self.card,
+            self.playback,
+            self._take,
+            self.front,
+            self.clock,
+            self.clock.sleep,
+            chimes=chimes,
         )
         self._answers = 0
 
     def _take(self, report: Report) -> None:
         match report:
             case Microphone(pcm, hz, _, echoes):
+                self.cleaned += pcm
                 self.microphone += bytes(len(pcm)) if echoes else pcm
                 self.microphone_hz = hz
             case EchoProbe():
@@ -119,11 +129,9 @@ class Scene:
         return self
 
     def erle_db(self, begin: float, end: float) -> float:
-        """By how much quieter the server gets the microphone, over that time."""
+        """By how much quieter the microphone comes out of the front end, over that time."""
         recorded = between_s(bytes(self.card.recorded), self.card.hz, begin, end)
-        return rms_dbfs(recorded) - rms_dbfs(
-            between_s(bytes(self.microphone), self.microphone_hz, begin, end)
-        )
+        return rms_dbfs(recorded) - rms_dbfs(between_s(bytes(self.cleaned), self.microphone_hz, begin, end))
 
     @property
     def echo(self) -> list[EchoChanged]:

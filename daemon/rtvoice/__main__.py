@@ -292,7 +292,8 @@ def audio(
     if kind == "none":
         return Duplex(no_card, playback, post, front)
     if kind == "wav":
-        return Duplex(wav_card(rest, playback, onlooker, ready), playback, post, front)
+        open_wav = wav_card(rest, playback, onlooker, ready)
+        return Duplex(open_wav, playback, post, front, chimes=live.now.echo.chime)
     from rtvoice.audio import portaudio
 
     def open_card() -> Card:
@@ -300,7 +301,8 @@ def audio(
         wanted = live.now.audio
         return portaudio.open_card(wanted.input or "", wanted.output or "")
 
-    return Duplex(open_card, playback, post, front, available=watch, closed=watch.close)
+    chimes = live.now.echo.chime
+    return Duplex(open_card, playback, post, front, available=watch, closed=watch.close, chimes=chimes)
 
 
 def no_card() -> Card:

@@ -12,6 +12,7 @@ from threading import Event, Thread
 from typing import Protocol, runtime_checkable
 
 from rtvoice.audio.backlog import Backlog
+from rtvoice.audio.chime import Chime
 from rtvoice.audio.frontend import FrontEnd, News
 from rtvoice.audio.pcm import BLOCK_MS, WIRE, Card, Device, Pcm
 from rtvoice.audio.playback import Playback
@@ -118,7 +119,8 @@ class Duplex:
     *open_card* raises AudioError when neither direction can be had; *post* is
     called in the audio thread and must not wait. *available* tells, without
     waiting, which missing directions of a half card could be had now if it were
-    opened again; *closed* is called when the thread has ended.
+    opened again; *closed* is called when the thread has ended. *chimes*: an echo
+    canceller is given three tones to learn from when a card was opened.
     """
 
     def __init__(
@@ -131,6 +133,7 @@ class Duplex:
         sleep: Callable[[float], None] = time.sleep,
         available: Callable[[float], frozenset[str]] = lambda _now: frozenset(),
         closed: Callable[[], None] = lambda: None,
+        chimes: bool = False,
     ) -> None:
         self._open_card = open_card
         self._playback = playback
@@ -141,6 +144,9 @@ class Duplex:
         self._sleep = sleep
         self._available = available
         self._closed = closed
+        self._chimes = chimes
+        self._chime: Chime | None = None
+        """What is still to be heard of it."""
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="audio", daemon=True)
         self._told: dict[str, Device | None] = {}
@@ -251,6 +257,7 @@ class Duplex:
             card.input.hz if card.input else 0, card.output.hz if card.output else 0, self._clock()
         )
         if card.output:
+            self._chime = Chime(card.output.hz) if self._chimes and self.front.path else None
             self._playback.retune(card.output.hz)
             self._fill = 0
             for _ in range(self._reserve.target + 1):
@@ -276,6 +283,8 @@ class Duplex:
         self._reserve.aim(settled and (late or fill <= 0), self._playback.sounding, now)
         for _ in range(self._reserve.lacking(fill, block)):
             sound = self._playback.take(block)
+            if self._chime and settled:
+                sound = self._chime.over(sound, quiet=not self._playback.sounding)
             card.write(sound)
             self.front.wrote(sound)
             fill += block

@@ -124,7 +124,7 @@ class FrontEnd:
             samples, at = self._unheard
             self._unheard = None
             doubtful = self._doubtful(at)
-            evident = not doubtful and self.path is not None and self.path.convergence.unexplained
+            evident = self._state == "on" and self.path is not None and self.path.convergence.unexplained
             self._news += self._voice.hear(samples, at, doubtful=doubtful, evident=evident)
         news, self._news = self._news, []
         return news
