@@ -303,6 +303,17 @@ def test_a_machine_without_a_sound_card_is_named(here: Room, server: Stage) -> N
     assert found.keys() == {"microphone", "speaker"}
 
 
+def test_beside_a_daemon_the_cause_is_named_too_and_each_check_once(here: Room, server: Stage) -> None:
+    words = ("--url", server.url, "--audio", "portaudio", "--input", "nonsense")
+    alone = failures(here, *words)
+    with Running(here, *words) as daemon:
+        daemon.until(connection="up")
+        beside = examined(here, *words, "--sound")
+
+    assert {check: text for check, (verdict, text) in beside.items() if verdict == "failure"} == alone
+    assert beside["echo"][0] == "warning"
+
+
 # ---------------------------------------------------------------------------------- pieces
 
 
