@@ -233,6 +233,42 @@ def test_a_key_that_the_service_finds_by_itself_is_not_asked_for(
     assert actions._wanted(house.service, parser().parse_args(["service", "install"])).key is None
 
 
+def test_a_new_key_takes_the_place_of_one_that_is_none(house: House) -> None:
+    house.configure(auth="bearer")
+    house.do("install", typed=KEY)
+    kept = house.config / "keys" / "custom_api_key"
+    kept.write_text("")
+    with pytest.raises(ConfigError, match=f"the service would not start: the key in {kept} is empty"):
+        house.do("install")
+    house.do("install", "--new-key", typed="another-key")
+
+    assert kept.read_text() == "another-key\n"
+
+
+def test_a_new_key_is_not_asked_for_where_none_is_needed(house: House) -> None:
+    house.configure()
+    with pytest.raises(ConfigError, match="provider custom needs no key"):
+        house.do("install", "--new-key", typed=KEY)
+
+    assert not house.unit.exists()
+
+
+def test_a_kept_key_that_others_may_read_is_told_by_status_and_doctor(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house.configure(auth="bearer")
+    house.do("install", typed=KEY)
+    kept = house.config / "keys" / "custom_api_key"
+    kept.chmod(0o644)
+    text = f"{kept} is open to others (0644)"
+    _, told = view(house, capsys, "doctor")
+
+    assert f"{text}: chmod 600 {kept}" in notes(house, capsys)
+    assert {"check": "service", "verdict": "warning", "text": text, "remedy": f"chmod 600 {kept}"} in told[
+        "findings"
+    ]
+
+
 @pytest.mark.parametrize("typed", ["two words\n", "ключ\n", "a\tb\n", "x" * 5000 + "\n"])
 def test_what_is_no_key_is_refused_and_not_repeated(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
@@ -489,6 +525,35 @@ def test_root_is_told_whose_service_it_would_be(
 
     assert cli.main(["service", "install"]) == 77
     assert "run this as the user who is to be talked to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [("service", "install", "--dry-run"), ("service", "stop"), ("config",), ("doctor",)]
+)
+def test_the_machines_service_and_its_key_are_roots(
+    words: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "systemctl").write_text("#!/bin/sh\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("os.getuid", lambda: 12345)
+
+    assert cli.main(["--system", *words]) == 77
+    assert "machine's service" in capsys.readouterr().err
+
+
+def test_a_user_without_a_name_is_told_how_to_linger_by_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+
+    assert cli.main(["service", "status"]) == 69
+    assert "no session of yours runs (/run/user/54321 is not there)" in (told := capsys.readouterr().err)
+    assert told.endswith("sudo loginctl enable-linger 54321\n")
 
 
 def test_print_shows_the_files_and_needs_no_systemd(capsys: pytest.CaptureFixture[str]) -> None:
