@@ -279,29 +279,36 @@ def test_what_is_no_key_is_refused_and_not_repeated(typed: str, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("typed", "length"), [("a-typed-key\n", 11), ("\n", 25), ("\x04", 25)], ids=["key", "enter", "ctrl-d"]
+    ("typed", "told"),
+    [
+        ("a-typed-key\n", "length 11"),
+        ("\n", "length 25"),
+        ("\x04", "refused: no key was given, and nothing is installed"),
+    ],
+    ids=["key", "enter", "ctrl-d"],
 )
-def test_on_a_terminal_the_key_is_asked_for_without_an_echo(typed: str, length: int) -> None:
+def test_on_a_terminal_the_key_is_asked_for_without_an_echo(typed: str, told: str) -> None:
     program = f"""
-import sys
 from rtctl.service import key
-answer = key.ask("openai", {{"OPENAI_API_KEY": "{KEY}-"}})
-print("length", len(answer))
+try:
+    print("length", len(key.ask("openai", {{"OPENAI_API_KEY": "{KEY}-"}})))
+except key.ConfigError as refused:
+    print("refused:", refused)
 """
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(sys.executable, [sys.executable, "-c", program])
-    told = b""
+    seen = b""
     with contextlib.suppress(OSError):  # A terminal ends so.
         while chunk := os.read(terminal, 1000):
-            told += chunk
-            if told.endswith(b": "):
+            seen += chunk
+            if seen.endswith(b": "):
                 os.write(terminal, typed.encode())
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
-    text = " ".join(told.decode().split())
+    text = " ".join(seen.decode().split())
 
-    assert (status, text) == (0, f"Key for openai [Enter: the one in OPENAI_API_KEY]: length {length}")
+    assert (status, text) == (0, f"Key for openai [Enter: the one in OPENAI_API_KEY]: {told}")
 
 
 # ------------------------------------------------------------------------- others' files
