@@ -253,11 +253,11 @@ def key_is_nowhere() -> None:
             " ".join(("--json", *words)): done(rtctl("--json", *words)),
         }
     events = ("events", "--since", "0", "--count", str(status()["seq"]))
-    for words in (events, ("doctor",), ("config", "--service")):
+    for looks in (events, ("doctor",), ("config", "--service")):
         # What the doctor finds is a server that can't be reached from here.
-        ended = rtctl("--json", *words)
+        ended = rtctl("--json", *looks)
         assert ended.stdout.startswith("{"), ended
-        said[" ".join(words)] = ended.stdout + ended.stderr
+        said[" ".join(looks)] = ended.stdout + ended.stderr
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if process.stat().st_uid == uid():
