@@ -355,6 +355,22 @@ def test_a_chime_that_nobody_heard_is_told() -> None:
         assert (found.verdict, found.text) == ("warning", "the chime was not heard")
 
 
+@pytest.mark.parametrize(
+    ("echo", "expected"),
+    [
+        (("off", None, None, None), ("ok", "off: nothing measured")),
+        (("on", 112.5, 31.4, None), ("ok", "on, lag 112.5 ms, ERLE 31 dB")),
+        (("failed", None, None, "it hears itself"), ("warning", "it failed: it hears itself")),
+    ],
+)
+def test_the_echo_canceller_is_told_by_what_it_achieves(
+    echo: tuple[object, ...], expected: tuple[str, str]
+) -> None:
+    found = sound.canceller(dict(zip(("state", "lag_ms", "erle_db", "reason"), echo, strict=True)))
+
+    assert (found.verdict, found.text) == expected
+
+
 def test_no_child_of_the_doctor_has_the_key(here: Room) -> None:
     look = """
 import os, sys

@@ -95,7 +95,8 @@ def _beside(config: Settings, status: dict[str, Any], directory: Path, *, chime:
             "echo", "no chime was played: what it takes can't be opened", "rtctl stop, and again"
         )
         found.append(next((each for each in tried if each.check == "echo"), unheard))
-        found.append(_echo(status))
+    if chime or status["echo"]["state"] == "failed":
+        found.append(canceller(status["echo"]))
     return found
 
 
@@ -246,9 +247,11 @@ def found_again(played: Samples, heard: Samples, speaker_hz: int, microphone_hz:
     )
 
 
-def _echo(status: dict[str, Any]) -> Finding:
-    """Return what the daemon's echo canceller achieves (ERLE)."""
-    echo = status["echo"]
+def canceller(echo: Mapping[str, Any]) -> Finding:
+    """Return what the daemon's echo canceller achieves (ERLE), by the daemon's status."""
+    if echo["state"] == "failed":
+        text = f"it failed: {echo.get('reason') or 'rtctl logs tells why'}"
+        return warning("echo canceller", text, "with headphones there is no echo")
     if echo["erle_db"] is None:
         return ok("echo canceller", f"{echo['state']}: nothing measured")
     return ok("echo canceller", f"{echo['state']}, lag {echo['lag_ms']} ms, ERLE {echo['erle_db']:.0f} dB")
