@@ -6,7 +6,6 @@ import plistlib
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -139,11 +138,6 @@ class FakeLaunchd:
                 pid = self.daemon.pid
                 return Ended(command, 0, f"{LABEL} = {{\n\tpid = {pid}\n}}\n" if pid else "{\n}\n", "")
         return Ended(command, 0, "", "")
-
-
-def flags(parse: Callable[[list[str]], Any], *words: str) -> Any:
-    """Return the options of ``rtctl service WORDS``."""
-    return parse(["service", *words])
 
 
 PROGRAM = Path(sys.executable).with_name("rtvoiced")

@@ -41,7 +41,10 @@ def environ_of(card: VirtualCard) -> dict[str, str]:
 def examined(here: Room, server: Stage, card: VirtualCard, *words: str) -> dict[str, tuple[str, str]]:
     ended = here.rtvoiced("--doctor", "--json", "--url", server.url, *words, environ=environ_of(card))
     assert (ended.returncode, ended.stderr) == (0, "")
-    return {each["check"]: (each["verdict"], each["text"]) for each in json.loads(ended.stdout)["findings"]}
+    findings = json.loads(ended.stdout)["findings"]
+    found = {each["check"]: (each["verdict"], each["text"]) for each in findings}
+    assert len(found) == len(findings)
+    return found
 
 
 def test_a_microphone_that_is_spoken_to_is_heard_at_its_rate(card: VirtualCard, server: Stage) -> None:
@@ -85,6 +88,12 @@ def test_the_chime_is_heard_where_the_microphone_hears_the_speaker(card: Virtual
         found = examined(here, server, card, "--sound", "--input", "hearsitself")
         deaf = examined(here, server, card, "--sound")
 
+        with Running(here, "--url", server.url, environ=environ_of(card)) as daemon:
+            daemon.until(input="open", output="open")
+            beside = examined(here, server, card, "--sound", "--input", "hearsitself")
+
+    assert beside["microphone"] == ("ok", "default at 24000 Hz, open in the daemon")
+    assert (beside["echo"][0], beside["echo canceller"][0]) == ("ok", "ok")
     heard = re.fullmatch(r"the chime was heard after (\d+) ms, (-?\d+) dB softer", found["echo"][1])
     assert heard, found["echo"]
     assert 0 < int(heard[1]) < 500

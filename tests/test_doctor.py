@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +18,7 @@ import pytest
 
 from rtvoice.doctor import sound
 from rtvoice.doctor.findings import Verdict, failure, ok, report, screen, warning, works
-from rtvoice.paths import control_socket, events_socket
+from rtvoice.paths import control_socket, events_socket, lock_file
 from running import Room, Running, room
 from scripted_server import Refusal, error_body
 from stage import Stage, stage
@@ -127,6 +129,22 @@ def linked_directory(here: Room) -> tuple[str, ...]:
     return ()
 
 
+def directory_below_a_file(here: Room) -> tuple[str, ...]:
+    (here.path / "file").touch()
+    return ("--runtime-dir", str(here.path / "file" / "run"))
+
+
+def linked_lock(here: Room) -> tuple[str, ...]:
+    here.run.mkdir(mode=0o700)
+    lock_file(here.run).symlink_to(here.path / "elsewhere")
+    return ()
+
+
+def state_below_a_file(here: Room) -> tuple[str, ...]:
+    here.state.touch()
+    return ()
+
+
 def long_directory(here: Room) -> tuple[str, ...]:
     return ("--runtime-dir", f"/tmp/{'x' * 100}")
 
@@ -141,6 +159,9 @@ def long_directory(here: Room) -> tuple[str, ...]:
         (open_directory, "runtime dir", "is open to others (0755)"),
         (linked_directory, "runtime dir", "is a link"),
         (long_directory, "runtime dir", "at most 103 bytes"),
+        (directory_below_a_file, "runtime dir", "/file is no directory"),
+        (linked_lock, "lock", "lock can't be opened"),
+        (state_below_a_file, "state", "/state is no directory"),
     ],
 )
 def test_what_is_wrong_on_this_machine_is_named_and_nothing_else(
@@ -172,6 +193,46 @@ def test_a_daemon_whose_socket_was_removed_is_named_with_its_pid(here: Room, ser
         found = failures(here, *words)["daemon"]
 
     assert found.startswith(f"pid {daemon.process.pid} holds the lock, and its socket is gone")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_what_this_user_may_not_write_is_named(here: Room) -> None:
+    """As somebody else, who finds all of this room root's; only root can lay that out."""
+    looks = """
+import os, sys
+from pathlib import Path
+from rtvoice.doctor import place
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+here, theirs = Path(sys.argv[1]), Path(sys.argv[2])
+print(place.obstacle(here / "state"))
+print(place.look(here / "run", system=False).findings[-1].text)
+print(place.look(theirs, system=False).findings[-1].text)
+"""
+    theirs = here.path / "theirs"
+    theirs.mkdir(mode=0o700)
+    lock_file(theirs).touch(mode=0o600)
+    os.chown(theirs, 65534, 65534)
+    here.path.chmod(0o755)
+    ended = subprocess.run(
+        [sys.executable, "-c", looks, here.path, theirs], capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout.splitlines() == [
+        f"no permission to write in {here.path}",
+        f"{here.run} can't be made: no permission to write in {here.path}",
+        f"{lock_file(theirs)} can't be opened: it belongs to another user (uid 0)",
+    ]
+
+
+def test_a_daemon_that_has_no_connection_is_named_though_another_would_get_one(
+    here: Room, server: Stage
+) -> None:
+    with Running(here, "--url", "ws://127.0.0.1:9/", *SILENT) as daemon:
+        daemon.until(connection="lost")
+        found = failures(here, "--url", server.url, *SILENT)
+
+    assert list(found) == ["connection"]
+    assert found["connection"].startswith("the daemon's, to custom, is lost: cannot connect: ")
 
 
 def test_sockets_of_a_daemon_that_was_killed_are_no_harm(here: Room, server: Stage) -> None:
@@ -242,6 +303,17 @@ def test_a_machine_without_a_sound_card_is_named(here: Room, server: Stage) -> N
     assert found.keys() == {"microphone", "speaker"}
 
 
+def test_beside_a_daemon_the_cause_is_named_too_and_each_check_once(here: Room, server: Stage) -> None:
+    words = ("--url", server.url, "--audio", "portaudio", "--input", "nonsense")
+    alone = failures(here, *words)
+    with Running(here, *words) as daemon:
+        daemon.until(connection="up")
+        beside = examined(here, *words, "--sound")
+
+    assert {check: text for check, (verdict, text) in beside.items() if verdict == "failure"} == alone
+    assert beside["echo"][0] == "warning"
+
+
 # ---------------------------------------------------------------------------------- pieces
 
 
@@ -283,6 +355,22 @@ def test_a_chime_that_nobody_heard_is_told() -> None:
         assert (found.verdict, found.text) == ("warning", "the chime was not heard")
 
 
+@pytest.mark.parametrize(
+    ("echo", "expected"),
+    [
+        (("off", None, None, None), ("ok", "off: nothing measured")),
+        (("on", 112.5, 31.4, None), ("ok", "on, lag 112.5 ms, ERLE 31 dB")),
+        (("failed", None, None, "it hears itself"), ("warning", "it failed: it hears itself")),
+    ],
+)
+def test_the_echo_canceller_is_told_by_what_it_achieves(
+    echo: tuple[object, ...], expected: tuple[str, str]
+) -> None:
+    found = sound.canceller(dict(zip(("state", "lag_ms", "erle_db", "reason"), echo, strict=True)))
+
+    assert (found.verdict, found.text) == expected
+
+
 def test_no_child_of_the_doctor_has_the_key(here: Room) -> None:
     look = """
 import os, sys
@@ -293,8 +381,6 @@ words = ["--doctor", "--json", "--audio", "none", "--runtime-dir", os.environ["H
 sys.exit(program.main(words))
 """
     environ = here.environment({"OPENAI_API_KEY": KEY})
-    import subprocess
-
     ended = subprocess.run(
         [sys.executable, "-c", look], env=environ, capture_output=True, text=True, check=False
     )

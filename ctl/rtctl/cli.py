@@ -115,11 +115,7 @@ def _run(options: argparse.Namespace) -> int:
         case "service":
             return _serve(options)
         case "doctor" | "logs" | "config":
-            from rtctl.service import views
-
-            return {"doctor": views.doctor, "logs": views.logs, "config": views.config}[options.command](
-                options
-            )
+            return _look_beyond(options)
     command, args = _wire(options)
     directory = runtime_dir(options.runtime_dir, os.environ, system=options.system)
     with Asking(directory, system=options.system) as daemon:

@@ -236,7 +236,7 @@ def no_key() -> None:
 
 
 def key_is_nowhere() -> None:
-    """the key is in its file of mode 0600, and in no unit, argv, environment, log or answer"""
+    """the key is in its file of mode 0600, and in no unit, argv, environment, log, event or answer"""
     done(rtctl("service", "start"))
     until(lambda: status()["connection"]["status"] in ("lost", "failed"), "a try to connect")
     kept = home() / ".config/rtvoice/keys/openai_api_key"
@@ -252,6 +252,12 @@ def key_is_nowhere() -> None:
             " ".join(words): done(rtctl(*words)),
             " ".join(("--json", *words)): done(rtctl("--json", *words)),
         }
+    events = ("events", "--since", "0", "--count", str(status()["seq"]))
+    for looks in (events, ("doctor",), ("config", "--service")):
+        # What the doctor finds is a server that can't be reached from here.
+        ended = rtctl("--json", *looks)
+        assert ended.stdout.startswith("{"), ended
+        said[" ".join(looks)] = ended.stdout + ended.stderr
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if process.stat().st_uid == uid():

@@ -38,9 +38,9 @@ def run(options: argparse.Namespace) -> int:
     """Do one action with the service manager of this machine; returns the exit status."""
     if options.action == "print":
         return _print(_unconnected(system=options.system), options)
-    changes = options.action in CHANGES and not options.dry_run
     service = connected(system=options.system)
-    if options.system and changes and os.getuid() != 0:
+    # A dry run as well: without a look at root's keys it would tell half.
+    if options.system and options.action in CHANGES and os.getuid() != 0:
         raise PermissionRefusedError("only root may change the machine's service: run this with sudo")
     return act(service, options)
 
@@ -101,11 +101,18 @@ def _chosen() -> str:
 def _key(service: Supervisor, options: argparse.Namespace, provider: str) -> str | None:
     """Return the key that the service still lacks, or None; refuses what it could not start with."""
     name = key.file_name(provider)
-    words = service.key_words(name) if service.has_key(name) else ()
-    found = checked(program(), service.environ(), "--provider", provider, *words)
+    environ = service.environ()
+    keeps = service.has_key(name) and not options.new_key
+    if not keeps:
+        # One that is to be replaced may be none at all, an empty file: that is no reason to refuse.
+        environ.pop("CREDENTIALS_DIRECTORY", None)
+    words = service.key_words(name) if keeps else ()
+    found = checked(program(), environ, "--provider", provider, *words)
     lacks = found.get("missing_key") is not None
     if not found.get("ok") and not lacks:
         raise ConfigError(f"the service would not start: {found.get('error')}")
+    if options.new_key and not lacks and found["provider"]["key_from"] is None:
+        raise ConfigError(f"provider {provider} needs no key: --new-key has nothing to replace")
     if not lacks and not options.new_key:
         return None
     return "(asked for)" if options.dry_run else key.ask(provider, os.environ)

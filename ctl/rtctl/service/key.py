@@ -27,7 +27,7 @@ def ask(provider: str, environ: Mapping[str, str]) -> str:
     """Return the key for *provider*: typed unseen, or a line of what is piped in.
 
     An empty answer takes the one of the shell's environment, where there is
-    one: it is offered, never taken unasked. Raises `ConfigError`.
+    one: on a terminal it is offered, and not taken unasked. Raises `ConfigError`.
     """
     variable = VARIABLES.get(provider, "")
     offered = environ.get(variable, "").strip() if variable else ""
@@ -53,6 +53,7 @@ def _given(prompt: str) -> str:
         # Nobody to ask: whoever starts this from a script pipes the key in, or has set the variable.
         return sys.stdin.readline(MAX_KEY + 2)
     except EOFError:
-        return ""
+        # Ctrl-D: somebody was asked, and wants none of it.
+        raise ConfigError("no key was given, and nothing is installed") from None
     except UnicodeDecodeError:
         raise ConfigError("that is no key: it is no text") from None

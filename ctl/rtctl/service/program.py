@@ -38,7 +38,7 @@ def refuse_home(path: Path) -> None:
         if each.startswith(HOMES):
             raise ConfigError(
                 f"the machine's service sees no home directory, and {each} is in one; install rtvoice for "
-                "everybody: PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install rtvoice"
+                "everybody, from its checkout: PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install ."
             )
 
 

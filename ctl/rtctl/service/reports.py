@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import time
 from dataclasses import asdict
 from typing import Any
 
 from rtctl.asking import Asking
 from rtctl.output import encoded, put
+from rtctl.service import key
 from rtctl.service.program import program
 from rtctl.service.steps import Write
 from rtctl.service.supervisor import State, Supervisor, Wanted, words_of_exit
@@ -146,6 +148,12 @@ def problems(service: Supervisor, state: State, answer: dict[str, Any] | None) -
             told.append(("its files are of another version", f"{again} writes them anew"))
         if state.given_up and state.exit_status:
             told.append((f"it ended with status {state.exit_status}", words_of_exit(state.exit_status)))
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in key.kept(service.keys)}
+    told += [
+        (f"{path} is open to others ({mode:04o})", f"chmod 600 {path}")
+        for path, mode in modes.items()
+        if mode & (stat.S_IRWXG | stat.S_IRWXO)
+    ]
     if answer is not None and answer["version"] != __version__:
         told.append(
             (f"rtvoiced {answer['version']} runs, and this is rtctl {__version__}", "rtctl service restart")

@@ -32,14 +32,14 @@ class Systemd:
         self._environ = environ
         self._system = system
         self._scope = () if system else ("--user",)
-        home = Path(environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
+        home = SYSTEM_STATE if system else Path(environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
         config_home = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
         self.config = SYSTEM_CONFIG if system else config_home / "rtvoice"
         self.keys = self.config / "keys"
         units = Path("/etc/systemd/system") if system else config_home / "systemd" / "user"
         self.file = units / UNIT
         self._drop_ins = units / f"{UNIT}.d"
-        self._state = SYSTEM_STATE if system else home / ".local/state/rtvoice"
+        self._state = home if system else home / ".local/state/rtvoice"
 
     # What it says
 
@@ -114,7 +114,7 @@ class Systemd:
         if self._system:
             join = f"sudo usermod -aG {SERVICE_USER} NAME"
             return [f"rtctl --system is for root and the group {SERVICE_USER}, which one joins by: {join}"]
-        if (LINGER / pwd.getpwuid(os.getuid()).pw_name).exists():
+        if (LINGER / _user()).exists():
             return ["it runs from boot on, without a login (lingering is on)"]
         return [f"it runs while you are logged in; from boot on: {_linger()}"]
 
@@ -236,7 +236,15 @@ def _manager_environ(run: Runner, scope: tuple[str, ...]) -> dict[str, str]:
 
 
 def _linger() -> str:
-    return f"sudo loginctl enable-linger {pwd.getpwuid(os.getuid()).pw_name}"
+    return f"sudo loginctl enable-linger {_user()}"
+
+
+def _user() -> str:
+    """Return the user's name; in a container the user may have none but the number."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def _session_dir(environ: Mapping[str, str]) -> Path:

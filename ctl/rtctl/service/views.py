@@ -74,6 +74,7 @@ def of_shell(options: argparse.Namespace) -> Place:
 def config(options: argparse.Namespace, connect: Connect = connected) -> int:
     """Print what rtvoiced makes of its configuration; what may be a key is masked by it."""
     in_service = options.service or options.system
+    _needs_root(options)
     place = of_service(connect(system=options.system)) if in_service else of_shell(options)
     told = place.asked("--check", "--quick", "--json")
     if options.path:
@@ -137,8 +138,7 @@ def _service(options: argparse.Namespace, connect: Connect) -> tuple[Supervisor 
     """Return the service that is installed and is meant, and what was found of it."""
     if options.runtime_dir is not None:
         return None, []
-    if options.system and os.getuid() != 0:
-        raise PermissionRefusedError("only root can see the machine's service whole: run this with sudo")
+    _needs_root(options)
     try:
         service = connect(system=options.system)
         if service.installed() is None:
@@ -149,6 +149,12 @@ def _service(options: argparse.Namespace, connect: Connect) -> tuple[Supervisor 
         if options.system:
             raise
         return None, [_finding("service", "warning", str(error), "rtvoiced in a terminal needs none")]
+
+
+def _needs_root(options: argparse.Namespace) -> None:
+    """Raise `PermissionRefusedError` where the machine's service is meant: its key is root's to see."""
+    if options.system and os.getuid() != 0:
+        raise PermissionRefusedError("only root can see the machine's service whole: run this with sudo")
 
 
 def _found(service: Supervisor, options: argparse.Namespace) -> list[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -84,9 +83,7 @@ def _configured(
 
 def _state(directory: Path) -> Finding:
     """Return whether a mute can be kept over a restart."""
-    exists = next(path for path in (directory, *directory.parents) if path.exists())
-    if os.access(exists, os.W_OK):
-        return ok("state", str(directory))
-    return failure(
-        "state", f"{directory} can't be written: a mute is lost at a restart", f"chown it: {exists}"
-    )
+    if problem := place.obstacle(directory):
+        text = f"{directory} can't be written, and a mute is lost at a restart: {problem}"
+        return failure("state", text, "make that directory writable for whom rtvoiced runs as")
+    return ok("state", str(directory))

@@ -34,6 +34,8 @@ def look(directory: Path, *, system: bool) -> Place:
     found = _directory(directory, GROUP_MODE if system else MODE)
     if found.remedy:
         return Place([found], None)
+    if problem := _lock(lock_file(directory)):
+        return Place([found, problem], None)
     probed = _probe(control_socket(directory))
     if probed is not None:
         return Place([found, _dead(directory, probed)], None)
@@ -43,6 +45,21 @@ def look(directory: Path, *, system: bool) -> Place:
         return Place([found, _deaf(directory)], None)
     took_ms = round(1000 * (time.monotonic() - begun))
     return Place([found, *_alive(status, took_ms)], status)
+
+
+def obstacle(directory: Path) -> str | None:
+    """Return why nothing can be written in *directory*, or why it can't be made; None: it can."""
+    for path in (directory, *directory.parents):
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # What is above it decides.
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+        if not stat.S_ISDIR(found.st_mode):
+            return f"{path} is no directory"
+        return None if os.access(path, os.W_OK | os.X_OK) else f"no permission to write in {path}"
+    return f"{directory} is nowhere"
 
 
 def asked(directory: Path, command: str) -> dict[str, Any] | None:
@@ -64,27 +81,44 @@ def asked(directory: Path, command: str) -> dict[str, Any] | None:
 
 
 def _directory(directory: Path, mode: int) -> Finding:
-    check = "runtime dir"
+    check, another = "runtime dir", "choose another --runtime-dir"
     try:
         control_socket(directory)
         found = directory.lstat()
     except ConfigError as error:
         return failure(check, str(error), "a shorter --runtime-dir")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        if problem := obstacle(directory):
+            return failure(check, f"{directory} can't be made: {problem}", another)
         return ok(check, f"{directory}, to be made")
     except OSError as error:
-        return failure(check, f"{directory}: {error.strerror}", "choose another --runtime-dir")
+        return failure(check, f"{directory}: {error.strerror}", another)
     if not stat.S_ISDIR(found.st_mode):
         what = "a link" if stat.S_ISLNK(found.st_mode) else "no directory"
         return failure(check, f"{directory} is {what}", f"rm {directory}")
     if found.st_uid != os.getuid() and os.getuid() != 0:
-        return failure(
-            check, f"{directory} belongs to another user (uid {found.st_uid})", "choose another --runtime-dir"
-        )
+        return failure(check, f"{directory} belongs to another user (uid {found.st_uid})", another)
     if stat.S_IMODE(found.st_mode) & ~mode:
         text = f"{directory} is open to others ({stat.S_IMODE(found.st_mode):04o})"
         return failure(check, text, f"chmod {mode:o} {directory}")
+    if problem := obstacle(directory):
+        return failure(check, problem, f"chmod {mode:o} {directory}")
     return ok(check, f"{directory}, private")
+
+
+def _lock(path: Path) -> Finding | None:
+    """Return why no daemon could take the lock, for all that is free; None: one could."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    if stat.S_ISREG(found.st_mode) and os.access(path, os.R_OK | os.W_OK):
+        return None
+    # So it is after a sudo rtvoiced.
+    text = f"{path} can't be opened: it belongs to another user (uid {found.st_uid})"
+    if found.st_uid == os.getuid():
+        text = f"{path} can't be opened: it is no file of mode 0600"
+    return failure("lock", text, f"rm -f {path}")
 
 
 def _probe(path: Path) -> OSError | None:
@@ -138,10 +172,13 @@ def _holder(directory: Path) -> int | None:
 def _alive(status: dict[str, Any], took_ms: int) -> list[Finding]:
     under = f", under {status['supervisor']}" if status.get("supervisor") else ""
     text = f"rtvoiced {status['version']} answers in {took_ms} ms, pid {status['pid']}{under}"
-    if status["version"] != __version__:
-        remedy = f"this is rtvoiced {__version__}: rtctl service restart"
-        return [warning("daemon", text, remedy)]
-    found = [ok("daemon", text)]
+    remedy = f"this is rtvoiced {__version__}: rtctl service restart"
+    found = [ok("daemon", text) if status["version"] == __version__ else warning("daemon", text, remedy)]
+    connection = status["connection"]
+    if connection["status"] in ("lost", "failed"):
+        text = f"the daemon's, to {connection['provider']}, is {connection['status']}: {connection['reason']}"
+        remedy = "rtctl reconnect; rtctl service restart, where the configuration was changed since"
+        found.append(failure("connection", text, remedy))
     if error := status.get("last_error"):
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(error["time"]))
         text = f"{error['code']} at {when}: {error['message']}"

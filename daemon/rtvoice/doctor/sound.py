@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rtvoice.audio.pcm import BLOCK_MS, Device, Pcm
 from rtvoice.audio.portaudio import ADVICE, PortAudioCard, open_card, quiet_stderr
-from rtvoice.doctor.findings import Finding, failure, ok, warning
+from rtvoice.doctor.findings import Finding, Verdict, failure, ok, warning
 from rtvoice.errors import AudioError
 from rtvoice.levels import FLOOR_DBFS, dbfs
 from rtvoice.paths import events_socket
@@ -46,14 +46,9 @@ def look(config: Settings, status: dict[str, Any] | None, directory: Path, *, ch
     if kind == "wav":
         return [ok("sound", f"files take its place: {rest}")]
     quiet_stderr()
-    found = [_sound_server()]
-    if status is not None:
-        found += _of_daemon(status, directory)
-    if status is None or chime:
-        found += _within(HANG_S, config, chime=chime)
-    if status is not None and chime:
-        found.append(_echo(status))
-    return found
+    if status is None:
+        return [_sound_server(), *_within(HANG_S, config, chime=chime)]
+    return [_sound_server(), *_beside(config, status, directory, chime=chime)]
 
 
 def _sound_server() -> Finding:
@@ -79,21 +74,39 @@ def _sound_server() -> Finding:
     return ok("sound server", "none: the system's devices are used directly")
 
 
-def _of_daemon(status: dict[str, Any], directory: Path) -> list[Finding]:
-    """Return what the running daemon has open, and whether it hears anything."""
+def _beside(config: Settings, status: dict[str, Any], directory: Path, *, chime: bool) -> list[Finding]:
+    """Return what the running daemon has open and hears; what it has not is tried, to learn why."""
+    has = {direction: status[direction]["status"] == "open" for direction in WORDS}
+    tried = _within(HANG_S, config, chime=chime) if chime or not all(has.values()) else []
     found = []
     for direction, word in WORDS.items():
         device = status[direction]
-        if device["status"] == "open":
-            text = f"{device['name']} at {device['rate_hz']} Hz, open in the daemon"
-            found.append(ok(word, text))
+        if has[direction]:
+            found.append(ok(word, f"{device['name']} at {device['rate_hz']} Hz, open in the daemon"))
         else:
-            found.append(failure(word, f"{device['status']}: the daemon has none", REMEDY))
+            found.append(_lacking(word, device["status"], tried))
     if status["muted"]:
         found.append(warning("silence", "the microphone is muted", "rtctl unmute"))
-    elif status["input"]["status"] == "open":
+    elif has["input"]:
         found.append(_heard(_loudest(directory)))
+    if chime:
+        # A card that takes one program at a time is the daemon's.
+        unheard = warning(
+            "echo", "no chime was played: what it takes can't be opened", "rtctl stop, and again"
+        )
+        found.append(next((each for each in tried if each.check == "echo"), unheard))
+    if chime or status["echo"]["state"] == "failed":
+        found.append(canceller(status["echo"]))
     return found
+
+
+def _lacking(word: str, status: str, tried: Sequence[Finding]) -> Finding:
+    """Return why the daemon has no microphone or speaker, by what came of opening it here."""
+    for each in tried:
+        if each.check in (word, "sound") and each.verdict is Verdict.FAILURE:
+            return failure(word, each.text, each.remedy or REMEDY)
+    text = f"{status}: the daemon has none, and here it opens"
+    return failure(word, text, "rtctl service restart; rtctl logs tells why it was not opened")
 
 
 def _loudest(directory: Path) -> float | None:
@@ -234,9 +247,11 @@ def found_again(played: Samples, heard: Samples, speaker_hz: int, microphone_hz:
     )
 
 
-def _echo(status: dict[str, Any]) -> Finding:
-    """Return what the daemon's echo canceller achieves (ERLE)."""
-    echo = status["echo"]
+def canceller(echo: Mapping[str, Any]) -> Finding:
+    """Return what the daemon's echo canceller achieves (ERLE), by the daemon's status."""
+    if echo["state"] == "failed":
+        text = f"it failed: {echo.get('reason') or 'rtctl logs tells why'}"
+        return warning("echo canceller", text, "with headphones there is no echo")
     if echo["erle_db"] is None:
         return ok("echo canceller", f"{echo['state']}: nothing measured")
     return ok("echo canceller", f"{echo['state']}, lag {echo['lag_ms']} ms, ERLE {echo['erle_db']:.0f} dB")
