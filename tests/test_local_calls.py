@@ -122,6 +122,8 @@ SHAPES: list[tuple[Json, Any]] = [
     ({"type": ["null", "integer"]}, 1),
     ({"type": "integer", "minimum": 10, "maximum": 20}, 10),
     ({"type": "number", "maximum": -1.5}, -1.5),
+    ({"type": "number", "default": 10**400}, 10**400),
+    ({"type": "integer", "minimum": 10**400}, 10**400),
     ({"type": "string", "default": "tea"}, "tea"),
     ({"type": "string", "examples": ["milk"]}, "milk"),
     ({"type": "string", "format": "date"}, "2026-01-01"),
@@ -151,6 +153,19 @@ def test_a_required_value_has_the_declared_type(shape: Json, value: Any) -> None
     }
 
     assert made(schema, "", None) == {"x": value}
+
+
+@pytest.mark.parametrize(
+    ("shape", "value"),
+    [
+        ({"type": "number"}, 10**400),
+        ({"type": "object", "required": [["x"], {}, None]}, {"x": 1}),
+    ],
+)
+def test_whatever_json_is_given_is_held_against_whatever_schema(shape: Json, value: Any) -> None:
+    schema = {"type": "object", "properties": {"x": shape}, "required": ["x"]}
+
+    assert made(schema, "", {"x": value}) == {"x": value}
 
 
 def test_lists_take_all_numbers() -> None:
