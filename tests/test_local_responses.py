@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 from rtvoice.audio.pcm import WIRE
+from rtvoice.local.recognition import MOST_AT_ONCE
 from rtvoice.local.responses import LONGEST_ANSWER
 from rtvoice.local.wire import Hear, Speak
 from talking import OPENED, Json, Talk, message, types, voiced
@@ -162,6 +163,22 @@ def test_several_responses_out_of_band_with_tools_voices_and_references() -> Non
     cancelled = talk.send("response.cancel", response_id=waiting[0][0]["response"]["id"])
     assert cancelled[0]["response"]["metadata"] == {"n": "a"}
     assert talk.take(talk.session.heard(first.item_id, "hello")) == []
+
+
+def test_audio_that_only_a_cancelled_response_was_given_is_let_go() -> None:
+    talk = Talk(turn_detection=None)
+    audio = {"type": "input_audio", "audio": base64.b64encode(SILENCE).decode()}
+    given = {"type": "message", "role": "user", "content": [audio]}
+    for _ in range(MOST_AT_ONCE + 1):
+        talk.send("response.create", response={"input": [given]})
+        talk.send("response.cancel")
+    talk.append(SILENCE)
+    talk.send("input_audio_buffer.commit")
+    for _ in range(MOST_AT_ONCE):
+        talk.hear("hello")
+
+    # What is no longer wanted, and what the conversation still has.
+    assert [talk.next(Hear).audio for _ in range(2)] == [b"", SILENCE]
 
 
 def test_an_input_may_also_be_given_to_the_default_conversation() -> None:
