@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from rtvoice import errors
 from rtvoice.local.ids import Ids
 from serving import (
     COMMAND,
+    PATIENCE_S,
     Json,
     ask,
     children,
@@ -125,9 +127,26 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
     assert told == f"rtvoiced serve: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
+def test_an_address_that_nobody_reads_is_one_clear_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            COMMAND, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    told = "rtvoiced serve: cannot write to standard output: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (errors.UNAVAILABLE, told)
+
+
+def test_a_stdin_that_was_never_open_is_at_its_end() -> None:
+    command = ("sh", "-c", 'exec "$0" "$@" <&-', *COMMAND, "--while-stdin")
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+
+    assert (ended.returncode, ended.stderr) == (errors.OK, "")
+
+
 def test_the_environment_says_where_to_record(tmp_path: Path) -> None:
     async def talk() -> None:
-        record = {"RTVOICED_SERVE_RECORD": str(tmp_path / "r")}
+        record = {"RTVOICED_SERVE_RECORD": "~/r", "HOME": str(tmp_path)}
         async with served(environ=record) as (child, url), talking(url) as websocket:
             await send(websocket, "input_audio_buffer.clear")
             await event(websocket)
