@@ -32,6 +32,7 @@ from serving import (
     to_the_end,
     until,
     visiting,
+    written,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for children")
@@ -220,3 +221,21 @@ def test_a_cancelled_answer_stops_the_program_that_speaks_it(tmp_path: Path) -> 
             return [one["type"] for one in told]
 
     assert asyncio.run(talk())[-1] == "response.done"
+
+
+def test_a_program_that_cannot_be_started_fails_the_answer_and_not_the_session(tmp_path: Path) -> None:
+    (tmp_path / "flite").write_text("#!/nonsense\n")
+    (tmp_path / "flite").chmod(0o755)
+    broken = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+
+    async def talk() -> tuple[Json, str]:
+        async with served(environ=broken) as (_, url), talking(url) as websocket:
+            await ask(websocket, "hello")
+            done = (await until(websocket, "response.done"))[-1]["response"]
+            await until(websocket, "rate_limits.updated")
+            return done["status_details"], await written(websocket)
+
+    message = "cannot speak: No such file or directory"
+    failure = {"type": "server_error", "code": "server_error", "message": message}
+    details = {"type": "failed", "error": failure}
+    assert asyncio.run(talk()) == (details, "Hello! What can I do for you?")
