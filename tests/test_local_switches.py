@@ -114,6 +114,24 @@ def test_a_seed_of_the_server_makes_the_same_run_of_different_sessions() -> None
     assert first[0][0]["session"]["id"] != first[1][0]["session"]["id"]
 
 
+def test_a_seed_gives_no_id_that_the_client_has_from_a_session_before() -> None:
+    async def talk() -> list[str]:
+        async with listening() as server:
+            async with talking(server, "seed=7") as websocket:
+                await ask(websocket, "hello", output_modalities=["text"])
+                first = await until(websocket, "response.done")
+            history = [one["item"] for one in first if one["type"] == "conversation.item.done"]
+            async with talking(server, "seed=7") as websocket:
+                for item in history:
+                    await send(websocket, "conversation.item.create", item=item)
+                await ask(websocket, "hello", output_modalities=["text"])
+                again = await until(websocket, "response.done")
+            return [one["item"]["id"] for one in again if one["type"] == "conversation.item.done"]
+
+    ids = asyncio.run(talk())
+    assert (len(ids), len(set(ids))) == (4, 4)
+
+
 def test_without_a_seed_no_two_sessions_have_the_same_id() -> None:
     first, second = asyncio.run(repeated(Rules(), "speed=1000", count=2))
     assert first[0]["session"]["id"] != second[0]["session"]["id"]
