@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 from rtvoice.audio.pcm import WIRE
+from rtvoice.local.items import MOST_DELTAS
 from rtvoice.local.recognition import MOST_AT_ONCE
 from rtvoice.local.responses import LONGEST_ANSWER
 from rtvoice.local.wire import Hear, Speak
@@ -216,3 +217,13 @@ def test_of_a_text_without_end_no_more_is_said_than_4096_tokens() -> None:
     done = talk.send("response.create", response=aside | {"output_modalities": ["text"]})[-2]
     assert done["response"]["status_details"]["reason"] == "max_output_tokens"
     assert done["response"]["usage"]["output_tokens"] == 4096
+
+
+def test_a_long_text_comes_in_no_more_deltas_than_leave_the_others_their_turn() -> None:
+    talk = Talk()
+    words = " ".join(map(str, range(1, 3_000)))
+    sent = talk.text(f"say {words}", output_modalities=["text"])
+    deltas = [event["delta"] for event in sent if event["type"] == "response.output_text.delta"]
+
+    assert len(deltas) <= MOST_DELTAS
+    assert "".join(deltas) == words
