@@ -196,9 +196,14 @@ def test_a_schema_that_holds_itself_ends() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
+    max_leaves=4,
 )
 WORDS = st.sampled_from(
     ["type", "properties", "required", "items", "enum", "anyOf", "$ref", "minimum", "const"]
@@ -206,11 +211,14 @@ WORDS = st.sampled_from(
 KINDS = st.sampled_from(["object", "array", "integer", "string", "#/properties/a", "#"]) | JSON
 SCHEMA = st.recursive(
     KINDS,
-    lambda inner: st.dictionaries(WORDS | st.sampled_from(["a", "b"]), inner | st.lists(inner), max_size=5),
+    lambda inner: st.dictionaries(
+        WORDS | st.sampled_from(["a", "b"]), inner | st.lists(inner, max_size=3), max_size=5
+    ),
+    max_leaves=12,
 )
 
 
-@given(SCHEMA, st.text(max_size=60))
+@given(SCHEMA, st.text(max_size=60) | JSON.map(json.dumps))
 @settings(max_examples=150, deadline=None)
 def test_any_schema_gives_json(schema: Any, text: str) -> None:
     parameters = schema if isinstance(schema, dict) else {"properties": {"a": schema}, "required": ["a"]}
