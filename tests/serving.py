@@ -29,6 +29,8 @@ Place = Listener | str
 """A server here, or the URL of one anywhere."""
 COMMAND = (sys.executable, "-m", "rtvoice.local.serve")
 GREETING = "listening "
+HELLO, STORY = "Hello! What can I do for you?", "tell me a long story"
+"""The answer to "hello", and what is answered at length."""
 PATIENCE_S = 60
 """How long a test waits for what must come: only a failing test waits so long."""
 
@@ -93,6 +95,10 @@ async def talking(server: Place, query: str = "", **options: Any) -> AsyncIterat
 
 async def event(websocket: ClientConnection) -> Json:
     return check_received(await websocket.recv(), websocket.request)
+
+
+def types(events: list[Json]) -> list[str]:
+    return [one["type"] for one in events]
 
 
 async def send(websocket: ClientConnection, kind: str, **fields: Any) -> None:

@@ -122,6 +122,8 @@ SHAPES: list[tuple[Json, Any]] = [
     ({"type": ["null", "integer"]}, 1),
     ({"type": "integer", "minimum": 10, "maximum": 20}, 10),
     ({"type": "number", "maximum": -1.5}, -1.5),
+    ({"type": "number", "default": 10**400}, 10**400),
+    ({"type": "integer", "minimum": 10**400}, 10**400),
     ({"type": "string", "default": "tea"}, "tea"),
     ({"type": "string", "examples": ["milk"]}, "milk"),
     ({"type": "string", "format": "date"}, "2026-01-01"),
@@ -153,6 +155,19 @@ def test_a_required_value_has_the_declared_type(shape: Json, value: Any) -> None
     assert made(schema, "", None) == {"x": value}
 
 
+@pytest.mark.parametrize(
+    ("shape", "value"),
+    [
+        ({"type": "number"}, 10**400),
+        ({"type": "object", "required": [["x"], {}, None]}, {"x": 1}),
+    ],
+)
+def test_whatever_json_is_given_is_held_against_whatever_schema(shape: Json, value: Any) -> None:
+    schema = {"type": "object", "properties": {"x": shape}, "required": ["x"]}
+
+    assert made(schema, "", {"x": value}) == {"x": value}
+
+
 def test_lists_take_all_numbers() -> None:
     shape = {"type": "array", "items": {"type": "integer"}}
     schema = {"type": "object", "properties": {"n": shape}, "required": ["n"]}
@@ -181,9 +196,14 @@ def test_a_schema_that_holds_itself_ends() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
+    max_leaves=4,
 )
 WORDS = st.sampled_from(
     ["type", "properties", "required", "items", "enum", "anyOf", "$ref", "minimum", "const"]
@@ -191,11 +211,14 @@ WORDS = st.sampled_from(
 KINDS = st.sampled_from(["object", "array", "integer", "string", "#/properties/a", "#"]) | JSON
 SCHEMA = st.recursive(
     KINDS,
-    lambda inner: st.dictionaries(WORDS | st.sampled_from(["a", "b"]), inner | st.lists(inner), max_size=5),
+    lambda inner: st.dictionaries(
+        WORDS | st.sampled_from(["a", "b"]), inner | st.lists(inner, max_size=3), max_size=5
+    ),
+    max_leaves=12,
 )
 
 
-@given(SCHEMA, st.text(max_size=60))
+@given(SCHEMA, st.text(max_size=60) | JSON.map(json.dumps))
 @settings(max_examples=150, deadline=None)
 def test_any_schema_gives_json(schema: Any, text: str) -> None:
     parameters = schema if isinstance(schema, dict) else {"properties": {"a": schema}, "required": ["a"]}

@@ -33,14 +33,19 @@ CLIENT_EVENTS = (
 )
 NAMES = st.sampled_from(KEYS)
 LEAVES = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["item", "user"])
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["item", "user", 10**400])
 )
 JSON = st.recursive(
     LEAVES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(), inner, max_size=4),
-    max_leaves=12,
+    max_leaves=6,
 )
-EVENT = st.tuples(st.sampled_from(CLIENT_EVENTS), st.dictionaries(NAMES, JSON))
+EVENT = st.tuples(st.sampled_from(CLIENT_EVENTS), st.dictionaries(NAMES, JSON, max_size=5))
 
 IDS = st.sampled_from(["a", "b", "c"])
 TELEPHONE = ({"type": "audio/pcmu"}, {"type": "audio/pcma"})

@@ -4,6 +4,8 @@ import base64
 from typing import Any
 
 from rtvoice.audio.pcm import WIRE
+from rtvoice.local.items import MOST_DELTAS
+from rtvoice.local.recognition import MOST_AT_ONCE
 from rtvoice.local.responses import LONGEST_ANSWER
 from rtvoice.local.wire import Hear, Speak
 from talking import OPENED, Json, Talk, message, types, voiced
@@ -164,6 +166,22 @@ def test_several_responses_out_of_band_with_tools_voices_and_references() -> Non
     assert talk.take(talk.session.heard(first.item_id, "hello")) == []
 
 
+def test_audio_that_only_a_cancelled_response_was_given_is_let_go() -> None:
+    talk = Talk(turn_detection=None)
+    audio = {"type": "input_audio", "audio": base64.b64encode(SILENCE).decode()}
+    given = {"type": "message", "role": "user", "content": [audio]}
+    for _ in range(MOST_AT_ONCE + 1):
+        talk.send("response.create", response={"input": [given]})
+        talk.send("response.cancel")
+    talk.append(SILENCE)
+    talk.send("input_audio_buffer.commit")
+    for _ in range(MOST_AT_ONCE):
+        talk.hear("hello")
+
+    # What is no longer wanted, and what the conversation still has.
+    assert [talk.next(Hear).audio for _ in range(2)] == [b"", SILENCE]
+
+
 def test_an_input_may_also_be_given_to_the_default_conversation() -> None:
     talk = Talk()
     talk.add(message("user", "what is one plus one"))
@@ -199,3 +217,13 @@ def test_of_a_text_without_end_no_more_is_said_than_4096_tokens() -> None:
     done = talk.send("response.create", response=aside | {"output_modalities": ["text"]})[-2]
     assert done["response"]["status_details"]["reason"] == "max_output_tokens"
     assert done["response"]["usage"]["output_tokens"] == 4096
+
+
+def test_a_long_text_comes_in_no_more_deltas_than_leave_the_others_their_turn() -> None:
+    talk = Talk()
+    words = " ".join(map(str, range(1, 3_000)))
+    sent = talk.text(f"say {words}", output_modalities=["text"])
+    deltas = [event["delta"] for event in sent if event["type"] == "response.output_text.delta"]
+
+    assert len(deltas) <= MOST_DELTAS
+    assert "".join(deltas) == words

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from rtvoice import errors
 from rtvoice.local.ids import Ids
 from serving import (
     COMMAND,
+    PATIENCE_S,
     Json,
     ask,
     children,
@@ -30,6 +32,7 @@ from serving import (
     to_the_end,
     until,
     visiting,
+    written,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for children")
@@ -125,9 +128,26 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
     assert told == f"rtvoiced serve: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
+def test_an_address_that_nobody_reads_is_one_clear_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            COMMAND, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    told = "rtvoiced serve: cannot write to standard output: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (errors.UNAVAILABLE, told)
+
+
+def test_a_stdin_that_was_never_open_is_at_its_end() -> None:
+    command = ("sh", "-c", 'exec "$0" "$@" <&-', *COMMAND, "--while-stdin")
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+
+    assert (ended.returncode, ended.stderr) == (errors.OK, "")
+
+
 def test_the_environment_says_where_to_record(tmp_path: Path) -> None:
     async def talk() -> None:
-        record = {"RTVOICED_SERVE_RECORD": str(tmp_path / "r")}
+        record = {"RTVOICED_SERVE_RECORD": "~/r", "HOME": str(tmp_path)}
         async with served(environ=record) as (child, url), talking(url) as websocket:
             await send(websocket, "input_audio_buffer.clear")
             await event(websocket)
@@ -201,3 +221,21 @@ def test_a_cancelled_answer_stops_the_program_that_speaks_it(tmp_path: Path) -> 
             return [one["type"] for one in told]
 
     assert asyncio.run(talk())[-1] == "response.done"
+
+
+def test_a_program_that_cannot_be_started_fails_the_answer_and_not_the_session(tmp_path: Path) -> None:
+    (tmp_path / "flite").write_text("#!/nonsense\n")
+    (tmp_path / "flite").chmod(0o755)
+    broken = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+
+    async def talk() -> tuple[Json, str]:
+        async with served(environ=broken) as (_, url), talking(url) as websocket:
+            await ask(websocket, "hello")
+            done = (await until(websocket, "response.done"))[-1]["response"]
+            await until(websocket, "rate_limits.updated")
+            return done["status_details"], await written(websocket)
+
+    message = "cannot speak: No such file or directory"
+    failure = {"type": "server_error", "code": "server_error", "message": message}
+    details = {"type": "failed", "error": failure}
+    assert asyncio.run(talk()) == (details, "Hello! What can I do for you?")

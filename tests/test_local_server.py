@@ -129,7 +129,7 @@ def test_a_story_is_interrupted_by_voice_truncated_and_not_taken_up_again() -> N
 def test_speech_comes_faster_than_it_plays() -> None:
     async def talk() -> tuple[float, float]:
         async with served() as (_, url), client(url) as websocket:
-            await ask(websocket, f"repeat {'green house river ' * 12}")
+            await ask(websocket, f"repeat {'green house river ' * 6}")
             events = await until(websocket, "response.output_audio.delta")
             began = asyncio.get_running_loop().time()
             events += await until(websocket, "response.done")
@@ -137,7 +137,7 @@ def test_speech_comes_faster_than_it_plays() -> None:
             return WIRE.duration_ms(len(said(events, events[-1]["response"]["id"]))) / 1000, took
 
     played, took = asyncio.run(talk())
-    assert played > 8
+    assert played > 4
     # Five times as fast; a stalled client sees it come faster, a stalled server slower.
     assert played / 10 < took < played
 

@@ -168,7 +168,10 @@ def _array(value: object) -> list[Any]:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # An integer of JSON may be too large for a float, which isfinite() would make of it.
+    return (isinstance(value, float) and math.isfinite(value)) or (
+        isinstance(value, int) and not isinstance(value, bool)
+    )
 
 
 def _examples(schema: Json) -> list[Any]:
@@ -208,7 +211,7 @@ def _is(value: object, kind: str, schema: Json, source: _Source, depth: int) -> 
             return (
                 isinstance(value, dict)
                 and depth < DEEPEST
-                and all(name in value for name in _array(schema.get("required")))
+                and all(name in value for name in _array(schema.get("required")) if isinstance(name, str))
                 and all(
                     _fits(one, source.resolved(properties[name]), source, depth + 1)
                     for name, one in value.items()

@@ -5,13 +5,15 @@ The clock is the audio itself: every appended frame counts, silence too.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from rtvoice.audio.pcm import FRAME_BYTES, WIRE
 from rtvoice.audio.resample import Resampler
-from rtvoice.audio.vad import VAD_HZ, WINDOW_MS, Onset, VoiceDetector
+from rtvoice.audio.vad import VAD_HZ, WINDOW_MS, Judge, Onset, VoiceDetector, silero
 from rtvoice.local.wire import Json, Refused, new_id
 
 SLICE_MS = 100
@@ -64,10 +66,32 @@ class _Wait:
     until_ms: int
 
 
+class Judges:
+    """The models that are loaded: one for each session at a time, and the next session's after it.
+
+    Loaded and freed by many sessions at once, models leave holes that no other fits into: every 50 sessions
+    at once left 100 MB more.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[Judge] = []
+
+    @contextmanager
+    def lent(self) -> Iterator[Judge]:
+        """Lend one."""
+        judge = self._free.pop() if self._free else silero()
+        try:
+            yield judge
+        finally:
+            self._free.append(judge)
+
+
 class InputBuffer:
     """One session's input."""
 
-    def __init__(self, turn_detection: Json | None) -> None:
+    def __init__(self, turn_detection: Json | None, judge: Judge | None = None) -> None:
+        """*judge* is this buffer's alone; without one it loads its own."""
+        self._judge = silero() if judge is None else judge
         self._resampler = Resampler(WIRE.hz, VAD_HZ)
         self._audio = bytearray()
         self._from = 0
@@ -91,9 +115,11 @@ class InputBuffer:
             return
         self._grid_ms = -(-WIRE.duration_ms(self._heard) // WINDOW_MS) * WINDOW_MS
         eagerness = SILENCE_MS_OF_EAGERNESS.get(str(turn_detection.get("eagerness")), 500)
+        self._judge.reset()
         detector = VoiceDetector(
             threshold=turn_detection.get("threshold", 0.5),
             silence_ms=turn_detection.get("silence_duration_ms", eagerness),
+            judge=self._judge,
         )
         self._detector.append(detector)
 

@@ -11,7 +11,7 @@ from rtvoice.local import tokens
 from rtvoice.local.calls import Wanted
 from rtvoice.local.conversation import Conversation
 from rtvoice.local.formats import Outlet, form
-from rtvoice.local.items import Call, Item, Message, words
+from rtvoice.local.items import Call, Item, Message, deltas, words
 from rtvoice.local.parts import Spoken, Text
 from rtvoice.local.replies import Toolbox
 from rtvoice.local.tokens import Tokens
@@ -107,7 +107,7 @@ class Response:
             case Text() as part:
                 part.words += text
         self._said += text
-        return [self._of_part(f"response.{kind}.delta", delta=word) for word in words(text)]
+        return [self._of_part(f"response.{kind}.delta", delta=piece) for piece in deltas(text)]
 
     def audio(self, pcm: bytes) -> list[Json]:
         """Stream *pcm*, at 24 kHz, of any size."""
@@ -122,7 +122,7 @@ class Response:
         item = Call(new_id("item"), new_id("call"), wanted.name, status="in_progress")
         ladder = list(self._added(item))
         arguments = self._affordable(wanted.arguments)
-        for piece in words(arguments):
+        for piece in deltas(arguments):
             ladder.append(self._of_call("response.function_call_arguments.delta", item, delta=piece))
             item.arguments += piece
         item.status = "incomplete" if self.exhausted else "completed"

@@ -23,6 +23,7 @@ from rtvoice.local.connection import Connection, Limits
 from rtvoice.local.dialects import dialect
 from rtvoice.local.ears import Ears
 from rtvoice.local.handshake import PATH, SUBPROTOCOL, Door, Visit
+from rtvoice.local.hearing import Judges
 from rtvoice.local.ids import IDS, Ids
 from rtvoice.local.options import Options, Quirk
 from rtvoice.local.recording import Recordings
@@ -70,6 +71,7 @@ class Reception:
         self._ears = ears
         self._rules = rules
         self._recordings = recordings
+        self._judges = Judges()
         self._numbers = count(1)
         self._all: WeakSet[ServerConnection] = WeakSet()
 
@@ -104,8 +106,11 @@ class Reception:
         told = log.bind(session=number)
         told.info("session.opened", model=_printable(visit.model), dialect=visit.dialect, kind=visit.kind)
         recording = self._recordings.begin(visit.dialect) if self._recordings is not None else None
-        with contextlib.closing(recording) if recording is not None else contextlib.nullcontext():
-            session = Session(visit.model, _now, math.ceil(options.session_cap), visit.kind)
+        with (
+            contextlib.closing(recording) if recording is not None else contextlib.nullcontext(),
+            self._judges.lent() as judge,
+        ):
+            session = Session(visit.model, _now, math.ceil(options.session_cap), visit.kind, judge)
             await Connection(
                 websocket,
                 session,

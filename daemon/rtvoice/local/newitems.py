@@ -8,6 +8,7 @@ from typing import Any
 from rtvoice.local import checks, encoded
 from rtvoice.local.checks import Check
 from rtvoice.local.formats import Form
+from rtvoice.local.ids import IDS
 from rtvoice.local.items import Call, CallOutput, Item, Message
 from rtvoice.local.parts import Heard, Part, Picture, Text
 from rtvoice.local.wire import Json, Refused, new_id
@@ -55,6 +56,9 @@ def _fields(item: Json, path: str, fields: dict[str, Check], *required: str) -> 
         "status": checks.optional(STATUS),
     }
     checked: Json = checks.table(common | fields, *required)(item, None, path)
+    for name in ("id", "call_id"):
+        if checked.get(name):
+            IDS.get().take(checked[name])
     return checked | {"id": checked.get("id") or new_id("item")}
 
 

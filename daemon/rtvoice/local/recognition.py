@@ -78,6 +78,13 @@ class Recognition:
             return [transcripts.failed(task.item.id, content_index, "The recogniser failed.")]
         return transcripts.completed(task.item.id, content_index, part, task.transcription)
 
+    def forget(self, keys: Iterable[str]) -> None:
+        """Let go of the audio of *keys*, where only a response that is over was given it."""
+        for key in keys:
+            item = self._tasks[key].item
+            if self._conversation.find(item.id) is not item:
+                item.silence()
+
     def awaited(self, context: Sequence[Item]) -> set[str]:
         """Return what of *context* is not known yet, by its keys."""
         return {key for key, task in self._tasks.items() if _holds(context, task.item)}

@@ -227,6 +227,7 @@ class Responses:
             self._active = None
             self._await_idle(response, played=status in ("completed", "incomplete"))
         self._aside.pop(response.id, None)
+        self._state.recognition.forget(response.awaiting)
         ladder = response.done(status, reason, failure)
         spent = ladder[-1]["response"]["usage"]["total_tokens"]
         hush: list[Output] = [Hush(response.id)] if response.voiced and status != "completed" else []

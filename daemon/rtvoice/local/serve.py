@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -34,12 +35,19 @@ ws://127.0.0.1:PORT/v1/realtime?speed=1&late_deltas=2&quirk=ping
 exit status:
   0   ended cleanly
   2   wrong usage
-  69  cannot listen there: the port is taken, or the address is not this computer's
+  69  cannot listen there: the port is taken, or the address is not this computer's;
+      or cannot say where it listens: nobody reads standard output
   70  a bug; the log has the traceback
   78  the key file or the folder for recordings can't be used
 """
 
 log = structlog.get_logger()
+
+
+class UnsaidError(RtvoiceError):
+    """Nobody takes the line with the address."""
+
+    status = errors.UNAVAILABLE
 
 
 def parser() -> argparse.ArgumentParser:
@@ -110,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         rules = _rules(flags)
         folder = flags.record or os.environ.get(RECORD_VARIABLE)
-        recordings = Recordings(Path(folder)) if folder else None
+        recordings = Recordings(Path(folder).expanduser()) if folder else None
         asyncio.run(_main(flags, rules, recordings))
     except RtvoiceError as refused:
         print(f"rtvoiced serve: {refused}", file=sys.stderr)
@@ -139,8 +147,7 @@ async def _main(flags: argparse.Namespace, rules: Rules, recordings: Recordings 
     ears = Ears()
     listener = await listen(ears, flags.host, flags.port, rules, recordings)
     try:
-        # The first line, and the only one on stdout: programs read it.
-        print(f"listening {listener.url}", flush=True)
+        _say(f"listening {listener.url}")
         address = listener.url.replace("ws", "http", 1)
         if sys.stderr.isatty():
             base = address.removesuffix("/realtime")
@@ -158,10 +165,20 @@ async def _main(flags: argparse.Namespace, rules: Rules, recordings: Recordings 
         await ears.close()
 
 
+def _say(line: str) -> None:
+    """Write the first line, and the only one on stdout: programs read it."""
+    try:
+        print(line, flush=True)
+    except OSError as failed:
+        raise UnsaidError(f"cannot write to standard output: {failed.strerror}") from None
+
+
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     """Wait for the end of stdin; a thread, for stdin may be a file or a terminal that no loop can watch."""
-    while os.read(0, 4096):
-        pass
+    # Where it can't be read, as where it was closed from the beginning, it is at its end.
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
     try:
         loop.call_soon_threadsafe(stop.set)
     except RuntimeError:

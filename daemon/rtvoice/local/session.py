@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from rtvoice.audio.vad import Judge
 from rtvoice.local import checks, schema
 from rtvoice.local.hearing import InputBuffer
 from rtvoice.local.itemevents import ItemEvents
@@ -36,11 +37,15 @@ class Session:
         clock: Callable[[], datetime],
         lifetime_s: int = LIFETIME_S,
         kind: str = schema.REALTIME,
+        judge: Judge | None = None,
     ) -> None:
-        """*kind* is ``realtime``, or ``transcription`` for a session that answers nothing."""
+        """*kind* is ``realtime``, or ``transcription`` for a session that answers nothing.
+
+        *judge* tells speech from the rest, for this session alone; without one it loads its own.
+        """
         expires_at = int(clock().timestamp()) + lifetime_s
         settings = schema.default_session(kind, new_id("sess"), model, expires_at)
-        self._state = State(settings, InputBuffer(settings["audio"]["input"]["turn_detection"]))
+        self._state = State(settings, InputBuffer(settings["audio"]["input"]["turn_detection"], judge))
         self._responses = Responses(self._state, clock)
         self._turns = Turns(self._state, self._responses)
         items = ItemEvents(self._state)
