@@ -235,7 +235,7 @@ def test_a_program_that_cannot_be_started_fails_the_answer_and_not_the_session(t
             await until(websocket, "rate_limits.updated")
             return done["status_details"], await written(websocket)
 
-    message = "cannot speak: No such file or directory"
+    message = f"cannot speak: {tmp_path / 'flite'}: No such file or directory"
     failure = {"type": "server_error", "code": "server_error", "message": message}
     details = {"type": "failed", "error": failure}
     assert asyncio.run(talk()) == (details, "Hello! What can I do for you?")

@@ -251,10 +251,8 @@ class Connection:
                         await asyncio.sleep(max(0.0, due - loop.time()))
                         await self._outbox.below(self._limits.speech)
             self._do(self._session.finish(order.response_id))
-        except (voices.VoiceError, OSError) as failed:
-            # An OSError: there is a program, and no room for one more of it, or it can't be started.
-            reason = f"cannot speak: {failed.strerror}" if isinstance(failed, OSError) else str(failed)
-            log.error("voice.failed", error=reason)
-            self._do(self._session.fail(order.response_id, reason))
+        except voices.VoiceError as failed:
+            log.error("voice.failed", error=str(failed))
+            self._do(self._session.fail(order.response_id, str(failed)))
         finally:
             self._speaking.pop(order.response_id, None)
