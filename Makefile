@@ -22,7 +22,7 @@ help:
 	@echo 'make conformance  openai-python and openai-agents, unmodified, against rtvoiced serve'
 	@echo 'make boot    the service in a real systemd that boots in a container; needs root'
 	@echo 'make soak    minutes of abuse: 100,000 events past a stopped subscriber, 100,000 wrong frames'
-	@echo 'make bench   20 minutes of a quiet machine: the IPC, and interruption beside the article; writes docs/benchmarks.md'
+	@echo 'make bench   20 minutes of a quiet machine: IPC, interruption beside the article, embedded server; writes docs/benchmarks.md'
 	@echo 'make check   ruff, mypy, import-linter'
 	@echo 'make setup   system packages and .venv, nothing else'
 

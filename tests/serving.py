@@ -52,7 +52,7 @@ async def listening(rules: Rules = USUAL, recordings: Recordings | None = None) 
 
 @asynccontextmanager
 async def served(
-    *flags: str, environ: Mapping[str, str] = {}
+    *flags: str, environ: Mapping[str, str] = {}, patience_s: float = PATIENCE_S
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """A server in a process of its own, and its URL; it is gone afterwards."""
     child = await asyncio.create_subprocess_exec(
@@ -66,7 +66,7 @@ async def served(
     assert child.stdin is not None
     assert child.stdout is not None
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             line = (await child.stdout.readline()).decode()
             assert line.startswith(f"{GREETING}ws://127.0.0.1:")
             yield child, line.removeprefix(GREETING).strip()

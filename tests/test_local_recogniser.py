@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rtvoice.audio.pcm import WIRE
 from rtvoice.local import recogniser
 from rtvoice.local.ears_worker import samples
-from rtvoice.local.recogniser import Commands, Dictation, Heard, Segment, doubtful, loud
+from rtvoice.local.recogniser import Commands, Dictation, Heard, Segment, doubtful, loud, trimmed
 from talking import turn, voiced
 
 COMMANDS = (
@@ -163,3 +163,30 @@ def test_loud_is_what_comes_near_the_loudest() -> None:
 
     assert loud(np.concatenate(frames).astype(np.int16)).tolist() == [True, True, False, False]
     assert loud(np.zeros(0, np.int16)).tolist() == []
+
+
+def test_of_silence_around_a_voice_a_quarter_of_a_second_is_kept() -> None:
+    silence, tone = np.zeros(16_000, np.int16), np.full(8_000, 9_000, np.int16)
+    begin, kept = trimmed(np.concatenate((silence, tone, silence)))
+
+    assert (begin, len(kept)) == (75, 16_000)
+    assert np.array_equal(kept[4_000:12_000], tone)
+
+
+@pytest.mark.parametrize(
+    "samples", [np.zeros(8_000, np.int16), np.zeros(0, np.int16), np.full(900, 9_000, np.int16)]
+)
+def test_without_much_silence_nothing_is_left_out(samples: NDArray[np.int16]) -> None:
+    begin, kept = trimmed(samples)
+
+    assert begin == 0
+    assert np.array_equal(kept, samples)
+
+
+def test_words_go_on_where_they_do_whatever_silence_is_before_them(commands: Commands) -> None:
+    said = turn("say the museum is closed on monday")
+    early, late = (commands.hear(samples(WIRE.silence(ms) + said), ()) for ms in (0, 2_000))
+
+    assert early.words == late.words == "say"
+    assert early.open_ms is not None
+    assert late.open_ms == early.open_ms + 2_000

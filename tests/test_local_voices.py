@@ -14,6 +14,7 @@ from rtvoice.audio.pcm import WIRE
 from rtvoice.local import voices
 from rtvoice.local.rules import STORY
 from rtvoice.local.voices import Utterance, Voice, VoiceError, recite, sentences, speak, utter
+from rtvoice.local.wordtimes import Mark
 
 
 def programs() -> set[int]:
@@ -27,6 +28,36 @@ def test_a_sentence_is_spoken_at_the_wire_rate_and_its_words_have_ends() -> None
     assert 800 < WIRE.duration_ms(len(spoken.pcm)) < 3000
     assert [mark.chars for mark in spoken.marks] == [5, 12, 22]
     assert spoken.marks[0].ms < spoken.marks[1].ms < spoken.marks[2].ms <= WIRE.duration_ms(len(spoken.pcm))
+
+
+def test_a_sentence_is_sent_in_stretches_that_end_with_words() -> None:
+    text = "One sentence, spoken in a few stretches."
+    ends = (150, 790, 1290, 1400, 1450, 1900, 2600)
+    marks = tuple(Mark(ms, found.end()) for ms, found in zip(ends, re.finditer(r"\S+", text), strict=True))
+    spoken = Utterance(text, WIRE.silence(3000), marks)
+
+    assert [(one.text, WIRE.duration_ms(len(one.pcm)), one.marks) for one in spoken.stretches()] == [
+        ("One sentence,", 800, (Mark(150, 3), Mark(790, 13))),
+        ("spoken in", 600, (Mark(490, 6), Mark(600, 9))),
+        ("a few", 600, (Mark(50, 1), Mark(500, 5))),
+        ("stretches.", 1000, (Mark(600, 10),)),
+    ]
+
+
+def test_stretches_are_the_sentence() -> None:
+    spoken = asyncio.run(
+        utter("Once upon a time there was  an old lighthouse, far out in the sea.", "slt", 1.0)
+    )
+    stretches = spoken.stretches()
+
+    assert len(stretches) > 3
+    assert b"".join(one.pcm for one in stretches) == spoken.pcm
+    assert " ".join(one.text for one in stretches).split() == spoken.text.split()
+    begins = [sum(WIRE.duration_ms(len(one.pcm)) for one in stretches[:n]) for n in range(len(stretches))]
+    told = [mark.ms + begin for one, begin in zip(stretches, begins, strict=True) for mark in one.marks]
+    assert told == [mark.ms for mark in spoken.marks]
+    # Whole deltas of 200 ms, and none of a few words only.
+    assert all(WIRE.duration_ms(len(one.pcm)) in (600, 800, 1000) for one in stretches[:-1])
 
 
 @pytest.mark.parametrize("speed", [0.25, 0.5, 1.5])

@@ -1,40 +1,21 @@
 """When words end, held against a recogniser that lays the text beside the audio."""
 
 import asyncio
-import re
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pytest
 
-from rtvoice.audio.vad import VAD_HZ
-from rtvoice.local.ears_worker import samples
+from aligning import aligned
+from rtvoice.audio.pcm import WIRE
+from rtvoice.local.parts import Spoken
 from rtvoice.local.rules import STORY
-from rtvoice.local.voices import Utterance, sentences, utter
+from rtvoice.local.voices import sentences, utter
 from rtvoice.local.wordtimes import MOST_PHONES, Mark, Phone, apart, marks, one_by_one, shared_out, timed
 
 SENTENCES = (*sentences(STORY)[:6], "Hello! What can I do for you?", "You are welcome.")
 EXACT_MS = 60
 """For nine words of ten: the recogniser's own grid is 10 ms, and it draws a consonant to either side."""
 A_WORD_MS = 300
-
-
-@lru_cache
-def aligner() -> Any:
-    import pocketsphinx
-
-    return pocketsphinx.Decoder(lm=None, samprate=VAD_HZ, loglevel="FATAL")
-
-
-def aligned(spoken: Utterance) -> list[int]:
-    """When each word ends, by the recogniser, in milliseconds."""
-    decoder = aligner()
-    decoder.set_align_text(" ".join(re.sub(r"[^a-z']", "", word.lower()) for word in spoken.text.split()))
-    decoder.start_utt()
-    decoder.process_raw(samples(spoken.pcm).tobytes(), full_utt=True)
-    decoder.end_utt()
-    return [(one.end_frame + 1) * 10 for one in decoder.seg() if not one.word.startswith(("<", "(", "["))]
 
 
 @pytest.mark.parametrize(("voice", "speed"), [("slt", 1.0), ("rms", 1.0), ("slt", 1.5)])
@@ -96,3 +77,18 @@ def test_pauses_around_the_words_belong_to_no_word() -> None:
     audio = np.concatenate((silence, tone, silence)).astype(np.int16)
 
     assert shared_out("ab cd", audio) == (Mark(180, 2), Mark(300, 5))
+
+
+def test_an_item_that_is_truncated_keeps_the_words_that_were_played() -> None:
+    spoken = [asyncio.run(utter(sentence, "rms", 1.0)) for sentence in SENTENCES[:2]]
+    ends: list[int] = []
+    for begin, one in zip((0, WIRE.duration_ms(len(spoken[0].pcm))), spoken, strict=True):
+        ends += [begin + end for end in aligned(one)]
+    for cut_ms in range(0, ends[-1] + 300, 97):
+        part = Spoken()
+        for one in (stretch for sentence in spoken for stretch in sentence.stretches()):
+            part.extend(" " if part.words else "", one.text, one.marks)
+            part.made_ms += WIRE.duration_ms(len(one.pcm))
+        part.truncate(cut_ms)
+
+        assert abs(len(part.words.split()) - sum(end <= cut_ms for end in ends)) <= 1

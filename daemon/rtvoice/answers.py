@@ -16,7 +16,7 @@ from rtvoice.audio.pcm import FRAME_BYTES, Pcm
 from rtvoice.effects import Effect, Publish, Send
 from rtvoice.inputs import Cut
 from rtvoice.ipc import events as ipc
-from rtvoice.memory import Item, Memory, words_heard, words_of_part
+from rtvoice.memory import Item, Memory
 from rtvoice.realtime import events
 from rtvoice.reports import server_error
 from rtvoice.session import Session
@@ -128,6 +128,7 @@ class Answers:
             said = self._said(self._answers[part.response_id], part.item_id)
             said.audio = True
             said.playing.add(part.content_index)
+        self._memory.add(part.item_id, "assistant").arrival.audio(size * 1000 / (FRAME_BYTES * hz))
         arrived = ipc.AudioArrived(part.response_id, part.item_id, size, Pcm(hz).duration_ms(size))
         return [effects.Play(part, event.pcm, hz), Publish(arrived)]
 
@@ -137,7 +138,9 @@ class Answers:
             return []
         said = self._said(self._answers[self.accepting], event.item_id)
         said.written = said.written or event.written
-        self._memory.add(event.item_id, "assistant").text += event.text
+        item = self._memory.add(event.item_id, "assistant")
+        item.arrival.words(item.text)
+        item.text += event.text
         return [Publish(ipc.Delta(self.accepting, event.item_id, event.text))]
 
     def text_done(self, event: events.TextDone) -> list[Effect]:
@@ -256,7 +259,10 @@ class Answers:
         item = self._memory.add(said.item_id, "assistant")
         # A transcript runs ahead of its audio, and an answer may end before all of that has come.
         torn = answer.done and not answer.whole and not said.written
-        item.heard = words_of_part(item.text, said.played_ms, said.played_ms) if torn else item.text.strip()
+        played_ms = said.played_ms
+        item.heard = (
+            item.arrival.heard(item.text, played_ms, played_ms, whole=False) if torn else item.text.strip()
+        )
         if item.text:
             estimated = torn and said.audio
             yield Publish(
@@ -301,7 +307,8 @@ class Answers:
         item = self._memory.get(part.item_id)
         if item is None:
             return
-        item.heard = words_heard(item.text, heard.played_ms, heard.received_ms)
+        whole = not item.arrival.beside or answer is None or (answer.done and answer.whole)
+        item.heard = item.arrival.heard(item.text, heard.played_ms, heard.received_ms, whole=whole)
         if item.text:
             estimated = heard.played_ms > 0
             yield Publish(

@@ -12,7 +12,6 @@ from rtvoice.audio.ledger import Held, Resumed
 from rtvoice.audio.pcm import Part
 from rtvoice.effects import Effect, Publish
 from rtvoice.ipc import events as ipc
-from rtvoice.memory import words_heard
 from rtvoice.policy import HOLDING, Voice, resume_at, spoken_at, spoken_s
 from rtvoice.reports import BY_VOICE, Latency
 from rtvoice.states import Hearing
@@ -137,8 +136,10 @@ class Holds:
         if held.part is None:
             return []
         item = self._talk.memory.get(held.part.item_id)
-        said = words_heard(item.text, held.played_ms, held.received_ms) if item is not None else ""
-        self.hold = replace(self.hold, said=said)
+        if item is not None:
+            whole = not item.arrival.beside
+            said = item.arrival.heard(item.text, held.played_ms, held.received_ms, whole=whole)
+            self.hold = replace(self.hold, said=said)
         return [Publish(ipc.Playback(held.part.item_id, "held", held.played_ms))]
 
     def release(self, *, false: bool) -> list[Effect]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from rtvoice.heard import Arrival
 
 MOST_ITEMS = 500
 SEEDED_ITEMS = 20
@@ -23,6 +25,8 @@ class Item:
     """The id by which the events told of it: sessions to come know it by another."""
     forgotten: bool = False
     """A fresh session was asked for while this was still to be heard."""
+    arrival: Arrival = field(default_factory=Arrival)
+    """Of an answer: how its words came beside its audio."""
 
     @property
     def known(self) -> str:
@@ -97,40 +101,3 @@ class Memory:
             if self._items[index].item_id == previous:
                 return index + 1
         return len(self._items)
-
-
-def words_heard(text: str, played_ms: int, received_ms: int) -> str:
-    """Return the share played_ms / received_ms of *text*, cut back to the end of a word.
-
-    An estimate: speech is not evenly spread over its letters.
-    """
-    if played_ms >= received_ms:
-        return text.strip() if received_ms else ""
-    end = len(text) * played_ms // received_ms
-    while end and not _between_words(text[end - 1], text[end]):
-        end -= 1
-    return text[:end].strip()
-
-
-def _between_words(before: str, after: str) -> bool:
-    return before.isspace() or after.isspace() or _is_word(before) or _is_word(after)
-
-
-def _is_word(letter: str) -> bool:
-    """Return True for Chinese and Japanese characters and their punctuation, which stand without spaces."""
-    code = ord(letter)
-    return 0x3000 <= code <= 0x30FF or 0x3400 <= code <= 0x9FFF or 0x20000 <= code <= 0x3FFFF
-
-
-LETTERS_PER_S = 15
-"""Of English read aloud."""
-
-
-def words_of_part(text: str, played_ms: int, received_ms: int) -> str:
-    """Return the words heard of an item whose audio has not all come.
-
-    Its transcript runs ahead of the audio by a sentence or so: the audio of all of
-    *text* is taken to last as long as it takes to say it, if that is longer than
-    what has come.
-    """
-    return words_heard(text, played_ms, max(received_ms, len(text) * 1000 // LETTERS_PER_S))

@@ -11,9 +11,8 @@ from typing import Any
 
 from rtvoice.audio.pcm import WIRE
 from rtvoice.local.refusals import Close, refusal
+from rtvoice.local.voices import DELTA_MS
 
-DELTA_MS = 200
-"""Of audio in one delta; recorded: 100 to 400."""
 LIFETIME_S = 3_600.0
 BURST = 5.0
 """How many times faster than it plays the audio is sent; recorded: 4 to 10."""

@@ -36,6 +36,8 @@ LOUD_DB = 35.0
 FLOOR_DB = -60.0
 PAST_MS = 30
 """Behind the last word before a dictation: the frames in which it dies away."""
+KEPT_MS = 250
+"""Of the silence before and behind a voice: the rest would only be work, a fifth of all."""
 SHORTEST = VAD_HZ // 10
 """Samples: no word is so short, and some lengths of no frame at all are an error."""
 SHORTEST_REST = 15
@@ -115,6 +117,7 @@ class Commands:
         """Return the command in *samples*; *phrases* are names that may be said, too."""
         name = self._grammar(tuple(phrases))
         self._decoder.activate_search(name)
+        begin, samples = trimmed(samples)
         path = _path(self._decoder, samples)
         spoken = [one for one in path if one.spoken]
         known, more = grammar.opening([one.word for one in spoken])
@@ -125,7 +128,7 @@ class Commands:
         # Who says "say" and stops breathes out behind it.
         if not more or np.count_nonzero(audible[end:]) < SHORTEST_REST:
             return Heard(words)
-        return Heard(words, end * FRAME_MS + PAST_MS)
+        return Heard(words, (begin + end) * FRAME_MS + PAST_MS)
 
     def repeat(self, samples: NDArray[np.int16]) -> Heard:
         """Return the words of the small vocabulary in *samples*."""
@@ -178,6 +181,16 @@ class Dictation:
         """Return whatever words are in *samples*."""
         found = self._decoder.hyp() if _decode(self._decoder, samples) else None
         return Heard(str(found.hypstr) if found else "")
+
+
+def trimmed(samples: NDArray[np.int16]) -> tuple[int, NDArray[np.int16]]:
+    """Return *samples* with `KEPT_MS` of silence at either end, and which frame of them is the first."""
+    audible = np.flatnonzero(loud(samples))
+    if not len(audible):
+        return 0, samples
+    kept, size = KEPT_MS // FRAME_MS, VAD_HZ * FRAME_MS // 1000
+    begin = max(0, int(audible[0]) - kept)
+    return begin, samples[begin * size : (int(audible[-1]) + 1 + kept) * size]
 
 
 def loud(samples: NDArray[np.int16]) -> NDArray[np.bool_]:

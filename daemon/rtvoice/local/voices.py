@@ -28,6 +28,10 @@ LONGEST_FIRST = 100
 """Characters of the first sentence; of a longer one its beginning is said by itself, if a comma ends it."""
 SHORTEST_FIRST = 20
 """Characters of such a beginning."""
+DELTA_MS = 200
+"""Of audio in one delta, unless it is told otherwise; recorded: 100 to 400."""
+STRETCH_MS = 3 * DELTA_MS
+"""Of a sentence, at least, whose words are sent with it: two or three."""
 WORDS_PER_MINUTE = 175
 """What espeak-ng speaks at unless told otherwise (its -s)."""
 PITCH = 50
@@ -72,12 +76,43 @@ VOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A sentence that was spoken."""
+    """A sentence that was spoken, or a stretch of one."""
 
     text: str
     pcm: bytes
     """At 24 kHz."""
     marks: tuple[Mark, ...]
+
+    def stretches(self) -> list[Utterance]:
+        """Cut it, so that its words are sent about when they are spoken."""
+        found: list[Utterance] = []
+        lasts_ms = WIRE.duration_ms(len(self.pcm))
+        begin = Mark(0, 0)
+        while end := self._cut(begin, lasts_ms - STRETCH_MS):
+            found.append(self._between(begin, end))
+            begin = end
+        return [*found, self._between(begin, Mark(lasts_ms + 1, len(self.text)))]
+
+    def _cut(self, begin: Mark, latest_ms: int) -> Mark | None:
+        """Return where the stretch from *begin* ends: of a few whole deltas, one that a word ends with."""
+        until_ms = min(begin.ms + 2 * STRETCH_MS, latest_ms)
+        cuts = [
+            (abs(mark.ms - ms), Mark(ms, mark.chars))
+            for ms in range(begin.ms + STRETCH_MS, until_ms, DELTA_MS)
+            for mark in self.marks
+            if mark.chars > begin.chars and abs(mark.ms - ms) <= DELTA_MS // 2
+        ]
+        return min(cuts, key=lambda cut: cut[0])[1] if cuts else None
+
+    def _between(self, begin: Mark, end: Mark) -> Utterance:
+        text = self.text[begin.chars : end.chars]
+        chars = begin.chars + len(text) - len(text.lstrip())
+        marks = [
+            Mark(mark.ms - begin.ms, mark.chars - chars)
+            for mark in self.marks
+            if begin.chars < mark.chars <= end.chars
+        ]
+        return Utterance(text.lstrip(), self.pcm[WIRE.size(begin.ms) : WIRE.size(end.ms)], tuple(marks))
 
 
 def sentences(text: str) -> list[str]:
@@ -107,7 +142,7 @@ def speak(text: str, voice: str = "slt", speed: float = 1.0) -> tuple[bytes, int
 
 
 async def recite(text: str, voice: str, speed: float) -> AsyncGenerator[Utterance]:
-    """Say *text* sentence by sentence; each is made while the one before it is listened to."""
+    """Say *text*, in stretches of sentences; a sentence is made while the one before it is listened to."""
     parts = sentences(text)
     ahead: list[asyncio.Task[Utterance]] = []
     try:
@@ -115,8 +150,8 @@ async def recite(text: str, voice: str, speed: float) -> AsyncGenerator[Utteranc
             spoken = await ahead.pop() if ahead else None
             if n < len(parts):
                 ahead.append(asyncio.create_task(utter(parts[n], voice, speed)))
-            if spoken is not None:
-                yield spoken
+            for stretch in spoken.stretches() if spoken is not None else ():
+                yield stretch
     finally:
         for task in ahead:
             task.cancel()
@@ -139,8 +174,8 @@ async def utter(text: str, voice: str, speed: float) -> Utterance:
     resampler = Resampler(hz, WIRE.hz)
     wire = np.concatenate((resampler.process(np.frombuffer(pcm, np.int16)), resampler.flush()))
     timed, alone = wordtimes.timed(told.decode("latin-1")), wordtimes.apart(phones.decode("latin-1"))
-    found = wordtimes.marks(text, timed, alone) if alone else ()
-    return Utterance(text, wire.tobytes(), found or wordtimes.shared_out(text, wire))
+    marks = wordtimes.marks(text, timed, alone) if alone else ()
+    return Utterance(text, wire.tobytes(), marks or wordtimes.shared_out(text, wire))
 
 
 def _beginning(sentence: str) -> list[str]:
