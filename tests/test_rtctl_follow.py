@@ -101,6 +101,7 @@ VERBS = {
     "wait": ["listening"],
     "is-muted": ["-e"],
     "reconnect": ["--wait"],
+    "talk": ["press"],
 }
 OWN = {"watch", "schema", "completions"}
 """Verbs that end for other reasons, or never."""
