@@ -381,6 +381,17 @@ def test_turn_is_answered_by_our_own_request() -> None:
     assert state_of(conversation) == Speaking("r1")
 
 
+def test_turn_that_was_interrupted_before_it_was_committed_is_not_answered_and_the_next_question_is() -> None:
+    conversation = after(*MANAGED, *TURN[:2])
+    told = at(
+        conversation, 1.0, Commanded(5, "i1", commands.Interrupt()), Cut(NOTHING, "command", 5), h.ask()
+    )
+    assert sent(told) == []
+
+    told = at(conversation, 1.1, TURN[2])
+    assert [each.request for each in sent(told) if isinstance(each, events.CreateResponse)] == ["q1"]
+
+
 def test_request_that_meets_another_response_is_made_again() -> None:
     conversation = after(*MANAGED, *TURN)
     refused = events.ServerError("conversation_already_has_active_response", "wait", "turn-2")

@@ -103,7 +103,7 @@ class Turns:
         if talk.unwanted:
             # Interrupted before it was asked for.
             talk.unwanted = False
-            return talk.nothing_expected()
+            return [*talk.nothing_expected(), *talk.settle(now)]
         return self.ask(now)
 
     def ask(self, now: float) -> list[Effect]:
