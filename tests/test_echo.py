@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from room import Acoustics, at_level, rms_dbfs
+from room import Acoustics, as_pcm, at_level, impulse_response, rms_dbfs
+from rtvoice.audio.echo import EchoPath, webrtc
 from rtvoice.audio.reference import CANCEL_HZ
 from rtvoice.audio.resample import Resampler
 from scene import HZ, STORY, Scene, assistant, speech
@@ -79,6 +80,49 @@ def test_lag_that_jumps_is_found_again_within_ten_seconds() -> None:
     assert {round(told.lag_ms) for told in scene.echo if told.lag_ms} == {40, 70}
     assert scene.echo[-1].state == "on"
     assert moved(bypass=True).erle_db(22, 37) < 20
+
+
+def path_at(lag_ms: float) -> tuple[EchoPath, float]:
+    """A canceller whose microphone has the echo so long after the reference, and how well it does."""
+    reference = assistant(STORY)[: 18 * HZ]
+    room = np.convolve(reference, impulse_response(DESK, HZ))[: len(reference)]
+    frames = int(lag_ms * HZ / 1000)
+    ahead = np.concatenate((np.zeros(max(0, frames)), room, np.zeros(max(0, -frames))))
+    noise = np.random.default_rng(1).normal(0, 26, len(reference))
+    microphone = as_pcm(ahead[max(0, -frames) :][: len(reference)] + noise)
+    path = EchoPath(webrtc(), HZ, HZ)
+    powers = []
+    for at in range(0, len(reference) - 479, 480):
+        for half in (at, at + 240):
+            path.reference.wrote(reference[half : half + 240].tobytes())
+            path.block(480)
+        cleaned = path.clean(microphone[at : at + 480].tobytes())
+        powers.append((rms_dbfs(microphone[at : at + 480]), rms_dbfs(cleaned.voice)))
+        if probe := path.probe():
+            lag = probe.lag_ms()
+            assert lag is not None
+            path.found(lag)
+    raw, left = (10 ** (np.array(column[-250:]) / 10) for column in zip(*powers, strict=True))
+    return path, float(10 * np.log10(np.sum(raw) / np.sum(left)))
+
+
+@pytest.mark.parametrize("lag_ms", [-20, -5, 0, 4])
+def test_microphone_that_is_too_early_is_held_back_and_cancelled(lag_ms: float) -> None:
+    """P21: as a card does that records sooner than it plays, or that is asked too late for what it plays."""
+    path, erle_db = path_at(lag_ms)
+
+    assert path.lag_ms == pytest.approx(lag_ms, abs=1)
+    assert path.held_ms == pytest.approx(10 - lag_ms, abs=1)
+    assert erle_db > 25
+    assert (path.advice() is None) == (lag_ms >= 5)
+
+
+def test_microphone_that_is_late_enough_is_not_held_back() -> None:
+    path, erle_db = path_at(12)
+
+    assert path.held_ms == 0
+    assert path.advice() is None
+    assert erle_db > 25
 
 
 # Both at once

@@ -26,11 +26,9 @@ def test_fifty_five_interruptions() -> None:
     overlaps, it = barge_ins(55)
     silence_ms = [each.silence_told_ms for each in overlaps if each.silence_told_ms is not None]
     cut = sum(each.cut for each in overlaps)
-    median, p90 = np.percentile(silence_ms, [50, 90])
+    median, p90, longest = np.percentile(silence_ms, [50, 90, 100])
 
-    print(
-        f"{cut} of 55 cut; silence decided after {median:.0f} ms median, {p90:.0f} p90, {max(silence_ms):.0f} max"
-    )
+    print(f"{cut} of 55 cut; silence decided after {median:.0f} ms median, {p90:.0f} p90, {longest:.0f} max")
     assert cut >= 53
     assert median <= 150
     assert p90 <= 320
