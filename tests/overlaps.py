@@ -119,8 +119,7 @@ def barge_ins(
         it.ask(asked)
         begins.append(asked + rng.uniform(1.5, 3.0))
         it.card.speak(begins[-1], at_level(next(said), ECHO_DBFS + over_echo_db))
-    # Answers that are not cut are heard to their end.
-    it.run(9.0 * count + (40.0 if deaf else 1.0))
+    it.run_to_rest(9.0 * count)
     found = []
     for began in begins:
         told = [at for at in it.decisions if began <= at < began + 1.5]
@@ -137,5 +136,5 @@ def noises(count: int, policy: str, *, deaf: bool = False) -> SittingRoom:
         at = 5.0 + 7.0 * number
         it.ask(at - 2.0)
         it.card.speak(at, at_level(make(rng), ECHO_DBFS + float(rng.choice([0.0, 6.0]))))
-    it.run(7.0 * count + 60.0)
+    it.run_to_rest(7.0 * count)
     return it

@@ -30,6 +30,7 @@ from rtvoice.microphone import MicrophonePath
 from rtvoice.policy import HANDS_OFF, Rules
 from rtvoice.realtime import events
 from rtvoice.realtime.events import ClientEvent, ServerEvent
+from rtvoice.states import Listening
 from scene import Scene
 
 NETWORK_S = 0.03
@@ -223,6 +224,13 @@ class SittingRoom(Scene):
         self._tickets += 1
         asked = inputs.Commanded(self._tickets, f"q{self._tickets}", commands.Ask("go on"))
         self.clock.at(at, lambda: self.dispatch(asked))
+
+    def run_to_rest(self, least: float) -> None:
+        """Run so long at least, and until every question was answered to the end."""
+        talk = self.conversation.talk
+        self.duplex.run(
+            lambda: self.clock.now >= least and isinstance(talk.state, Listening) and not talk.questions
+        )
 
     # What came of it
 

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from room import Acoustics, as_pcm, at_level, impulse_response, rms_dbfs
-from rtvoice.audio.echo import EchoPath, webrtc
+from rtvoice.audio.echo import EchoPath, WebRtc, webrtc
 from rtvoice.audio.reference import CANCEL_HZ
 from rtvoice.audio.resample import Resampler
 from scene import HZ, STORY, Scene, assistant, speech
@@ -123,6 +123,33 @@ def test_microphone_that_is_late_enough_is_not_held_back() -> None:
     assert path.held_ms == 0
     assert path.advice() is None
     assert erle_db > 25
+
+
+def test_canceller_rests_while_nothing_is_played_and_nobody_hears_when() -> None:
+    tone = as_pcm(3000 * np.sin(2 * np.pi * 500 * np.arange(6 * CANCEL_HZ) / CANCEL_HZ))
+    reference = np.zeros_like(tone)
+    reference[4 * CANCEL_HZ :] = as_pcm(np.random.default_rng(1).normal(0, 300, 2 * CANCEL_HZ))
+    calls: list[int] = []
+
+    class Counting(WebRtc):
+        def cancel(self, near: NDArray[np.int16], far: NDArray[np.int16], /) -> NDArray[np.int16]:
+            calls.append(len(heard))
+            return super().cancel(near, far)
+
+    path, heard = EchoPath(Counting(), CANCEL_HZ, CANCEL_HZ), []
+    for at in range(0, len(tone), 320):
+        for half in (at, at + 160):
+            path.reference.wrote(reference[half : half + 160].tobytes())
+            path.block(320)
+        heard.append(path.clean(tone[at : at + 320].tobytes()).voice)
+
+    # For a second of silence it runs; it begins again with the frame before the one that is played.
+    assert calls == [*range(51), 200, *range(200, 300)]
+    delayed = np.concatenate((np.zeros(128, np.int16), tone))[: len(tone)].astype(np.int32)
+    voice = np.concatenate(heard).astype(np.int32)
+    assert np.array_equal(voice[51 * 320 : 200 * 320], delayed[51 * 320 : 200 * 320])
+    steps = np.abs(np.diff(voice[320:]))
+    assert np.max(steps) <= 1.2 * np.max(np.abs(np.diff(tone.astype(np.int32))))
 
 
 # Both at once
