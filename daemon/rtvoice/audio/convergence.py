@@ -18,8 +18,8 @@ NOTHING_S = 5.0
 """So much sound without an echo that can be told from the rest: headphones."""
 OVER_NOISE = 8.0
 """Power of an echo over the noise: of noise alone, noise suppression takes 12 dB."""
-SHARE, EARLY_SHARE = 10 ** (-12 / 10), 10 ** (-8 / 10)
-"""What the canceller leaves of a voice at least. Of an echo it leaves a thousandth, and early a tenth."""
+SHARE, EARLY_SHARE = 10 ** (-12 / 10), 10 ** (-5 / 10)
+"""What the canceller leaves of a voice at least; of an echo a thousandth, and early now and then a fifth."""
 NOISE_RISE = 1.0007
 """A frame: the noise floor rises by 0.15 dB a second, and falls at once."""
 
