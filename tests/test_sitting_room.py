@@ -29,7 +29,8 @@ def test_voice_over_an_answer_cuts_it() -> None:
 
     assert [each.cut for each in overlaps] == [True] * 6
     assert silence_ms[2] <= 150
-    assert silence_ms[5] <= 400
+    # The first falls into the first seconds, in which the canceller is doubted.
+    assert silence_ms[5] <= 500
 
 
 def heard_whole(it: SittingRoom, answers: int) -> None:
