@@ -102,9 +102,9 @@ check: setup
 # The tests must see no key and no setting of whoever runs them.
 CLEAN_ENV = env $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICED?)_[A-Z0-9_]*)=.*/-u \1/p')
 
-# The real sound devices come last and alone: a busy machine would be measured instead of the daemon.
+# Three at a time on two cores, for many of them wait. The real sound devices come last and alone: a busy machine would be measured instead of the daemon.
 test: test-setup check
-	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 2 -m 'not device and not soak'
+	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 3 -m 'not device and not soak'
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m device
 
 # Other people's clients; each in an environment of its own, for they want other versions of the same packages.

@@ -13,8 +13,9 @@ import numpy as np
 from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.resample import Resampler
 from rtvoice.local.session import Session
-from rtvoice.local.voices import Mark, Utterance, sentences, speak
+from rtvoice.local.voices import Utterance, sentences, speak
 from rtvoice.local.wire import Hear, Output, Send, Speak
+from rtvoice.local.wordtimes import Mark
 from validation import check_wire
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
@@ -143,3 +144,8 @@ def voiced(text: str, voice: str = "slt") -> bytes:
     pcm, hz = speak(text, voice)
     resampler = Resampler(hz, WIRE.hz)
     return np.concatenate((resampler.process(np.frombuffer(pcm, np.int16)), resampler.flush())).tobytes()
+
+
+def turn(text: str, voice: str = "slt") -> bytes:
+    """The user's speech as the server's VAD cuts it out: 300 ms before, 500 ms after."""
+    return WIRE.silence(300) + voiced(text, voice) + WIRE.silence(500)

@@ -11,7 +11,7 @@ import pytest
 
 from rtvoice.audio.pcm import WIRE
 from rtvoice.local.rules import STORY
-from running import Room, Running, room
+from running import Room, Running, eventually, room
 
 LOCAL = ("--provider", "local")
 STATUS = {
@@ -151,7 +151,8 @@ def test_questions_are_answered_one_after_the_other_each_with_its_request(daemon
 def test_interrupt_by_rtctl_tells_who_asked_and_what_was_heard(here: Room, daemon: Running) -> None:
     asked = daemon.ask("tell me a long story")
     daemon.wait("playback", status="started")
-    daemon.wait("audio_delta", count=20)
+    # Some words are over by then, so that there is something that it has said.
+    eventually(lambda: (daemon.request("status")["data"]["response"] or {"played_ms": 0})["played_ms"] > 1500)
     told = here.rtctl("interrupt", "--json")
     cut = daemon.wait("interrupt")["data"]
     daemon.until(conversation="listening")

@@ -144,7 +144,8 @@ def test_answer_cut_while_the_one_before_fades_out_is_corrected_too(scene: Scene
         truncated("i2", played_ms) if played_ms else deleted("i2"),
     ]
     assert abs(count_ms(heard := scene.heard(), QUEUED) - played_ms) <= EXACT_MS
-    assert count_ms(heard, NEXT) == NEXT_MS
+    # A fade goes through all levels, and may meet that of the next answer for a frame.
+    assert 0 <= count_ms(heard, NEXT) - NEXT_MS < 0.1
 
 
 def test_before_the_first_audio_deletes(scene: Scene) -> None:

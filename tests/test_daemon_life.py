@@ -134,7 +134,7 @@ def test_mute_for_a_time_that_a_restart_left_over_ends_by_itself(here: Room) -> 
 def test_embedded_server_does_not_outlive_a_killed_daemon(here: Room) -> None:
     with Running(here, *LOCAL) as daemon:
         daemon.until(connection="up")
-        eventually(lambda: len(here.processes()) == 3)  # The daemon, its server, the recogniser.
+        eventually(lambda: len(here.processes()) == 4)  # The daemon, its server, two recognisers.
         daemon.kill()
         eventually(lambda: not here.processes(), lambda: str(here.processes()))
     with Running(here, *LOCAL) as again:
@@ -254,7 +254,7 @@ def test_stopped_while_its_server_starts(here: Room) -> None:
 def test_stopped_while_its_server_hangs(here: Room) -> None:
     with Running(here, *LOCAL) as daemon:
         daemon.until(connection="up")
-        eventually(lambda: len(here.processes()) == 3)
+        eventually(lambda: len(here.processes()) == 4)
         children = [pid for pid in here.processes() if pid != daemon.process.pid]
         for pid in children:
             os.kill(pid, signal.SIGSTOP)

@@ -113,9 +113,9 @@ def test_no_child_of_it_has_the_key_in_its_environment(here: Room) -> None:
     environ = {"OPENAI_API_KEY": KEY, "AZURE_OPENAI_API_KEY": KEY, "RTVOICE_SESSION_MODEL": KEY}
     with Running(here, "--provider", "local", "--audio", "none", environ=environ) as daemon:
         daemon.until(connection="up")
-        eventually(lambda: len(here.processes()) == 3)  # The daemon, its server, the recogniser.
+        eventually(lambda: len(here.processes()) == 4)  # The daemon, its server, two recognisers.
         children = [pid for pid in here.processes() if pid != daemon.process.pid]
         environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in children]
 
-        assert [KEY.encode() in each for each in environments] == [False, False]
+        assert [KEY.encode() in each for each in environments] == [False, False, False]
         assert os.fsencode(KEY) in Path(f"/proc/{daemon.process.pid}/environ").read_bytes()

@@ -1,106 +1,143 @@
-"""It really hears, and it really speaks."""
+"""The ears: what was said, by recognisers in processes of their own."""
 
 import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import numpy as np
 import pytest
 
 from rtvoice.audio.pcm import WIRE
-from rtvoice.audio.resample import Resampler
 from rtvoice.local.ears import Ears
-from rtvoice.local.ears_worker import decoder, recognise
-from rtvoice.local.rules import STORY
-from rtvoice.local.voices import Mark, marks, sentences, speak, utter
+from rtvoice.local.recogniser import Ask, Heard
+from rtvoice.local.workers import Pool, Worker
+from talking import turn
 
-COMMANDS = (
-    "what time is it",
-    "what is the date today",
-    "what is seven plus five",
-    "how much is ninety nine times three",
-    "what is forty two minus seventeen",
-    "repeat after me green house river",
-    "say hello world",
-    "tell me a long story",
-    "hello",
-    "thank you",
-    "stop",
-    "what did i say before",
-    "what was my last question",
-    "what can you do",
-)
+PATIENCE_S = 60
+ECHO = """
+import json, os, sys
+sys.stdin = sys.stdin.buffer
+while line := sys.stdin.readline():
+    asked = json.loads(line)
+    sys.stdin.read(asked["size"])
+    if "die" in asked["phrases"]:
+        sys.exit(1)
+    print(json.dumps({"words": f"{os.getpid()}", "open_ms": None}), flush=True)
+"""
+"""A worker that hears its own pid, and dies when it is asked to."""
 
 
-def voiced(text: str, voice: str) -> bytes:
-    pcm, hz = speak(text, voice)
-    resampler = Resampler(hz, WIRE.hz)
-    spoken = np.concatenate((resampler.process(np.frombuffer(pcm, np.int16)), resampler.flush()))
-    # As the server's VAD cuts it: 300 ms before, 500 ms after.
-    return WIRE.silence(300) + spoken.tobytes() + WIRE.silence(500)
+@asynccontextmanager
+async def listening(ears: Ears) -> AsyncIterator[Ears]:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            yield ears
+    finally:
+        await ears.close()
 
 
-@pytest.mark.parametrize("voice", ["slt", "rms"])
-def test_it_hears_its_commands(voice: str) -> None:
-    ears = decoder()
-
-    assert [recognise(ears, voiced(command, voice)) for command in COMMANDS] == list(COMMANDS)
+def echoing(size: int) -> Pool:
+    return Pool(size, (sys.executable, "-c", ECHO))
 
 
-def test_nothing_was_said() -> None:
-    ears = decoder()
-
-    assert recognise(ears, b"") == ""
+def broken() -> Pool:
+    return Pool(1, (sys.executable, "-c", "pass"))
 
 
-def test_the_worker_answers_in_order_and_survives_a_cancelled_question() -> None:
+async def pid_of(pool: Pool, *phrases: str) -> str | None:
+    heard = await pool.ask({"ask": Ask.COMMANDS, "phrases": phrases}, b"")
+    return heard.words if heard is not None else None
+
+
+def test_commands_names_and_anything_behind_say() -> None:
     async def ask() -> list[str | None]:
-        ears = Ears()
-        try:
-            async with asyncio.timeout(60):
-                heard = [await ears.hear(voiced("hello", "slt"))]
-                given_up = asyncio.create_task(ears.hear(voiced("what time is it", "slt")))
-                await asyncio.sleep(0)
-                given_up.cancel()
-                await asyncio.wait([given_up])
-                questions = ("stop", "thank you")
-                heard += await asyncio.gather(*(ears.hear(voiced(text, "slt")) for text in questions))
-                return heard
-        finally:
-            await ears.close()
+        async with listening(Ears()) as ears:
+            await ears.warm_up()
+            return [
+                await ears.hear(turn("hello")),
+                await ears.hear(turn("get weather"), ("get weather",)),
+                await ears.hear(turn("say the museum is closed on monday", "rms")),
+                await ears.hear(turn("the museum is closed on monday")),
+                await ears.hear(turn("say")),
+                await ears.hear(b""),
+            ]
+
+    said = ["hello", "get weather", "say the museum is closed on monday", "", "say", ""]
+    assert asyncio.run(ask()) == said
+
+
+def test_without_a_language_model_the_small_vocabulary_is_repeated() -> None:
+    async def ask() -> list[str | None]:
+        async with listening(Ears(dictation=broken())) as ears:
+            return [await ears.hear(turn("repeat after me green house river")), await ears.hear(turn("stop"))]
+
+    assert asyncio.run(ask()) == ["repeat after me green house river", "stop"]
+
+
+def test_a_broken_recogniser_is_told() -> None:
+    async def ask() -> str | None:
+        async with listening(Ears(commands=broken())) as ears:
+            return await ears.hear(WIRE.silence(500))
+
+    assert asyncio.run(ask()) is None
+
+
+def test_answers_come_in_order_past_a_question_that_was_cancelled() -> None:
+    async def ask() -> list[str | None]:
+        async with listening(Ears(commands=Pool(1))) as ears:
+            heard = [await ears.hear(turn("hello"))]
+            given_up = asyncio.create_task(ears.hear(turn("what time is it")))
+            await asyncio.sleep(0)
+            given_up.cancel()
+            await asyncio.wait([given_up])
+            return heard + await asyncio.gather(*(ears.hear(turn(text)) for text in ("stop", "thank you")))
 
     assert asyncio.run(ask()) == ["hello", "stop", "thank you"]
 
 
-def test_a_sentence_is_spoken_at_the_wire_rate_and_its_words_have_ends() -> None:
-    spoken = asyncio.run(utter("Hello there, computer.", "slt", 1.0))
+def test_two_workers_answer_at_once_and_a_third_question_waits() -> None:
+    async def ask() -> tuple[list[str | None], list[str | None]]:
+        pool = echoing(2)
+        try:
+            together = await asyncio.gather(*(pid_of(pool) for _ in range(3)))
+            return together, [await pid_of(pool) for _ in range(3)]
+        finally:
+            await pool.close()
 
-    assert 800 < WIRE.duration_ms(len(spoken.pcm)) < 3000
-    assert [mark.chars for mark in spoken.marks] == [5, 12, 22]
-    assert spoken.marks[0].ms < spoken.marks[1].ms < spoken.marks[2].ms <= WIRE.duration_ms(len(spoken.pcm))
-
-
-def test_speed_and_unknown_voices() -> None:
-    slow, fast = speak("hello there", "marin", 0.5), speak("hello there", "marin", 1.5)
-
-    assert slow[1] == fast[1] == 16_000
-    assert len(slow[0]) > 2 * len(fast[0])
-
-
-def test_the_story_lasts_40_seconds() -> None:
-    pcm, hz = speak(STORY)
-
-    assert len(pcm) / 2 / hz >= 40
-    assert len(sentences(STORY)) >= 10
+    together, alone = asyncio.run(ask())
+    assert len(set(together)) == 2
+    assert len(set(alone)) == 1
 
 
-def test_pauses_around_the_words_belong_to_no_word() -> None:
-    samples = np.concatenate((np.zeros(2400), np.full(4800, 9000), np.zeros(2400))).astype(np.int16)
+def test_a_worker_that_died_is_started_again() -> None:
+    async def ask() -> tuple[str | None, str | None, str | None]:
+        pool = echoing(1)
+        try:
+            return await pid_of(pool), await pid_of(pool, "die"), await pid_of(pool)
+        finally:
+            await pool.close()
 
-    assert marks("ab cd", samples) == (Mark(180, 2), Mark(300, 5))
+    first, died, again = asyncio.run(ask())
+    assert died is None
+    assert None not in (first, again)
+    assert first != again
 
 
-def test_long_sentences_are_cut_between_words() -> None:
-    parts = sentences("word " * 100 + "end. Next one! " + "x" * 700)
+def test_a_program_that_is_not_there_is_none() -> None:
+    async def ask() -> Heard | None:
+        return await Worker(["/nonexistent/program"]).ask({"ask": Ask.COMMANDS, "phrases": []}, b"")
 
-    assert max(map(len, parts)) <= 300
-    assert " ".join(parts[:2]) == "word " * 100 + "end."
-    assert parts[2] == "Next one!"
+    assert asyncio.run(ask()) is None
+
+
+@pytest.mark.parametrize("asked", [{"ask": Ask.COMMANDS, "phrases": []}])
+def test_a_pool_that_is_closed_answers_first(asked: dict[str, object]) -> None:
+    async def ask() -> Heard | None:
+        pool = echoing(1)
+        question = asyncio.create_task(pool.ask(asked, b""))
+        await asyncio.sleep(0)
+        await pool.close()
+        assert question.done()
+        return await question
+
+    assert asyncio.run(ask()) is not None

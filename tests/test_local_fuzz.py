@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtvoice.audio.pcm import WIRE
-from rtvoice.local.voices import Mark, Utterance
+from rtvoice.local.voices import Utterance
 from rtvoice.local.wire import Hear, Speak
+from rtvoice.local.wordtimes import Mark
 from talking import ITEM, Json, Talk, message, types
 
 KEYS = (  # noqa: SIM905 - thirty lines else

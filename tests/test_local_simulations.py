@@ -1,16 +1,16 @@
 """What goes wrong on demand at the embedded server."""
 
-from rtvoice.audio.pcm import WIRE
 from rtvoice.local import simulations
-from rtvoice.local.ears_worker import decoder, recognise
-from talking import voiced
+from rtvoice.local.ears_worker import samples
+from rtvoice.local.recogniser import Commands
+from talking import turn
 
 
 def test_it_can_be_asked_for_aloud() -> None:
-    ears = decoder()
-    spoken = [WIRE.silence(300) + voiced(text) + WIRE.silence(500) for text in simulations.TEXTS]
+    commands = Commands()
+    heard = [commands.hear(samples(turn(text)), ()).words for text in simulations.TEXTS]
 
-    assert [recognise(ears, audio) for audio in spoken] == list(simulations.TEXTS)
+    assert heard == list(simulations.TEXTS)
 
 
 def test_it_is_the_whole_text_or_nothing() -> None:

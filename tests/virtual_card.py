@@ -66,7 +66,9 @@ class VirtualCard:
             "PULSE_CLIENTCONFIG": str(home / "client.conf"),
             "JACK_NO_START_SERVER": "1",
         }
-        (home / "client.conf").write_text("autospawn = no\n")
+        # With shared memory libpulse 16 may lock itself up for ever when its server is killed while a
+        # fragment of the microphone is in use (pa_memimport_free); the daemon then ends itself (70).
+        (home / "client.conf").write_text("autospawn = no\nenable-shm = no\n")
         self._server: subprocess.Popen[bytes] | None = None
         self._keepers: list[subprocess.Popen[bytes]] = []
 

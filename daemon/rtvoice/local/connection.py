@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Coroutine, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import structlog
@@ -223,7 +224,7 @@ class Connection:
         self._send([event])
 
     async def _hear(self, order: Hear) -> None:
-        self._do(self._session.heard(order.item_id, await self._ears.hear(order.audio)))
+        self._do(self._session.heard(order.item_id, await self._ears.hear(order.audio, order.phrases)))
 
     def _hush(self, response_id: str) -> None:
         task = self._speaking.pop(response_id, None)
@@ -235,17 +236,20 @@ class Connection:
         size = self._options.delta_bytes
         due = 0.0
         try:
-            for sentence in voices.sentences(order.text):
-                spoken = await voices.utter(sentence, order.voice, order.speed)
-                # Time that the voice itself took is not made up for.
-                due = max(due, loop.time())
-                self._do(self._session.begin_sentence(order.response_id, spoken))
-                for at in range(0, len(spoken.pcm), size):
-                    pcm = spoken.pcm[at : at + size]
-                    self._do(self._session.play(order.response_id, pcm))
-                    due += len(pcm) / WIRE.size(1000) / self._options.speed
-                    await asyncio.sleep(max(0.0, due - loop.time()))
-                    await self._outbox.below(self._limits.speech)
+            async with aclosing(voices.recite(order.text, order.voice, order.speed)) as sentences:
+                async for spoken in sentences:
+                    # Time that the voice itself took is not made up for.
+                    due = max(due, loop.time())
+                    self._do(self._session.begin_sentence(order.response_id, spoken))
+                    for at in range(0, len(spoken.pcm), size):
+                        pcm = spoken.pcm[at : at + size]
+                        self._do(self._session.play(order.response_id, pcm))
+                        if order.response_id not in self._speaking:
+                            # That was as much as it may say.
+                            return
+                        due += len(pcm) / WIRE.size(1000) / self._options.speed
+                        await asyncio.sleep(max(0.0, due - loop.time()))
+                        await self._outbox.below(self._limits.speech)
             self._do(self._session.finish(order.response_id))
         except voices.VoiceError as failed:
             log.error("voice.failed", error=str(failed))

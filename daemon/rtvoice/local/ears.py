@@ -1,91 +1,59 @@
-"""Hearing: hands audio to the recogniser's process and gives back its words, in order."""
+"""Hearing: what was said, as words. Recognition runs in processes of its own, so nobody else waits for it."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import struct
-import subprocess
-import sys
-
-import structlog
+import os
+from collections.abc import Sequence
 
 from rtvoice.audio.pcm import WIRE
+from rtvoice.local.recogniser import Ask, Heard
+from rtvoice.local.workers import Pool
 
 LONGEST_MS = 30_000
-"""What is said after that is not heard: recognition takes 1 % of it, and no command is so long."""
-PATIENCE_S = 20.0
-"""For one recognition, loading included: on a stalled machine too."""
-ATTEMPTS = 2
-"""A worker that died between two questions is found dead at the second."""
-
-log = structlog.get_logger()
+"""What is said after that is not heard: recognition takes 2 % of it, and no command is so long."""
+MOST_COMMANDS = 2
+"""Workers for commands: two utterances that end together are heard together, where there are two cores."""
+LEAD_MS = 100
+"""Of silence before a dictation, which begins within an utterance: as much as the model expects."""
 
 
 class Ears:
-    """The recogniser that all sessions share; it starts at the first need, and again when it died."""
+    """The recognisers that all sessions share: some for commands, one for anything else.
 
-    def __init__(self) -> None:
-        self._turn = asyncio.Lock()
-        self._worker: list[asyncio.subprocess.Process] = []
-        self._owed = 0
-        """Answers that the worker has not given yet; those of questions that were cancelled are skipped."""
+    A dictation takes many times as long as a command, so it has a worker of its own.
+    """
+
+    def __init__(self, commands: Pool | None = None, dictation: Pool | None = None) -> None:
+        self._commands = commands or Pool(min(MOST_COMMANDS, os.cpu_count() or 1))
+        self._dictation = dictation or Pool(1)
 
     async def warm_up(self) -> None:
-        """Start the worker before somebody waits for it."""
-        await self.hear(b"")
+        """Start the workers for commands before somebody waits for them."""
+        await self._commands.start()
 
-    async def hear(self, audio: bytes) -> str | None:
-        """Return the words in *audio*, PCM at 24 kHz.
+    async def hear(self, audio: bytes, phrases: Sequence[str] = ()) -> str | None:
+        """Return the words in *audio*, PCM at 24 kHz; *phrases* are names that may be said, too.
 
         Empty when they were none that it knows, None when the recogniser is broken.
         """
-        heard = audio[: WIRE.size(LONGEST_MS)]
-        async with self._turn:
-            for _ in range(ATTEMPTS):
-                try:
-                    async with asyncio.timeout(PATIENCE_S):
-                        return await self._ask(heard)
-                except (OSError, TimeoutError, EOFError) as error:
-                    log.warning("ears.failed", error=type(error).__name__)
-                    await self._discard()
-        return None
+        kept = audio[: WIRE.size(LONGEST_MS)]
+        heard = await self._commands.ask({"ask": Ask.COMMANDS, "phrases": list(phrases)}, kept)
+        if heard is None:
+            return None
+        if heard.open_ms is None:
+            return heard.words
+        rest = await self._rest(WIRE.silence(LEAD_MS) + kept[WIRE.size(heard.open_ms) :])
+        # Who says "say" and nothing that is understood has said nothing that is.
+        return f"{heard.words} {rest}" if rest else ""
 
     async def close(self) -> None:
-        """End the worker."""
-        async with self._turn:
-            await self._discard()
+        """End the workers."""
+        await self._commands.close()
+        await self._dictation.close()
 
-    async def _ask(self, audio: bytes) -> str:
-        if not self._worker:
-            self._worker.append(await _start())
-        stdin, stdout = self._worker[0].stdin, self._worker[0].stdout
-        assert stdin is not None
-        assert stdout is not None
-        stdin.write(struct.pack("<I", len(audio)) + audio)
-        self._owed += 1
-        await stdin.drain()
-        line = b""
-        while self._owed:
-            line = await stdout.readline()
-            if not line.endswith(b"\n"):
-                raise EOFError
-            self._owed -= 1
-        return str(json.loads(line))
-
-    async def _discard(self) -> None:
-        self._owed = 0
-        while self._worker:
-            worker = self._worker.pop()
-            if worker.returncode is None:
-                worker.kill()
-            assert worker.stdin is not None
-            worker.stdin.close()
-            # communicate() also drains and closes the other pipe, whose transport would warn else.
-            await worker.communicate()
-
-
-async def _start() -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "rtvoice.local.ears_worker", stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    async def _rest(self, audio: bytes) -> str:
+        """Return what else was said: by the language model, or in words of the small vocabulary."""
+        heard = await self._dictation.ask({"ask": Ask.DICTATION, "phrases": []}, audio)
+        if heard is None:
+            heard = await self._commands.ask({"ask": Ask.VOCABULARY, "phrases": []}, audio)
+        return (heard or Heard("")).words

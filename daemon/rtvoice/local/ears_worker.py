@@ -1,48 +1,56 @@
-"""The recogniser's own process: recognition holds the GIL for 100 ms and more.
+"""A recogniser's own process: recognition holds the GIL for 100 ms and more.
 
-Requests on stdin: a little-endian uint32 of the size, then that many bytes of
-PCM at 24 kHz. Answers on stdout: one JSON string a line, in order. It lives
-as long as its stdin is open, which also ends it when its parent is killed.
+A request on stdin: a line of JSON, ``{"ask": "commands", "phrases": […], "size":
+N}``, then N bytes of PCM at 24 kHz; what can be asked is in `Ask`. An answer on
+stdout: a line of JSON, ``{"words": "say", "open_ms": 740}``, in order. It lives as
+long as its stdin is open, which also ends it when its parent is killed.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
-import struct
 import sys
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtvoice.audio.pcm import WIRE
 from rtvoice.audio.resample import Resampler
 from rtvoice.audio.vad import VAD_HZ
-from rtvoice.local.grammar import jsgf
+from rtvoice.local.recogniser import Ask, Commands, Dictation, Heard
+
+NICE = 10
+"""Of dictation: a second of it must not slow down what answers in 50 ms, nor who plays the audio."""
 
 
-def decoder() -> Any:
-    """Load pocketsphinx with the grammar: 0.3 s, 90 MB."""
-    import pocketsphinx
+class Recognisers:
+    """The decoders of this process; each is loaded when it is first needed, and stays."""
 
-    # lm=None keeps the 27 MB language model out; lw 10: measured, 77 of 80 commands right instead of 75.
-    made = pocketsphinx.Decoder(lm=None, samprate=VAD_HZ, lw=10, loglevel="FATAL")
-    made.add_jsgf_string("commands", jsgf())
-    made.activate_search("commands")
-    return made
+    def __init__(self) -> None:
+        self._commands: list[Commands] = []
+        self._dictation: list[Dictation] = []
+
+    def hear(self, ask: Ask, audio: bytes, phrases: Sequence[str]) -> Heard:
+        """Return what is heard in *audio*, PCM at 24 kHz."""
+        heard = samples(audio)
+        if ask is Ask.DICTATION:
+            if not self._dictation:
+                os.nice(NICE)
+                self._dictation.append(Dictation())
+            return self._dictation[0].hear(heard)
+        if not self._commands:
+            self._commands.append(Commands())
+        commands = self._commands[0]
+        return commands.repeat(heard) if ask is Ask.VOCABULARY else commands.hear(heard, phrases)
 
 
-def recognise(ears: Any, audio: bytes) -> str:
-    """Return the words in *audio*, PCM at 24 kHz; empty when it fits no command."""
-    if not audio:
-        return ""
+def samples(audio: bytes) -> NDArray[np.int16]:
+    """Return *audio*, PCM at 24 kHz, as the recogniser takes it."""
     resampler = Resampler(WIRE.hz, VAD_HZ)
-    samples = np.concatenate((resampler.process(np.frombuffer(audio, np.int16)), resampler.flush()))
-    ears.start_utt()
-    ears.process_raw(samples.tobytes(), full_utt=True)
-    ears.end_utt()
-    found = ears.hyp()
-    return str(found.hypstr) if found else ""
+    return np.concatenate((resampler.process(np.frombuffer(audio, np.int16)), resampler.flush()))
 
 
 def main() -> int:
@@ -50,15 +58,16 @@ def main() -> int:
     # A Ctrl-C or a service manager signals the whole group; the server closes our stdin when it is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    ears = decoder()
+    recognisers = Recognisers()
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
-    while len(head := stdin.read(4)) == 4:
-        (size,) = struct.unpack("<I", head)
-        audio = stdin.read(size)
-        if len(audio) < size:
+    while (line := stdin.readline()).endswith(b"\n"):
+        asked = json.loads(line)
+        audio = stdin.read(asked["size"])
+        if len(audio) < asked["size"]:
             break
+        heard = recognisers.hear(Ask(asked["ask"]), audio, asked["phrases"])
         try:
-            stdout.write(json.dumps(recognise(ears, audio)).encode() + b"\n")
+            stdout.write(json.dumps({"words": heard.words, "open_ms": heard.open_ms}).encode() + b"\n")
             stdout.flush()
         except BrokenPipeError:
             break

@@ -9,8 +9,8 @@ from rtvoice.audio.pcm import WIRE
 from rtvoice.local import tokens
 from rtvoice.local.formats import PCM, Form, converted
 from rtvoice.local.tokens import Tokens
-from rtvoice.local.voices import Mark
 from rtvoice.local.wire import Json
+from rtvoice.local.wordtimes import Mark
 
 
 @dataclass(slots=True)

@@ -10,24 +10,28 @@ import asyncio
 import re
 import shutil
 import subprocess
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rtvoice.audio.pcm import FRAME_BYTES, WIRE
 from rtvoice.audio.resample import Resampler
 from rtvoice.errors import RtvoiceError
+from rtvoice.local import wordtimes
+from rtvoice.local.wordtimes import Mark
 
-VOICES = ("slt", "rms", "awb", "kal16", "kal")
-"""Of flite; every other name speaks as the first."""
 LONGEST_SENTENCE = 300
 """Characters, some 20 s: what an interruption may have to wait for is small, and so is an argument."""
-AUDIBLE = 330
-"""-40 dB of full scale: what is softer at the ends of a sentence is its pause."""
+LONGEST_FIRST = 100
+"""Characters of the first sentence; of a longer one its beginning is said by itself, if a comma ends it."""
+SHORTEST_FIRST = 20
+"""Characters of such a beginning."""
 WORDS_PER_MINUTE = 175
 """What espeak-ng speaks at unless told otherwise (its -s)."""
+PITCH = 50
+"""And how high (its -p)."""
 
 
 class VoiceError(RtvoiceError):
@@ -35,13 +39,35 @@ class VoiceError(RtvoiceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """The end of a word."""
+class Voice:
+    """How a voice is made."""
 
-    ms: int
-    """In the audio of the sentence, or of the item."""
-    chars: int
-    """In its text."""
+    flite: str
+    """flite's name of it."""
+    pitch: float = 1.0
+    """Times its own; flite's rms knows no other."""
+
+
+DEFAULT = Voice("slt")
+"""Of every name that is not listed."""
+VOICES = {
+    "slt": DEFAULT,
+    "rms": Voice("rms"),
+    "awb": Voice("awb"),
+    "kal16": Voice("kal16"),
+    "kal": Voice("kal"),
+    # OpenAI's, so that they can be told apart; they sound like OpenAI's in nothing.
+    "marin": DEFAULT,
+    "cedar": Voice("rms"),
+    "alloy": Voice("slt", 0.85),
+    "coral": Voice("slt", 1.15),
+    "shimmer": Voice("slt", 1.3),
+    "ballad": Voice("awb"),
+    "ash": Voice("awb", 0.8),
+    "sage": Voice("awb", 1.25),
+    "echo": Voice("kal16"),
+    "verse": Voice("kal16", 1.25),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +81,13 @@ class Utterance:
 
 
 def sentences(text: str) -> list[str]:
-    """Cut *text* into sentences, and what is too long between two words."""
+    """Cut *text* into sentences, and what is too long between two words or behind a comma."""
     parts: list[str] = []
     for sentence in re.split(r"(?<=[.!?])\s+|\n+", text.strip()):
         rest = sentence.strip()
+        if not parts and len(rest) > LONGEST_FIRST:
+            parts += _beginning(rest)
+            rest = rest[len(parts[0]) :].lstrip() if parts else rest
         while len(rest) > LONGEST_SENTENCE:
             cut = rest.rfind(" ", 1, LONGEST_SENTENCE)
             cut = cut if cut > 0 else LONGEST_SENTENCE
@@ -69,47 +98,72 @@ def sentences(text: str) -> list[str]:
     return parts
 
 
-def speak(text: str, voice: str = VOICES[0], speed: float = 1.0) -> tuple[bytes, int]:
+def speak(text: str, voice: str = "slt", speed: float = 1.0) -> tuple[bytes, int]:
     """Say *text* and return s16le mono and its rate; raises `VoiceError` when nothing here can speak."""
     done = subprocess.run(
         _program(text, voice, speed), stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
-    return _wav(done.stdout)
+    return _wav(_audio(done.stdout, done.stderr))
+
+
+async def recite(text: str, voice: str, speed: float) -> AsyncGenerator[Utterance]:
+    """Say *text* sentence by sentence; each is made while the one before it is listened to."""
+    parts = sentences(text)
+    ahead: list[asyncio.Task[Utterance]] = []
+    try:
+        for n in range(len(parts) + 1):
+            spoken = await ahead.pop() if ahead else None
+            if n < len(parts):
+                ahead.append(asyncio.create_task(utter(parts[n], voice, speed)))
+            if spoken is not None:
+                yield spoken
+    finally:
+        for task in ahead:
+            task.cancel()
+        # Its program is gone when it is; what it failed with nobody waits for any more.
+        await asyncio.gather(*ahead, return_exceptions=True)
 
 
 async def utter(text: str, voice: str, speed: float) -> Utterance:
-    """Say the sentence *text*; the program ends when this is cancelled."""
-    process = await asyncio.create_subprocess_exec(
-        *_program(text, voice, speed),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    """Say the sentence *text*; the programs end when this is cancelled."""
+    words = wordtimes.one_by_one(text) if _speaker()[0] == "flite" else ""
+    spelling = asyncio.create_task(_run(_spelled(words))) if words else None
     try:
-        wav, _ = await process.communicate()
+        told, rest = await _run(_program(text, voice, speed))
+        phones = (await spelling)[0] if spelling is not None else b""
+    finally:
+        if spelling is not None:
+            spelling.cancel()
+            await asyncio.gather(spelling, return_exceptions=True)
+    pcm, hz = _wav(_audio(told, rest))
+    resampler = Resampler(hz, WIRE.hz)
+    wire = np.concatenate((resampler.process(np.frombuffer(pcm, np.int16)), resampler.flush()))
+    timed, alone = wordtimes.timed(told.decode("latin-1")), wordtimes.apart(phones.decode("latin-1"))
+    found = wordtimes.marks(text, timed, alone) if alone else ()
+    return Utterance(text, wire.tobytes(), found or wordtimes.shared_out(text, wire))
+
+
+def _beginning(sentence: str) -> list[str]:
+    """Return the beginning of a long *sentence* that can be said by itself, if there is one."""
+    ends = [found.start() + 1 for found in re.finditer(r"[,;:](?=\s)", sentence[: LONGEST_FIRST + 1])]
+    return [sentence[: ends[-1]]] if ends and ends[-1] >= SHORTEST_FIRST else []
+
+
+async def _run(command: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return what a program writes; it ends when this is cancelled."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    except OSError as failed:
+        raise VoiceError(f"cannot speak: {command[0]}: {failed.strerror}") from failed
+    try:
+        return await process.communicate()
     except asyncio.CancelledError:
         if process.returncode is None:
             process.kill()
         await process.communicate()
         raise
-    pcm, hz = _wav(wav)
-    samples = np.frombuffer(pcm, np.int16)
-    resampler = Resampler(hz, WIRE.hz)
-    wire = np.concatenate((resampler.process(samples), resampler.flush()))
-    return Utterance(text, wire.tobytes(), marks(text, wire))
-
-
-def marks(text: str, samples: NDArray[np.int16]) -> tuple[Mark, ...]:
-    """Return where each word of *text* ends in *samples* (24 kHz), about: by its letters' share of the sound.
-
-    flite tells the times of its phones, but not of its words (-psdur).
-    """
-    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > AUDIBLE)
-    first, last = (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (0, len(samples))
-    ends = [found.end() for found in re.finditer(r"\S+", text)]
-    longest = max(len(text), 1)
-    found = [Mark(WIRE.ms_of_frames(first + (last - first) * end // longest), end) for end in ends]
-    return tuple(found)
 
 
 @lru_cache
@@ -123,13 +177,26 @@ def _speaker() -> tuple[str, str]:
 
 
 def _program(text: str, voice: str, speed: float) -> list[str]:
+    """Return what says *text*: flite tells its phones, and writes the audio to stderr."""
     name, path = _speaker()
     clean = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    chosen = VOICES.get(voice, DEFAULT)
     if name == "flite":
-        chosen = voice if voice in VOICES else VOICES[0]
-        stretch = f"duration_stretch={1 / speed:.3f}"
-        return [path, "-voice", chosen, "--setf", stretch, "-t", clean or " ", "-o", "/dev/stdout"]
-    return [path, "-v", "en", "-s", str(int(WORDS_PER_MINUTE * speed)), "--stdout", "--", clean]
+        settings = (f"duration_stretch={1 / speed:.3f}", f"f0_shift={chosen.pitch}")
+        options = [word for setting in settings for word in ("--setf", setting)]
+        # The phones are written to stdout when it ends; in the same pipe they could end up within the audio.
+        return [path, "-voice", chosen.flite, *options, "-psdur", "-t", clean or " ", "-o", "/dev/stderr"]
+    rate, pitch = str(int(WORDS_PER_MINUTE * speed)), str(int(PITCH * chosen.pitch))
+    return [path, "-v", "en", "-s", rate, "-p", pitch, "--stdout", "--", clean]
+
+
+def _spelled(words: str) -> list[str]:
+    """Return what tells the phones of *words*: in the voice that takes the least time for it, 10 ms."""
+    return [_speaker()[1], "-voice", "kal", "-ps", "-t", words, "none"]
+
+
+def _audio(stdout: bytes, stderr: bytes) -> bytes:
+    return stderr if _speaker()[0] == "flite" else stdout
 
 
 def _wav(data: bytes) -> tuple[bytes, int]:

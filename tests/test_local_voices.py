@@ -1,0 +1,145 @@
+"""It really speaks: sentence by sentence, by programs that end when nobody listens."""
+
+import asyncio
+import os
+import re
+import sys
+from contextlib import aclosing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtvoice.audio.pcm import WIRE
+from rtvoice.local import voices
+from rtvoice.local.rules import STORY
+from rtvoice.local.voices import Utterance, Voice, VoiceError, recite, sentences, speak, utter
+
+
+def programs() -> set[int]:
+    """The processes that speak for us."""
+    return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+
+
+def test_a_sentence_is_spoken_at_the_wire_rate_and_its_words_have_ends() -> None:
+    spoken = asyncio.run(utter("Hello there, computer.", "slt", 1.0))
+
+    assert 800 < WIRE.duration_ms(len(spoken.pcm)) < 3000
+    assert [mark.chars for mark in spoken.marks] == [5, 12, 22]
+    assert spoken.marks[0].ms < spoken.marks[1].ms < spoken.marks[2].ms <= WIRE.duration_ms(len(spoken.pcm))
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.5, 1.5])
+def test_speed(speed: float) -> None:
+    usual, (pcm, hz) = speak("hello there, computer")[0], speak("hello there, computer", speed=speed)
+
+    assert hz == 16_000
+    assert len(usual) / speed == pytest.approx(len(pcm), rel=0.05)
+
+
+def test_every_name_speaks_and_no_two_of_openais_sound_alike() -> None:
+    named = {name: speak("hello there", name)[0] for name in voices.VOICES}
+
+    openai = set(named) - {"slt", "rms", "awb", "kal16", "kal"}
+    assert openai == {"alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse"}
+    assert len({named[name] for name in openai}) == len(openai)
+    assert all(np.abs(np.frombuffer(pcm, np.int16)).max() > 3000 for pcm in named.values())
+    assert speak("hello there", "some name")[0] == named["slt"]
+
+
+def test_the_documented_voices_are_those_there_are() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "server.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)`[^|]*\| `(\w+)`(?:, ([\d.]+) times as high)? \|$", page, re.MULTILINE)
+
+    told = {name: Voice(flite, float(pitch or 1.0)) for name, flite, pitch in rows}
+    assert told == {name: made for name, made in voices.VOICES.items() if name != made.flite}
+
+
+def test_the_story_lasts_40_seconds() -> None:
+    pcm, hz = speak(STORY)
+
+    assert len(pcm) / 2 / hz >= 40
+    assert len(sentences(STORY)) >= 10
+
+
+def test_long_sentences_are_cut_between_words() -> None:
+    parts = sentences("word " * 100 + "end. Next one! " + "x" * 700)
+
+    assert max(map(len, parts)) <= 300
+    assert " ".join(parts[:2]) == "word " * 100 + "end."
+    assert parts[2] == "Next one!"
+
+
+def test_a_long_beginning_is_said_by_itself() -> None:
+    long = "When the keeper had lit the lamp, she sat down, and " + "waited " * 10 + "for the ships. The end."
+
+    assert sentences(long)[0] == "When the keeper had lit the lamp, she sat down,"
+    assert " ".join(sentences(long)) == long
+    assert sentences(f"Short, isn't it? {long}")[1:] == sentences(f"x. {long}")[1:]
+    # A comma that ends too little, or that stands in a number, ends nothing.
+    for unbroken in ("Well, " + "word " * 30 + "end.", "It costs 1000,000,000,000 " + "word " * 30 + "end."):
+        assert sentences(unbroken) == [unbroken]
+
+
+def test_sentences_come_in_order_and_the_next_is_made_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    async def listen() -> list[tuple[str, list[str]]]:
+        async def spoken(text: str, voice: str, speed: float) -> Utterance:
+            begun.append(text)
+            return Utterance(text, b"", ())
+
+        monkeypatch.setattr(voices, "utter", spoken)
+        heard = []
+        async with aclosing(recite("One. Two. Three.", "slt", 1.0)) as told:
+            async for one in told:
+                # The next one runs as soon as anybody waits.
+                await asyncio.sleep(0)
+                heard.append((one.text, list(begun)))
+        return heard
+
+    assert asyncio.run(listen()) == [
+        ("One.", ["One.", "Two."]),
+        ("Two.", ["One.", "Two.", "Three."]),
+        ("Three.", ["One.", "Two.", "Three."]),
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for children")
+def test_who_stops_listening_ends_the_programs_at_once() -> None:
+    async def listen() -> tuple[set[int], set[int], set[int]]:
+        before = programs()
+        story = asyncio.create_task(utter(STORY[:280], "slt", 1.0))
+        while programs() == before:  # noqa: ASYNC110 - nobody tells of a child that is forked
+            await asyncio.sleep(0)
+        story.cancel()
+        await asyncio.wait([story])
+        cancelled = programs()
+        async with aclosing(recite(STORY, "slt", 1.0)) as told:
+            await anext(told)
+        return before, cancelled, programs()
+
+    before, cancelled, left = asyncio.run(listen())
+    assert before == cancelled == left
+
+
+def test_nothing_that_speaks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voices, "_speaker", lambda: ("flite", "/nonexistent/flite"))
+
+    with pytest.raises(VoiceError, match="cannot speak: /nonexistent/flite: No such file or directory"):
+        asyncio.run(utter("Hello.", "slt", 1.0))
+    with pytest.raises(VoiceError):
+        asyncio.run(anext(recite("Hello.", "slt", 1.0)))
+
+
+def test_espeak_ng_speaks_where_flite_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+
+    path = shutil.which("espeak-ng")
+    if path is None:
+        pytest.skip("espeak-ng is not installed")
+    monkeypatch.setattr(voices, "_speaker", lambda: ("espeak-ng", path))
+    spoken = asyncio.run(utter("Hello there, computer.", "slt", 1.0))
+
+    assert [mark.chars for mark in spoken.marks] == [5, 12, 22]
+    assert 500 < spoken.marks[-1].ms <= WIRE.duration_ms(len(spoken.pcm))
