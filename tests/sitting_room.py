@@ -150,7 +150,7 @@ class SittingRoom(Scene):
     def _take(self, report: Report) -> None:
         match report:
             case Microphone(pcm, hz, at, echoes):
-                self.path.block(bytes(len(pcm)) if echoes else pcm, hz, at)
+                self.path.block(pcm, hz, at, echoes=echoes)
             case PlaybackMoved():
                 for moved in self.playback.reports():
                     more = isinstance(moved, Drained) and moved.idle and self.playback.sounding
