@@ -81,7 +81,7 @@ def webrtc() -> Canceller:
     """Load the canceller. Raises AudioError where there is none for this platform."""
     try:
         return WebRtc()
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError) as error:
         raise AudioError(f"pywebrtc-audio can't be loaded ({error})") from error
 
 

@@ -95,10 +95,13 @@ class FrontEnd:
 
     def prepare(self) -> None:
         """Load what a card will need: that takes 30 ms, in which an open one would run dry."""
-        if self.mode in ("on", "system") or (self.mode == "auto" and self._room):
-            # Why there is none is told when a card is there.
+        cancels = self.mode == "on" or (self.mode == "auto" and self._room)
+        # Why there is none is told when a card is there.
+        if cancels or self.mode == "system":
             with contextlib.suppress(AudioError):
                 self._voice = self._voice or Voice(self._vad, self._judge)
+        if cancels:
+            with contextlib.suppress(AudioError):
                 self._canceller = self._canceller or self._load()
 
     def opened(self, input_hz: int, output_hz: int, now: float) -> None:
