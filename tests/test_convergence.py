@@ -61,6 +61,15 @@ def test_what_the_canceller_leaves_of_a_voice_is_not_explained_by_the_echo() -> 
     assert it.unexplained
 
 
+def test_more_of_it_has_to_be_left_early() -> None:
+    early, late = after(1, ECHO, ECHO / 1000), after(3, ECHO, ECHO / 1000)
+    for it in (early, late):
+        it.frame(1e7, 2 * ECHO, ECHO / 5)
+
+    assert (early.early, early.unexplained) == (True, False)
+    assert (late.early, late.unexplained) == (False, True)
+
+
 def test_without_a_speaker_that_sounds_nothing_has_to_be_explained() -> None:
     it = after(3, ECHO, ECHO / 1000)
     for _ in range(26):

@@ -50,6 +50,28 @@ def test_before_a_session_the_last_words_are_kept_and_go_first() -> None:
     assert sent == [spoken(7), spoken(8), spoken(9), spoken(10)]
 
 
+def test_echo_goes_out_as_silence_and_is_kept_as_silence() -> None:
+    microphone, sent = path(preroll_ms=60)
+    microphone.block(spoken(1), HZ, echoes=True)
+    microphone.block(spoken(2), HZ)
+    microphone.set(Gate.OPEN, HZ)
+    microphone.block(spoken(3), HZ, echoes=True)
+    microphone.block(spoken(4), HZ)
+
+    assert sent == [bytes(SIZE), spoken(2), bytes(SIZE), spoken(4)]
+
+
+def test_who_presses_to_talk_is_heard_though_the_room_still_echoes() -> None:
+    microphone, sent = path()
+    microphone.set(Gate.OPEN, HZ)
+    microphone.block(spoken(1), HZ, echoes=True)
+    microphone.set(Gate.TALK, HZ)
+    microphone.block(spoken(2), HZ, echoes=True)
+
+    # What came before the press is the answer that it cut.
+    assert sent == [bytes(SIZE), bytes(SIZE), spoken(2)]
+
+
 def test_what_was_kept_goes_out_once() -> None:
     microphone, sent = path()
     microphone.block(spoken(1), HZ)

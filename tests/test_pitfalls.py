@@ -147,15 +147,57 @@ PITFALLS: dict[int, tuple[str, Tests | str]] = {
             "test_microphone::test_a_press_sends_the_last_300_ms_first_whether_they_were_sent_or_not",
         ),
     ),
-    20: ("the assistant interrupts itself", "Not yet: it takes the echo canceller."),
-    21: ("the canceller's reference is taken at the wrong time", "Not yet: it takes the echo canceller."),
-    22: ("the first seconds, until the canceller has converged", "Not yet: it takes the echo canceller."),
-    23: ("gaps in what the server hears", "Not yet: it takes the echo canceller's fallback."),
-    24: ("the room's tail after an answer", "Not yet: it takes the echo canceller."),
-    25: ("two cards whose clocks drift", "Not yet: it takes the echo canceller."),
+    20: (
+        "the assistant interrupts itself",
+        (
+            "test_sitting_room::test_assistant_alone_is_never_interrupted",
+            "test_sitting_room::test_without_the_canceller_it_interrupts_itself_all_the_time",
+            "test_sitting_room::test_voice_over_an_answer_cuts_it",
+            "test_echo::test_assistant_does_not_hear_itself",
+        ),
+    ),
+    21: (
+        "the canceller's reference is taken at the wrong time",
+        (
+            "test_reference::test_each_block_of_the_microphone_takes_one_of_what_was_written_in_order",
+            "test_reference::test_what_was_not_written_is_silence_and_nothing_is_dropped",
+            "test_echo::test_microphone_that_is_too_early_is_held_back_and_cancelled",
+        ),
+    ),
+    22: (
+        "the first seconds, until the canceller has converged",
+        (
+            "test_frontend::test_first_two_seconds_of_sound_are_kept_from_the_server",
+            "test_frontend::test_onset_takes_twice_as_long_until_the_canceller_has_had_two_seconds_of_sound",
+            "test_frontend::test_what_the_canceller_takes_most_of_is_no_voice_in_the_first_seconds",
+            "test_chime::test_canceller_learns_the_room_from_it",
+        ),
+    ),
+    23: (
+        "gaps in what the server hears",
+        (
+            "test_frontend::test_nothing_is_left_out_whatever_happens",
+            "test_frontend::test_mode_changes_live_and_loses_no_sound",
+            "test_frontend::test_server_gets_silence_for_an_answer_and_for_300_ms_after_it",
+        ),
+    ),
+    24: (
+        "the room's tail after an answer",
+        ("test_frontend::test_half_duplex_keeps_a_long_room_from_the_server",),
+    ),
+    25: (
+        "two cards whose clocks drift",
+        (
+            "test_reference::test_faster_speaker_is_followed_by_stretching",
+            "test_reference::test_echo_stays_cancelled_while_the_clocks_run_apart",
+        ),
+    ),
     26: (
         "a voice that begins just before the end of an answer is lost",
-        ("test_interruption::test_voice_just_before_the_end_of_an_answer_is_not_lost",),
+        (
+            "test_interruption::test_voice_just_before_the_end_of_an_answer_is_not_lost",
+            "test_frontend::test_voice_at_the_end_of_an_answer_is_not_lost",
+        ),
     ),
 }
 

@@ -140,6 +140,19 @@ class VirtualCard:
             process.wait()
             recording.join()
 
+    @contextlib.contextmanager
+    def echo(self, delay_ms: int = 40) -> Iterator[None]:
+        """Let the microphone hear the speaker, about so much later, until the block ends."""
+        loaded = self._run(
+            "pactl", "load-module", "module-loopback", "source=speaker.monitor", "sink=micsink",
+            f"latency_msec={delay_ms}", "adjust_time=0",
+        )  # fmt: skip
+        assert loaded.returncode == 0, loaded.stderr
+        try:
+            yield
+        finally:
+            self._run("pactl", "unload-module", loaded.stdout.decode().strip())
+
     def _popen(
         self, *command: str, stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL
     ) -> subprocess.Popen[bytes]:

@@ -252,8 +252,7 @@ class Daemon:
             return
         match report:
             case duplex.Microphone(pcm, hz, at, echoes):
-                # Silence, not a gap, for what is only the speaker's echo.
-                self._microphone.block(bytes(len(pcm)) if echoes else pcm, hz, at)
+                self._microphone.block(pcm, hz, at, echoes=echoes)
                 if self._publisher.subscribed(ipc.Level.event):
                     self._tell_level(pcm)
             case duplex.PlaybackMoved():

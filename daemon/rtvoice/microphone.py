@@ -63,18 +63,24 @@ class MicrophonePath:
         self._preroll.clear()
         self._kept_ms = 0
 
-    def block(self, pcm: bytes, card_hz: int, at: float | None = None) -> None:
-        """Pass on 20 ms of the microphone, s16le mono at *card_hz*, read by *at* (CLOCK_MONOTONIC)."""
+    def block(self, pcm: bytes, card_hz: int, at: float | None = None, *, echoes: bool = False) -> None:
+        """Pass on 20 ms of the microphone, s16le mono at *card_hz*, read by *at* (CLOCK_MONOTONIC).
+
+        *echoes*: it is the speaker's echo, and nobody is to hear that but while somebody presses to talk.
+        """
+        # Silence, not a gap: the server's VAD counts time in samples.
+        silence = bytes(len(pcm))
         match self._gate:
-            case Gate.OPEN | Gate.TALK:
+            case Gate.TALK:
                 self._append(pcm, card_hz, at)
+            case Gate.OPEN:
+                self._append(silence if echoes else pcm, card_hz, at)
             case Gate.SILENCE:
-                # Silence, not a gap: the server's VAD counts time in samples.
-                self._append(bytes(len(pcm)), card_hz, at)
+                self._append(silence, card_hz, at)
             case Gate.CLOSED | Gate.OFF:
                 pass
         if self._gate not in (Gate.SILENCE, Gate.OFF):
-            self._keep(_Kept(pcm, card_hz))
+            self._keep(_Kept(silence if echoes else pcm, card_hz))
 
     def read_at(self, ms: float) -> float | None:
         """Return when the audio at *ms* of the session was read (CLOCK_MONOTONIC); None if nobody knows."""

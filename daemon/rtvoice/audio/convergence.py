@@ -12,14 +12,14 @@ TAIL = 25
 FORGET = 0.98
 """A frame: a second counts."""
 CONVERGED_DB, CONVERGED_S = 10.0, 2.0
-"""At first AEC3 takes away whatever sounds, echo or not: that says nothing yet."""
+"""For half a second AEC3 takes away whatever sounds; about the end of the first it lets an echo through."""
 FAILED_DB, FAILED_S = 6.0, 10.0
 NOTHING_S = 5.0
 """So much sound without an echo that can be told from the rest: headphones."""
 OVER_NOISE = 8.0
 """Power of an echo over the noise: of noise alone, noise suppression takes 12 dB."""
-UNEXPLAINED = 10 ** (-12 / 10)
-"""What the canceller leaves of a voice at least; of an echo it leaves a thousandth."""
+SHARE, EARLY_SHARE = 10 ** (-12 / 10), 10 ** (-5 / 10)
+"""What the canceller leaves of a voice at least; of an echo a thousandth, and early now and then a fifth."""
 NOISE_RISE = 1.0007
 """A frame: the noise floor rises by 0.15 dB a second, and falls at once."""
 
@@ -32,12 +32,10 @@ class Convergence:
         """Echo return loss enhancement over the last second of sound; None before there was any."""
         self.sounded_s = 0.0
         """How long the speaker sounded so far."""
-        self.unexplained = False
-        """The speaker sounds, and most of what the microphone hears is not its echo."""
         self._best_db = -math.inf
         self._near = self._cleaned = self._frames = 0.0
         self._noise = math.inf
-        self._before = 0.0
+        self._before = self._share = 0.0
         self._left = 0
 
     @property
@@ -45,15 +43,25 @@ class Convergence:
         """The speaker sounds, or its echo may still come."""
         return self._left > 0
 
+    @property
+    def early(self) -> bool:
+        """The speaker sounds, and has not sounded for long: what is left may be echo still."""
+        return self.sounding and self.sounded_s < CONVERGED_S
+
+    @property
+    def unexplained(self) -> bool:
+        """The speaker sounds, and so much of what the microphone hears is left that it is not all echo."""
+        return self.sounding and self._share > (EARLY_SHARE if self.early else SHARE)
+
     def frame(self, reference: float, near: float, cleaned: float) -> None:
         """Take one frame's powers: of the reference, of the microphone, of what the canceller left."""
         self._noise = min(near + 1.0, self._noise * NOISE_RISE)
         before, self._before = self._before, near
-        self.unexplained = self.sounding and cleaned > UNEXPLAINED * max(near, before)
+        self._share = cleaned / max(near, before, 1.0)
         self._left = TAIL if reference > LOUD else max(0, self._left - 1)
+        self.sounded_s += FRAME_S if reference > LOUD else 0.0
         if not self._left:
             return
-        self.sounded_s += FRAME_S
         self._near = FORGET * self._near + near
         self._cleaned = FORGET * self._cleaned + cleaned
         self._frames = FORGET * self._frames + 1

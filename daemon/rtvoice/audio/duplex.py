@@ -199,6 +199,7 @@ class Duplex:
         while not stopped():
             # Before the card is chosen: who asks after that is served in the next round.
             self._reopen = None
+            self.front.prepare()
             try:
                 card = self._open_card()
             except AudioError as error:
@@ -252,7 +253,6 @@ class Duplex:
 
     def _welcome(self, card: Card) -> None:
         """Fill the card with silence up to its target: unprimed it stumbles for seconds."""
-        # First, for it may have to load what it needs.
         self.front.opened(
             card.input.hz if card.input else 0, card.output.hz if card.output else 0, self._clock()
         )
@@ -270,7 +270,7 @@ class Duplex:
                 self._told[direction] = device
                 self._post(DeviceUp(direction, device))
         self._tick = self._opened_at = self._clock()
-        self._backlog.restart(self._clock())
+        self._backlog.restart(self._tick)
 
     # A round
 

@@ -28,6 +28,10 @@ NOISE_LEVEL = 1
 """12 dB; more would cost speech."""
 CANCEL_S, SUPPRESS_S = 0.008, 0.006
 """What the canceller and the noise suppression add, as measured."""
+DELAY = Pcm(CANCEL_HZ).frames(1000 * CANCEL_S)
+RISE = np.arange(1, FRAME + 1) / FRAME
+REST = 50
+"""Frames, 1 s, after which a silent speaker has no echo any more."""
 LEAST_MS = 10.0
 """The echo is kept so far behind the reference."""
 EARLIEST_MS, LATEST_MS, GONE_MS = 5.0, 450.0, 500.0
@@ -77,7 +81,7 @@ def webrtc() -> Canceller:
     """Load the canceller. Raises AudioError where there is none for this platform."""
     try:
         return WebRtc()
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError) as error:
         raise AudioError(f"pywebrtc-audio can't be loaded ({error})") from error
 
 
@@ -118,6 +122,9 @@ class EchoPath:
         self._far = b""
         self._near = b""
         """What of the microphone waits: what it is held back by, and the resampler's jitter."""
+        self._before = np.zeros(FRAME, np.int16)
+        self._quiet, self._rests = 0, False
+        """For how many frames the speaker has been silent; whether the canceller rests."""
         self._past: deque[tuple[bytes, bytes, bool]] = deque(maxlen=PROBE)
         self._loud = 0
         """Frames of these in which the speaker sounds."""
@@ -173,7 +180,7 @@ class EchoPath:
         self._near = near[2 * FRAME :]
         mic, reference = np.frombuffer(near[: 2 * FRAME], "<i2"), np.frombuffer(far, "<i2")
         try:
-            voice = self._canceller.cancel(mic, reference)
+            voice = self._cancelled(mic, reference)
             cleaned = Cleaned(voice, self._canceller.suppress(voice))
         except (RuntimeError, ValueError, TypeError) as error:
             raise AudioError(f"the echo canceller failed ({error})") from error
@@ -184,6 +191,27 @@ class EchoPath:
         self._past.append((fresh.rjust(2 * FRAME, b"\0"), far, power > LOUD))
         self._loud += power > LOUD
         return cleaned
+
+    def _cancelled(self, mic: Samples, reference: Samples) -> Samples:
+        """Let the canceller rest while the speaker has long been silent: that is most of the time.
+
+        It loses nothing by it: microphone and reference stop and go on together. It shifts low tones a
+        little, so one goes over into the other.
+        """
+        self._quiet = 0 if reference.any() else self._quiet + 1
+        before, self._before = self._before, mic
+        rested, self._rests = self._rests, self._quiet > REST
+        delayed = np.concatenate((before[-DELAY:], mic[:-DELAY]))
+        if self._rests and rested:
+            return delayed
+        if rested:
+            # What it still holds is from before it rested.
+            self._canceller.cancel(before, np.zeros_like(before))
+        cancelled = self._canceller.cancel(mic, reference)
+        if self._rests == rested:
+            return cancelled
+        share = RISE if rested else RISE[::-1]
+        return np.asarray(np.rint(share * cancelled + (1 - share) * delayed), np.int16)
 
     def probe(self) -> EchoProbe | None:
         """Return what is to be measured, when it is time and enough was played; mostly None."""

@@ -7,6 +7,7 @@ or nothing at all. It lives in the audio thread. What runs, and why, is told as
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,8 +25,6 @@ from rtvoice.settings import EchoSettings, VadSettings
 
 TAIL_S = 0.3
 """Half duplex goes on for so long after an answer: the room still sounds."""
-FIRST_S = 1.0
-"""So long an answer's echo is doubted, while the canceller has not converged."""
 HALF = "while an answer sounds, the microphone is not sent"
 
 News = EchoChanged | VoiceStarted | VoiceStopped | EchoProbe
@@ -94,6 +93,17 @@ class FrontEnd:
         path = self.path
         return replace(self._told, erle_db=path.convergence.erle_db) if path else self._told
 
+    def prepare(self) -> None:
+        """Load what a card will need: that takes 30 ms, in which an open one would run dry."""
+        cancels = self.mode == "on" or (self.mode == "auto" and self._room)
+        # Why there is none is told when a card is there.
+        if cancels or self.mode == "system":
+            with contextlib.suppress(AudioError):
+                self._voice = self._voice or Voice(self._vad, self._judge)
+        if cancels:
+            with contextlib.suppress(AudioError):
+                self._canceller = self._canceller or self._load()
+
     def opened(self, input_hz: int, output_hz: int, now: float) -> None:
         """Take a card into use; 0: that direction is missing."""
         self._input_hz, self._output_hz, self._first = input_hz, output_hz, b""
@@ -123,9 +133,11 @@ class FrontEnd:
         if self._unheard and self._voice:
             samples, at = self._unheard
             self._unheard = None
-            doubtful = self._doubtful(at)
-            evident = self._state == "on" and self.path is not None and self.path.convergence.unexplained
-            self._news += self._voice.hear(samples, at, doubtful=doubtful, evident=evident)
+            early = self.path is not None and self.path.convergence.early
+            evident = self.path is not None and self.path.convergence.unexplained
+            if early and not evident:
+                samples = np.zeros_like(samples)
+            self._news += self._voice.hear(samples, at, doubtful=early, evident=evident and not early)
         news, self._news = self._news, []
         return news
 
@@ -149,9 +161,9 @@ class FrontEnd:
             self._news.append(probe)
         delay_s = self.path.delay_s
         self._unheard = (cleaned.voice, now - delay_s)
+        # What the canceller leaves in its first seconds, the server might take for the user.
+        early = self.path.convergence.early
         self._weigh(self.path, now)
-        # Until the canceller has converged, the server might take the answer's first words for the user's.
-        early = self._doubtful(now) and not (self._voice and self._voice.speaking)
         return Heard(cleaned.sound.tobytes(), CANCEL_HZ, delay_s + SUPPRESS_S, early)
 
     def _as_it_is(self, pcm: bytes, hz: int, now: float) -> Heard:
@@ -159,9 +171,6 @@ class FrontEnd:
             self._unheard = (self._to_voice.process(np.frombuffer(pcm, "<i2")), now)
         sounds = self._sounds or now - self._since < TAIL_S
         return Heard(pcm, hz, 0.0, self._state == "half_duplex" and sounds)
-
-    def _doubtful(self, now: float) -> bool:
-        return self._state == "converging" and self._sounds and now - self._since < FIRST_S
 
     def _begin(self, now: float) -> None:
         """Decide what runs, by the mode, the card and what can be loaded."""
