@@ -67,16 +67,22 @@ def contenders() -> list[Contender]:
 def started(contender: Contender, url: str, environ: Mapping[str, str]) -> Iterator[Started]:
     """Run it; it leaves nothing behind."""
     with room() as here:
+        errors = here.path / "errors"
         at = time.monotonic()
-        process = subprocess.Popen(
-            contender.words(url, here.run),
-            env=here.environment(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with errors.open("wb") as err:
+            process = subprocess.Popen(
+                contender.words(url, here.run),
+                env=here.environment(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=err,
+            )
         try:
             yield Started(process, at)
+        except Exception as error:
+            said = errors.read_text("utf-8", "replace")[-2000:]
+            error.add_note(f"{contender.name}: exit status {process.poll()}, it said:\n{said}")
+            raise
         finally:
             process.terminate()
             try:
