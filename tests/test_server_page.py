@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rtvoice.local import serve
+from rtvoice.local.options import Quirk
 from snippets import PAGE, printed, snippets
 
 TEXT = PAGE.read_text("utf-8")
@@ -40,6 +41,10 @@ def test_the_page_has_every_switch_and_no_other(capsys: pytest.CaptureFixture[st
     flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", capsys.readouterr().out)) - {"--help"}
 
     assert set(re.findall(r"`(--[a-z-]+)", section("Switches"))) == flags
+
+
+def test_the_page_has_every_quirk_and_no_other() -> None:
+    assert re.findall(r"^\| `([a-z-]+)` \|", section("Switches"), re.MULTILINE) == list(Quirk)
 
 
 @pytest.mark.parametrize("title", [title for title, each in snippets().items() if each.language == "python"])
