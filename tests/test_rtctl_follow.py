@@ -102,7 +102,6 @@ VERBS = {
     "wait": ["listening"],
     "is-muted": ["-e"],
     "reconnect": ["--wait"],
-    "talk": ["press"],
 }
 OWN = {"watch", "schema", "completions", "service", "doctor", "logs", "config"}
 """Verbs that end for other reasons, or never, or ask somebody else."""

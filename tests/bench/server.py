@@ -37,8 +37,9 @@ TEXT = f"""\
 The server runs in a process of its own, its clients in another, over a real WebSocket. Audio is sent as a
 microphone gives it, {PIECE_MS} ms at a time, with a noise of -66 dB; a voice begins where its first sample is
 louder than -40 dB. Of {SESSIONS} sessions all say the same at the same moment and want their answers at once;
-how much later they come is told beside the median of one session, for the same question. Voices are flite's. Of
-what is to be repeated the request itself is not counted; all words are wrong where it was not understood."""
+how much later they come is told beside the median of one session, for the same question. Voices are
+flite's. Of what is to be repeated the request itself is not counted; all words are wrong where it was not
+understood."""
 PATIENCE_S = 1_800.0
 
 
