@@ -99,8 +99,8 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# The tests must see no key and no setting of whoever runs them.
-CLEAN_ENV = env $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICED?)_[A-Z0-9_]*)=.*/-u \1/p')
+# The tests must see no key and no setting of whoever runs them; hundreds of processes find bytecode.
+CLEAN_ENV = env -u PYTHONDONTWRITEBYTECODE $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICED?)_[A-Z0-9_]*)=.*/-u \1/p')
 
 # Three at a time on two cores, for many of them wait. The real sound devices come last and alone: a busy machine would be measured instead of the daemon.
 test: test-setup check

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from measuring import rss_mb
 from rtvoice.ipc.commands import COMMANDS
 from rtvoice.ipc.protocol import MAX_REQUEST_BYTES, VERSION, request_body
-from rtvoice.ipc.schema import generate
+from rtvoice.ipc.schema import schemas
 from rtvoice.paths import control_socket
 from running import PATIENCE_S, Running
 from schemas import check_reply, problems
@@ -181,8 +181,9 @@ def _right(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     return kinds[kind]
 
 
+SCHEMAS = schemas()
 ARGS: dict[str, dict[str, Any]] = {
-    command: generate()[f"request.{command}"]["properties"]["args"] for command in COMMANDS
+    command: SCHEMAS[f"request.{command}"]["properties"]["args"] for command in COMMANDS
 }
 
 

@@ -51,6 +51,8 @@ SENTENCES = (
 REQUESTS = ("say", "repeat", "repeat after me")
 NOISE = 16
 """Its deviation: -66 dB of full scale, a quiet room."""
+BEFORE_MS = 100
+"""Of the room before a voice."""
 PAUSE_MS = 600
 """More than the silence that ends a turn."""
 STOPPED = "input_audio_buffer.speech_stopped"
@@ -70,7 +72,7 @@ async def speaking(server: Place, **detection: object) -> AsyncIterator[ClientCo
 
 def uttered(text: str, voice: str) -> bytes:
     """A voice in a room that is not silent, and the pause that ends the turn."""
-    pcm = WIRE.silence(100) + voiced(text, voice) + WIRE.silence(PAUSE_MS)
+    pcm = WIRE.silence(BEFORE_MS) + voiced(text, voice) + WIRE.silence(PAUSE_MS)
     samples = np.frombuffer(pcm, np.int16)
     noise = np.random.default_rng(len(pcm)).normal(0, NOISE, len(samples))
     return np.clip(samples + np.rint(noise), -32768, 32767).astype(np.int16).tobytes()

@@ -10,6 +10,7 @@ from rtvoice.audio.pcm import WIRE
 from rtvoice.local import recogniser
 from rtvoice.local.ears_worker import samples
 from rtvoice.local.recogniser import Commands, Dictation, Heard, Segment, doubtful, loud, trimmed
+from speaking import BEFORE_MS, uttered
 from talking import turn, voiced
 
 COMMANDS = (
@@ -50,9 +51,9 @@ def hear(commands: Commands, text: str, voice: str = "slt", phrases: Sequence[st
     return commands.hear(samples(turn(text, voice)), phrases)
 
 
-@pytest.mark.parametrize("voice", ["slt", "rms", "awb", "kal16"])
-def test_commands_are_heard(commands: Commands, voice: str) -> None:
-    assert [hear(commands, command, voice) for command in COMMANDS] == [Heard(text) for text in COMMANDS]
+def test_commands_are_heard_of_a_voice_that_is_hard_to_understand(commands: Commands) -> None:
+    """The others are heard in test_local_commands.py, by the whole way."""
+    assert [hear(commands, command, "kal16") for command in COMMANDS] == [Heard(text) for text in COMMANDS]
 
 
 @pytest.mark.parametrize("voice", ["slt", "awb"])
@@ -63,13 +64,13 @@ def test_what_is_no_command_is_none(commands: Commands, voice: str) -> None:
 @pytest.mark.parametrize("voice", ["slt", "rms"])
 def test_whatever_is_to_be_repeated_begins_where_the_request_ends(commands: Commands, voice: str) -> None:
     for request in REPEATED:
-        heard = hear(commands, f"{request} {OTHERS[1]}", voice)
+        heard = commands.hear(samples(uttered(f"{request} {OTHERS[1]}", voice)), ())
 
         assert heard.words == request
-        # Said alone the request ends about there, 300 ms of silence before it and its own pauses counted.
+        # Said alone the request ends about there, the silence before it and its own pauses counted.
         alone_ms = WIRE.duration_ms(len(voiced(request, voice)))
         assert heard.open_ms is not None
-        assert 300 < heard.open_ms < 300 + alone_ms
+        assert BEFORE_MS < heard.open_ms < BEFORE_MS + alone_ms
 
 
 @pytest.mark.parametrize("audio", [b"", WIRE.silence(5), WIRE.silence(1_000)])

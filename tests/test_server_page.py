@@ -44,7 +44,9 @@ def test_the_page_has_every_switch_and_no_other(capsys: pytest.CaptureFixture[st
 
 
 def test_the_page_has_every_quirk_and_no_other() -> None:
-    assert re.findall(r"^\| `([a-z-]+)` \|", section("Switches"), re.MULTILINE) == list(Quirk)
+    named = re.findall(r"^\| `([a-z][a-z-]*)` \|", section("Switches"), re.MULTILINE)
+
+    assert sorted(named) == sorted(Quirk)
 
 
 @pytest.mark.parametrize("title", [title for title, each in snippets().items() if each.language == "python"])

@@ -15,6 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# Before numpy is loaded: its threads cost every start 80 ms of work, and nothing here is large enough.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from rtvoice import __version__, errors, logs, paths, settings
 from rtvoice.errors import ConfigError, RtvoiceError
 

@@ -71,9 +71,8 @@ class Arrival:
         end = Place(len(text), received_ms if whole else max(received_ms, rest_ms))
         before = [begin for begin in begins if begin.ms <= played_ms] or begins[:1]
         begin, after = before[-1], [*begins, end][len(before)]
-        known, inside = text[: begin.chars], text[begin.chars : after.chars]
-        inside = words_heard(inside, max(0, round(played_ms - begin.ms)), round(after.ms - begin.ms))
-        return f"{known.strip()} {inside}".strip()
+        played, lasts = max(0, round(played_ms - begin.ms)), round(after.ms - begin.ms)
+        return _words(text, begin.chars + _share(after.chars - begin.chars, played, lasts))
 
 
 def words_heard(text: str, played_ms: int, received_ms: int) -> str:
@@ -81,10 +80,18 @@ def words_heard(text: str, played_ms: int, received_ms: int) -> str:
 
     An estimate: speech is not evenly spread over its letters.
     """
+    return _words(text, _share(len(text), played_ms, received_ms))
+
+
+def _share(chars: int, played_ms: int, received_ms: int) -> int:
     if played_ms >= received_ms:
-        return text.strip() if received_ms else ""
-    end = len(text) * played_ms // received_ms
-    while end and not _between_words(text[end - 1], text[end]):
+        return chars if received_ms else 0
+    return chars * played_ms // received_ms
+
+
+def _words(text: str, end: int) -> str:
+    """Return the beginning of *text* to *end*, cut back to the end of a word."""
+    while 0 < end < len(text) and not _between_words(text[end - 1], text[end]):
         end -= 1
     return text[:end].strip()
 
