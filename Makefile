@@ -102,10 +102,11 @@ check: setup
 # The tests must see no key and no setting of whoever runs them; hundreds of processes find bytecode.
 CLEAN_ENV = env -u PYTHONDONTWRITEBYTECODE $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICED?)_[A-Z0-9_]*)=.*/-u \1/p')
 
-# Three at a time on two cores, for many of them wait. The real sound devices come last and alone: a busy machine would be measured instead of the daemon.
+# Four at a time on two cores, for many of them wait. The real sound devices come last and alone: a busy machine would be
+# measured instead of the daemon.
 test: test-setup check
-	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 3 -m 'not device and not soak'
-	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m device
+	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 4 --dist worksteal -m 'not device and not soak'
+	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m device tests/test_device_*.py
 
 # Other people's clients; each in an environment of its own, for they want other versions of the same packages.
 CLIENTS := .venv/conformance

@@ -28,6 +28,9 @@ pytestmark = [
 ]
 
 HZ = WIRE.hz
+PART = Part("r1", "i1")
+TAKES = 3
+"""Of a tone: one in which the card told of an underrun measures how busy the machine is."""
 
 
 @pytest.fixture(scope="module")
@@ -80,22 +83,28 @@ def loudness(pcm: bytes) -> float:
     return float(np.sqrt(np.mean(np.frombuffer(pcm, np.int16).astype(np.float64) ** 2)))
 
 
-def test_tone_arrives_whole_at_the_ear(card: VirtualCard, daemon: Daemon) -> None:
-    part = Part("r1", "i1")
+def tone(card: VirtualCard, daemon: Daemon, takes: int = TAKES) -> NDArray[np.int16]:
+    """Play a second of a tone; return what was heard."""
+    underruns = daemon.duplex.stats().underruns
     with card.record() as recording:
-        daemon.playback.push(part, sine(1.0).tobytes(), HZ)
-        daemon.playback.finish(part)
+        daemon.playback.push(PART, sine(1.0).tobytes(), HZ)
+        daemon.playback.finish(PART)
         wait_for(lambda: not daemon.playback.sounding)
         time.sleep(0.2)
+    whole = takes == 1 or daemon.duplex.stats().underruns == underruns
+    return recording.samples if whole else tone(card, daemon, takes - 1)
 
-    samples = recording.samples
+
+def test_tone_arrives_whole_at_the_ear(card: VirtualCard, daemon: Daemon) -> None:
+    samples = tone(card, daemon)
+
     loud = sounding(samples)
     assert (loud[-1] - loud[0]) / RECORD_HZ == pytest.approx(1.0, abs=0.003)
     heard = samples[loud[0] : loud[-1]].astype(np.float64)
     ideal = np.exp(2j * np.pi * 500 * np.arange(len(heard)) / RECORD_HZ)
     # A gap or a jump would cost the tone its likeness with one unbroken sine.
     assert 2 * abs(np.vdot(ideal, heard)) / len(heard) == pytest.approx(12_000, rel=0.02)
-    assert Drained(part, 1000, idle=True) in daemon.playback.reports()
+    assert Drained(PART, 1000, idle=True) in daemon.playback.reports()
 
 
 def test_microphone_arrives(card: VirtualCard, daemon: Daemon) -> None:

@@ -278,6 +278,19 @@ def test_what_is_said_while_the_speaker_is_silent_is_not_kept_from_the_server() 
     assert [each.echoes for each in heard[28:]] == [False] * 22
 
 
+def test_who_interrupts_in_the_first_two_seconds_is_passed_on_to_the_server() -> None:
+    """P22: nobody has to wait for the canceller."""
+    ear = Ear(judge=lambda: Says(0.9), load=Transparent).opened()
+    ear.sounds = True
+    heard = ear.hear(1.0)
+    (began,) = [each for each in ear.told if isinstance(each, VoiceStarted)]
+
+    kept = sum(each.echoes for each in heard)
+    assert began
+    assert 0 < kept < 25
+    assert [each.echoes for each in heard] == [True] * kept + [False] * (len(heard) - kept)
+
+
 def onset(ear: Ear) -> float:
     """How long a voice has to last until it is told, to the window of 32 ms."""
     began = ear.now

@@ -168,6 +168,7 @@ PITFALLS: dict[int, tuple[str, Tests | str]] = {
         "the first seconds, until the canceller has converged",
         (
             "test_frontend::test_first_two_seconds_of_sound_are_kept_from_the_server",
+            "test_frontend::test_who_interrupts_in_the_first_two_seconds_is_passed_on_to_the_server",
             "test_frontend::test_onset_takes_twice_as_long_until_the_canceller_has_had_two_seconds_of_sound",
             "test_frontend::test_what_the_canceller_takes_most_of_is_no_voice_in_the_first_seconds",
             "test_chime::test_canceller_learns_the_room_from_it",

@@ -161,8 +161,8 @@ class FrontEnd:
             self._news.append(probe)
         delay_s = self.path.delay_s
         self._unheard = (cleaned.voice, now - delay_s)
-        # What the canceller leaves in its first seconds, the server might take for the user.
-        early = self.path.convergence.early
+        # What the canceller leaves in its first seconds the server might take for the user; our VAD is wary.
+        early = self.path.convergence.early and not (self._voice and self._voice.speaking)
         self._weigh(self.path, now)
         return Heard(cleaned.sound.tobytes(), CANCEL_HZ, delay_s + SUPPRESS_S, early)
 
