@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
@@ -53,22 +52,19 @@ def telling(card: VirtualCard, *words: str) -> Iterator[Running]:
         yield daemon
 
 
-def holds(daemon: Running) -> list[dict[str, Any]]:
-    return [each for each in daemon.named("playback") if each["data"]["status"] == "held"]
-
-
 def test_assistant_does_not_hear_itself_and_hears_the_user(card: VirtualCard) -> None:
     with telling(card, "--set", "echo.chime=true") as daemon:
         began = time.monotonic()
         eventually(lambda: time.monotonic() - began > ALONE_S)
-        echo, alone = daemon.data("status")["echo"], len(holds(daemon))
+        echo = daemon.data("status")["echo"]
+        alone = len([each for each in daemon.named("playback") if each["data"]["status"] == "held"])
         spoken_at = time.monotonic()
         speaking = card.say(INTERJECTION, HZ)
-        eventually(lambda: len(holds(daemon)) > alone)
+        hold = daemon.wait("playback", count=alone + 1, status="held")
         speaking.wait()
         stats = daemon.data("stats")["audio"]
-        took_ms = 1000 * (holds(daemon)[alone]["mono"] - spoken_at)
 
+    took_ms = 1000 * (hold["mono"] - spoken_at)
     print(f"\nalone for {ALONE_S:.0f} s: {alone} holds; {echo}; voice to hold {took_ms:.0f} ms; {stats}")
     # A machine that stalls makes the card lose a piece of the echo, and the canceller with it.
     assert alone <= 1

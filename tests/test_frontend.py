@@ -283,10 +283,9 @@ def test_who_interrupts_in_the_first_two_seconds_is_passed_on_to_the_server() ->
     ear = Ear(judge=lambda: Says(0.9), load=Transparent).opened()
     ear.sounds = True
     heard = ear.hear(1.0)
-    (began,) = [each for each in ear.told if isinstance(each, VoiceStarted)]
 
     kept = sum(each.echoes for each in heard)
-    assert began
+    assert len([each for each in ear.told if isinstance(each, VoiceStarted)]) == 1
     assert 0 < kept < 25
     assert [each.echoes for each in heard] == [True] * kept + [False] * (len(heard) - kept)
 
