@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 ANSWER = assistant(STORY)[: 14 * HZ].tobytes()
-ALONE_S = 9.0
+ALONE_S = 6.0
 INTERJECTION = as_pcm(at_level(speech("wait a moment please that is wrong", "rms"), -15)).tobytes()
 
 
