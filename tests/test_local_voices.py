@@ -154,6 +154,23 @@ def test_who_stops_listening_ends_the_programs_at_once() -> None:
     assert before == cancelled == left
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for children")
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 20])
+def test_programs_have_ended_also_for_who_is_told_again_and_again_to_end(steps: int) -> None:
+    async def listen() -> tuple[set[int], set[int]]:
+        before = programs()
+        story = asyncio.create_task(utter(STORY[:280], "slt", 1.0))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        while not story.done():
+            story.cancel()
+            await asyncio.sleep(0)
+        return before, programs()
+
+    before, left = asyncio.run(listen())
+    assert before == left
+
+
 def test_nothing_that_speaks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voices, "_speaker", lambda: ("flite", "/nonexistent/flite"))
 

@@ -7,12 +7,14 @@ Sentence by sentence, so that the first is heard while the next is made:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import shutil
 import subprocess
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -185,20 +187,39 @@ def _beginning(sentence: str) -> list[str]:
 
 
 async def _run(command: Sequence[str]) -> tuple[bytes, bytes]:
-    """Return what a program writes; it ends when this is cancelled."""
-    try:
-        process = await asyncio.create_subprocess_exec(
+    """Return what a program writes; it has ended when this is cancelled, however often it is."""
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
             *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+    )
+    try:
+        process = await asyncio.shield(starting)
     except OSError as failed:
         raise VoiceError(f"cannot speak: {command[0]}: {failed.strerror}") from failed
+    except asyncio.CancelledError:
+        await _settled(starting)
+        if not starting.cancelled() and starting.exception() is None:
+            await _ended(starting.result())
+        raise
     try:
         return await process.communicate()
     except asyncio.CancelledError:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+        await _ended(process)
         raise
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await _settled(asyncio.create_task(process.communicate()))
+
+
+async def _settled(task: asyncio.Task[Any]) -> None:
+    """Wait for the end of *task*, also for who is told meanwhile to end at once."""
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
 
 
 @lru_cache
