@@ -91,11 +91,13 @@ def test_half_duplex_gives_the_server_silence_and_no_gap(here: Room, server: Sta
         seat.sent(APPEND, len(seat.visit.events(APPEND)) + 40)
         audio = sent(b"".join(base64.b64decode(each["audio"]) for each in seat.visit.events(APPEND)))
 
+    # The file begins when somebody listens, which may be within the first block.
+    audio = audio[np.flatnonzero(audio)[0] :]
     silent = np.flatnonzero(audio == 0) / WIRE.hz
     sounded_s = drained["mono"] - started["mono"]
     silent_s = float(silent[-1] - silent[0])
     # The answer and its tail of 0.3 s, in one piece; more where the machine is late with the answer's end.
-    assert sounded_s + 0.18 <= silent_s < sounded_s + 1.0
+    assert sounded_s + 0.18 <= silent_s < sounded_s + 0.8
     assert len(silent) == pytest.approx(silent_s * WIRE.hz, abs=2)
     assert np.any(audio[: int(silent[0] * WIRE.hz)])
     assert np.any(audio[int(silent[-1] * WIRE.hz) + 1 :])
