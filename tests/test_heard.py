@@ -9,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aligning import alignable, aligned
+from histories import A1, THINKING, after, done, effects_of, heard, published
 from rtvoice.audio.pcm import WIRE
 from rtvoice.heard import MOST_STRETCHES, Arrival, words_heard
+from rtvoice.inputs import Cut, Input
+from rtvoice.ipc import events as ipc
 from rtvoice.local.rules import ABILITIES, STORY, WHO
 from rtvoice.local.voices import Utterance, sentences, utter
+from rtvoice.realtime import events
 
 MS = st.integers(0, 2000)
 MOST_OFF = 2
@@ -55,9 +59,7 @@ def test_words_heard(text: str, played_ms: int, received_ms: int, heard: str) ->
 
 @given(st.text(), MS, MS)
 def test_words_heard_are_the_beginning_of_the_text(text: str, played_ms: int, received_ms: int) -> None:
-    heard = words_heard(text, played_ms, received_ms)
-
-    assert text.strip().startswith(heard)
+    assert text.strip().startswith(words_heard(text, played_ms, received_ms))
 
 
 @given(st.lists(st.text("abc", min_size=1)), MS, MS)
@@ -114,6 +116,27 @@ def test_words_that_run_ahead_are_spread_over_all_the_audio() -> None:
     assert arrival.heard(text, 1000, 2000, whole=True) == words_heard(text, 1000, 2000) == "One two"
 
 
+@pytest.mark.parametrize(
+    "came",
+    [
+        # In long pieces.
+        ("One two three four five six seven eight nine ten eleven ", 600.0, "twelve", 1800.0),
+        # They lag behind.
+        (600.0, "One two ", 600.0, "three four ", 600.0, "five six seven eight nine ten eleven", 600.0),
+        (2400.0, "One two three four five six seven eight nine ten eleven"),
+        # An answer's end that is short, and words of it that come behind it.
+        ("One two three four five six ", 2000.0, "seven ", 400.0, "eight nine ten eleven"),
+    ],
+)
+def test_words_that_do_not_come_with_their_audio_are_spread_over_all_of_it(
+    came: tuple[str | float, ...],
+) -> None:
+    arrival, text = arrived(*came)
+
+    for played_ms in range(0, 2401, 100):
+        assert arrival.heard(text, played_ms, 2400, whole=True) == words_heard(text, played_ms, 2400)
+
+
 def test_audio_of_the_last_words_that_has_still_to_come_is_guessed() -> None:
     # 30 letters at 15 a second and the first stretch, 14 in 1000 ms: 68 ms each, 14 more take 955 ms.
     arrival, text = arrived("One two three.", 1000.0, " Four five six", 200.0)
@@ -129,7 +152,7 @@ def test_audio_of_the_last_words_that_has_still_to_come_is_guessed() -> None:
 def test_only_so_many_stretches_are_remembered() -> None:
     arrival, text = arrived(*[one for n in range(MOST_STRETCHES + 1) for one in (f"{n} ", 1000.0)])
 
-    assert (arrival.begins, arrival.beside) == ([], False)
+    assert (len(arrival.begins), arrival.beside) == (1, False)
     assert arrival.heard(text, 0, 1000, whole=True) == ""
 
 
@@ -170,18 +193,24 @@ def ends(spoken: Sequence[Utterance]) -> list[int]:
 
 
 def heard_by(stretches: Sequence[Utterance], played_ms: int, ahead: float) -> int:
-    """How many words the daemon takes for heard, when so many times as much audio has come as was played."""
+    """How many words the daemon tells to be heard; so many times as much audio has come as was played."""
     lasts_ms = sum(WIRE.duration_ms(len(stretch.pcm)) for stretch in stretches)
     received_ms = min(lasts_ms, 200 + round(played_ms * ahead))
-    arrival, text, begin_ms = Arrival(), "", 0
+    came: list[Input] = [events.OutputItemAdded("r1", "a1", "message")]
+    begin_ms = 0
     for stretch in stretches:
         if begin_ms < received_ms:
-            arrival.words(text)
-            text += f"{' ' if text else ''}{stretch.text}"
-            arrival.audio(min(WIRE.duration_ms(len(stretch.pcm)), received_ms - begin_ms))
+            text = f"{' ' if begin_ms else ''}{stretch.text}"
+            pcm = stretch.pcm[: WIRE.size(received_ms - begin_ms)]
+            came += [events.TextDelta("r1", "a1", text, False), events.AudioDelta(A1, pcm)]
         begin_ms += WIRE.duration_ms(len(stretch.pcm))
-    whole = received_ms == lasts_ms or not arrival.beside
-    return len(arrival.heard(text, played_ms, received_ms, whole=whole).split())
+    if received_ms == lasts_ms:
+        came += [events.AudioDone(A1), done("r1")]
+    cut = (events.SpeechStarted("u2", 0), Cut(heard((A1, played_ms, received_ms)), "server_vad"))
+    told = published(effects_of(after(*THINKING, *came), *cut))
+    transcripts = [each for each in told if isinstance(each, ipc.AssistantTranscript)]
+    assert len(transcripts) == 1
+    return len(transcripts[0].heard.split())
 
 
 @pytest.mark.parametrize(
@@ -200,12 +229,12 @@ def test_words_heard_of_a_cut_answer_are_those_that_were_played(voice: str, rate
         really = ends(spoken)
         assert len(really) == len(answer.split())
         stretches = [stretch for sentence in spoken for stretch in sentence.stretches()]
-        for played_ms in range(50, sum(WIRE.duration_ms(len(each.pcm)) for each in spoken), 40):
+        for played_ms in range(50, sum(WIRE.duration_ms(len(each.pcm)) for each in spoken), 160):
             for ahead in rates:
                 words = heard_by(stretches, played_ms, ahead) - sum(end <= played_ms for end in really)
                 off[abs(words)] += 1
 
-    assert off.total() > 4_000
+    assert off.total() > 1_000
     assert max(off) <= MOST_OFF
     # Nine times in ten it is one word at most.
     assert off[0] + off[1] >= 0.9 * off.total()

@@ -44,20 +44,41 @@ def test_a_sentence_is_sent_in_stretches_that_end_with_words() -> None:
     ]
 
 
-def test_stretches_are_the_sentence() -> None:
-    spoken = asyncio.run(
-        utter("Once upon a time there was  an old lighthouse, far out in the sea.", "slt", 1.0)
-    )
+@pytest.mark.parametrize(
+    ("text", "speed", "longest_ms"),
+    [
+        ("Once upon a time there was  an old lighthouse, far out in the sea.", 1.0, 1_200),
+        ("Once upon a time there was an old lighthouse, far out in the sea.", 0.5, 2_000),
+        ("Once upon a time there was an old lighthouse, far out in the sea.", 0.25, 4_000),
+        # A long number is one word.
+        ("You said 123456789 and then a lot of other words that follow it.", 1.0, 6_000),
+    ],
+)
+def test_stretches_are_the_sentence(text: str, speed: float, longest_ms: int) -> None:
+    spoken = asyncio.run(utter(text, "slt", speed))
     stretches = spoken.stretches()
+    lasts_ms = [WIRE.duration_ms(len(one.pcm)) for one in stretches]
 
     assert len(stretches) > 3
     assert b"".join(one.pcm for one in stretches) == spoken.pcm
-    assert " ".join(one.text for one in stretches).split() == spoken.text.split()
-    begins = [sum(WIRE.duration_ms(len(one.pcm)) for one in stretches[:n]) for n in range(len(stretches))]
+    assert " ".join(one.text for one in stretches).split() == text.split()
+    assert all(one.text for one in stretches)
+    begins = [sum(lasts_ms[:n]) for n in range(len(stretches))]
     told = [mark.ms + begin for one, begin in zip(stretches, begins, strict=True) for mark in one.marks]
     assert told == [mark.ms for mark in spoken.marks]
     # Whole deltas of 200 ms, and none of a few words only.
-    assert all(WIRE.duration_ms(len(one.pcm)) in (600, 800, 1000) for one in stretches[:-1])
+    assert all(ms >= 600 and ms % 200 == 0 for ms in lasts_ms[:-1])
+    assert max(lasts_ms) <= longest_ms
+
+
+def test_silence_behind_the_last_word_belongs_to_it() -> None:
+    marks = (Mark(300, 1), Mark(600, 3), Mark(1200, 5))
+    spoken = Utterance("a b c", WIRE.silence(1_900), marks)
+
+    assert [(one.text, WIRE.duration_ms(len(one.pcm))) for one in spoken.stretches()] == [
+        ("a b", 600),
+        ("c", 1_300),
+    ]
 
 
 @pytest.mark.parametrize("speed", [0.25, 0.5, 1.5])

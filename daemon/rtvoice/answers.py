@@ -128,7 +128,7 @@ class Answers:
             said = self._said(self._answers[part.response_id], part.item_id)
             said.audio = True
             said.playing.add(part.content_index)
-        self._memory.add(part.item_id, "assistant").arrival.audio(size * 1000 / (FRAME_BYTES * hz))
+            self._memory.add(part.item_id, "assistant").arrival.audio(size * 1000 / (FRAME_BYTES * hz))
         arrived = ipc.AudioArrived(part.response_id, part.item_id, size, Pcm(hz).duration_ms(size))
         return [effects.Play(part, event.pcm, hz), Publish(arrived)]
 

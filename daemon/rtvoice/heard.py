@@ -15,6 +15,8 @@ OWN_PACE = 30
 that follows. Measured: 10 to 60 do equally well."""
 SHORTEST_MS = 500
 """Of a stretch of audio that came behind its words; where words run ahead, less audio comes between them."""
+MOST_LETTERS_PER_S = 30
+"""Twice as fast as usual: of more letters that came with a stretch of audio, some are said later."""
 MOST_STRETCHES = 500
 
 
@@ -36,8 +38,9 @@ class Arrival:
     ms: float = 0.0
     """Of audio that came."""
     begins: list[Place] = field(default_factory=list)
-    """The stretches of words that came before their audio; none where the words run ahead."""
-    ahead: bool = False
+    """Where the stretches begin whose words came right before their audio; else only the first."""
+    apart: bool = False
+    """Words came behind their audio, or long before it: only all of them belong to all of it."""
 
     @property
     def beside(self) -> bool:
@@ -46,11 +49,15 @@ class Arrival:
 
     def words(self, text: str) -> None:
         """More words come, behind *text*."""
-        last_ms = self.begins[-1].ms if self.begins else -SHORTEST_MS
-        if self.ahead or self.ms == last_ms:
+        if not self.begins:
+            self.begins, self.apart = [Place(0, 0.0)], self.ms > 0
+        last = self.begins[-1]
+        since_ms, letters = self.ms - last.ms, len(text) - last.chars
+        if self.apart or not since_ms:
             return
-        self.ahead = self.ms - last_ms < SHORTEST_MS or len(self.begins) >= MOST_STRETCHES
-        self.begins = [] if self.ahead else [*self.begins, Place(len(text), self.ms)]
+        too_many = letters * 1000 > MOST_LETTERS_PER_S * since_ms
+        self.apart = too_many or since_ms < SHORTEST_MS or len(self.begins) == MOST_STRETCHES
+        self.begins = self.begins[:1] if self.apart else [*self.begins, Place(len(text), self.ms)]
 
     def audio(self, ms: float) -> None:
         """More audio came."""

@@ -236,7 +236,10 @@ class Connection:
         size = self._options.delta_bytes
         due = 0.0
         try:
-            async with aclosing(voices.recite(order.text, order.voice, order.speed)) as sentences:
+            # A delta is of one stretch: where it may be larger, all of a sentence is one.
+            whole = size > WIRE.size(voices.STRETCH_MS)
+            told = voices.recite(order.text, order.voice, order.speed, whole=whole)
+            async with aclosing(told) as sentences:
                 async for spoken in sentences:
                     # Time that the voice itself took is not made up for.
                     due = max(due, loop.time())

@@ -96,15 +96,20 @@ class Utterance:
         return [*found, self._between(begin, Mark(lasts_ms + 1, len(self.text)))]
 
     def _cut(self, begin: Mark, latest_ms: int) -> Mark | None:
-        """Return where the stretch from *begin* ends: of a few whole deltas, one that a word ends with."""
-        until_ms = min(begin.ms + 2 * STRETCH_MS, latest_ms)
+        """Return where the stretch from *begin* ends: of a few whole deltas, one that a word ends with.
+
+        As few as there is such a one for: a long number is one word.
+        """
         cuts = [
             (abs(mark.ms - ms), Mark(ms, mark.chars))
-            for ms in range(begin.ms + STRETCH_MS, until_ms, DELTA_MS)
+            for ms in range(begin.ms + STRETCH_MS, latest_ms, DELTA_MS)
             for mark in self.marks
-            if mark.chars > begin.chars and abs(mark.ms - ms) <= DELTA_MS // 2
+            if begin.chars < mark.chars < len(self.text) and abs(mark.ms - ms) <= DELTA_MS // 2
         ]
-        return min(cuts, key=lambda cut: cut[0])[1] if cuts else None
+        if not cuts:
+            return None
+        least = (min(cut.ms for _, cut in cuts) - begin.ms) // STRETCH_MS * STRETCH_MS + begin.ms
+        return min((cut for cut in cuts if cut[1].ms < least + STRETCH_MS), key=lambda cut: cut[0])[1]
 
     def _between(self, begin: Mark, end: Mark) -> Utterance:
         text = self.text[begin.chars : end.chars]
@@ -143,8 +148,11 @@ def speak(text: str, voice: str = "slt", speed: float = 1.0) -> tuple[bytes, int
     return _wav(_audio(done.stdout, done.stderr))
 
 
-async def recite(text: str, voice: str, speed: float) -> AsyncGenerator[Utterance]:
-    """Say *text*, in stretches of sentences; a sentence is made while the one before it is listened to."""
+async def recite(text: str, voice: str, speed: float, *, whole: bool = False) -> AsyncGenerator[Utterance]:
+    """Say *text*, in stretches of sentences; a sentence is made while the one before it is listened to.
+
+    *whole*: in sentences.
+    """
     parts = sentences(text)
     ahead: list[asyncio.Task[Utterance]] = []
     try:
@@ -152,8 +160,9 @@ async def recite(text: str, voice: str, speed: float) -> AsyncGenerator[Utteranc
             spoken = await ahead.pop() if ahead else None
             if n < len(parts):
                 ahead.append(asyncio.create_task(utter(parts[n], voice, speed)))
-            for stretch in spoken.stretches() if spoken is not None else ():
-                yield stretch
+            if spoken is not None:
+                for stretch in [spoken] if whole else spoken.stretches():
+                    yield stretch
     finally:
         for task in ahead:
             task.cancel()
