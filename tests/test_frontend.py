@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from room import Acoustics, at_level
+from room import Acoustics, as_pcm, at_level
 from rtvoice.audio.echo import Canceller
 from rtvoice.audio.frontend import FrontEnd, Heard, News
 from rtvoice.audio.pcm import WIRE
@@ -285,9 +285,54 @@ def test_who_interrupts_in_the_first_two_seconds_is_passed_on_to_the_server() ->
     heard = ear.hear(1.0)
 
     kept = sum(each.echoes for each in heard)
+    # What was kept of the voice comes with the first that is not.
+    sizes = [len(each.pcm) // len(heard[0].pcm) for each in heard]
+    assert sizes == [1] * kept + [1 + kept] + [1] * (len(heard) - kept - 1)
     assert len([each for each in ear.told if isinstance(each, VoiceStarted)]) == 1
-    assert 0 < kept < 25
+    assert 0 < kept <= 10
     assert [each.echoes for each in heard] == [True] * kept + [False] * (len(heard) - kept)
+
+
+def test_without_a_vad_nobody_is_kept_from_the_server_for_two_seconds() -> None:
+    def none() -> Judge:
+        raise AudioError("no VAD")
+
+    ear = Ear(judge=none).opened()
+    ear.sounds = True
+
+    assert not any(each.echoes for each in ear.hear(3))
+
+
+def test_what_is_kept_from_the_vad_says_nothing_of_the_rooms_noise() -> None:
+    """P22: else the noise itself would be loud for seconds afterwards."""
+    noise = as_pcm(np.random.default_rng(1).normal(0, 100, WIRE.block)).tobytes()
+    ear = Ear(load=Perfect).opened()
+    ear.hear(12, noise)
+    ear.sounds = True
+    ear.hear(1.5, noise)
+    judge = ear.front._voice._detector  # type: ignore[union-attr]
+
+    assert judge.gate.floor_db > -60
+
+
+def test_the_same_mode_again_tries_again() -> None:
+    """As somebody does who mended what was told."""
+    found: list[Canceller] = []
+
+    def load() -> Canceller:
+        if not found:
+            raise AudioError("there is none")
+        return found[0]
+
+    ear = Ear(load=load).opened()
+    assert ear.echo.state == "half_duplex"
+
+    found.append(Perfect())
+    ear.hear(0.1)
+    assert ear.echo.state == "half_duplex"
+    ear.front.mode = "auto"
+    ear.hear(0.1)
+    assert ear.echo.state == "converging"
 
 
 def onset(ear: Ear) -> float:

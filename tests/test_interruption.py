@@ -463,7 +463,7 @@ def test_cough_that_the_server_ends_late_is_deleted_all_the_same() -> None:
     conversation = holding(*MANAGED_SPEAKING)
     at(conversation, 10.1, SPEECH)
     at(conversation, 10.3, VoiceStopped(10.2))
-    assert at(conversation, 10.8, TimerFired("hold"))[-1] == ResumePlayback()
+    assert ResumePlayback() in at(conversation, 10.8, TimerFired("hold"))
 
     assert sent(at(conversation, 11.0, *STOPPED)) == [events.DeleteItem("u2")]
 
@@ -529,6 +529,36 @@ def test_without_a_vad_of_our_own_the_servers_word_holds_and_its_length_decides(
     at(short, 10.0, SPEECH, HELD)
     assert at(short, 10.6, STOPPED[0])[-1] == ResumePlayback()
     assert sent(at(short, 10.6, STOPPED[1])) == [events.DeleteItem("u2")]
+
+
+def test_hold_that_ends_before_the_servers_word_is_certain_does_not_end_the_interruption() -> None:
+    """As with a silence of the server's that is longer than usual."""
+    conversation = after(*MANAGED_SPEAKING, ECHO_OFF)
+    conversation.talk.session.config = replace(conversation.talk.session.config, silence_ms=700)
+    told = at(conversation, 10.0, SPEECH)
+    assert told == [HoldPlayback(), SetTimer("hold", 10.8), SetTimer("speech", 11.0)]
+    at(conversation, 10.0, HELD)
+    told = at(conversation, 10.8, TimerFired("hold"))
+    assert ResumePlayback() in told
+    assert told[-1] == SetTimer("speech", 11.0)
+
+    assert CutPlayback("server_vad") in at(conversation, 11.0, TimerFired("speech"))
+
+
+def test_two_holds_for_nothing_are_not_followed_by_a_third_at_once() -> None:
+    """What is played again after a hold may be just what the VAD took for a voice."""
+    conversation = holding()
+    for again in (10.0, 11.0):
+        if again > 10.0:
+            assert HoldPlayback() in at(conversation, again, VoiceStarted(again), HELD)
+        at(conversation, again + 0.2, VoiceStopped(again + 0.1))
+        assert ResumePlayback() in at(conversation, again + 0.8, TimerFired("hold"))
+
+    assert HoldPlayback() not in at(conversation, 12.0, VoiceStarted(11.95), VoiceStopped(12.0))
+    # The server is believed all the same, and in the end so are we.
+    assert HoldPlayback() in at(conversation, 15.9, VoiceStarted(15.85))
+    later = after(*SPEAKING, VAD_ON)
+    assert CutPlayback("server_vad") in at(later, 12.1, SPEECH)
 
 
 def test_cough_before_the_answer_sounds_does_not_lose_it() -> None:

@@ -291,7 +291,7 @@ def audio(
 
     kind, rest = settings.card(live.now)
     in_a_room = kind not in ("none", "wav")
-    front = FrontEnd(live.now.echo, live.now.vad, lambda: playback.sounding, room=in_a_room)
+    front = FrontEnd(live.now.echo, live.now.vad, lambda: playback.audible, room=in_a_room)
     if kind == "none":
         return Duplex(no_card, playback, post, front)
     if kind == "wav":

@@ -177,6 +177,8 @@ class Desk:
         if "interruption.fade_ms" in keys:
             self.playback.set_fade(now.interruption.fade_ms)
         if "echo.mode" in keys:
+            # Here, not in the audio thread, which would keep an open card waiting.
+            self.audio.front.prepare(now.echo.mode)
             self.audio.front.mode = now.echo.mode
         if "log.level" in keys:
             logs.configure(now.log.level, now.log.format)

@@ -5,6 +5,7 @@ A hold has a timer from its first moment, and ends with a cut or with a resume.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 
 from rtvoice import effects, inputs
@@ -19,6 +20,8 @@ from rtvoice.talk import Talk
 
 HOLD_TIMER = "hold"
 SPEECH_TIMER = "speech"
+MOST_IN_VAIN, IN_VAIN_S = 2, 5.0
+"""So many holds for nothing in so long: our VAD may hear what is played again after each of them."""
 RECENT_S = 2.0
 """A voice that began longer ago did not cause the cut of now."""
 
@@ -64,6 +67,8 @@ class Holds:
         self._spoken_s = 0.0
         """Of stretches of voice that are over, since `listen`."""
         self._since = float("inf")
+        self._in_vain: deque[float] = deque(maxlen=MOST_IN_VAIN)
+        """When the last holds for nothing were given up."""
 
     # ----------------------------------------------------------------------- the voice
 
@@ -108,6 +113,10 @@ class Holds:
         """Return whether there is something to hold, and nothing against it."""
         return self.hold is None and not isinstance(self._talk.state, Hearing) and self.is_borne_out()
 
+    def doubts(self, now: float) -> bool:
+        """Return whether our own VAD held playback for nothing again and again."""
+        return len(self._in_vain) == MOST_IN_VAIN and now - self._in_vain[0] < IN_VAIN_S
+
     def is_borne_out(self) -> bool:
         """Return whether the facts bear a hold out."""
         talk = self._talk
@@ -126,7 +135,7 @@ class Holds:
         if self.hold is None:
             return []
         at = resume_at(self._talk.session.rules, self.hold.at, self._voice)
-        return [effects.SetTimer(HOLD_TIMER, at)] if at > now else self.release(false=True)
+        return [effects.SetTimer(HOLD_TIMER, at)] if at > now else self.give_up(now)
 
     def held(self, held: Held) -> list[Effect]:
         """Playback is silent, and nothing is lost of it."""
@@ -141,6 +150,11 @@ class Holds:
             said = item.arrival.heard(item.text, held.played_ms, held.received_ms, whole=whole)
             self.hold = replace(self.hold, said=said)
         return [Publish(ipc.Playback(held.part.item_id, "held", held.played_ms))]
+
+    def give_up(self, now: float) -> list[Effect]:
+        """Let the answer go on, for it was nothing."""
+        self._in_vain.append(now)
+        return self.release(false=True)
 
     def release(self, *, false: bool) -> list[Effect]:
         """Let the answer go on; *false*: nobody had spoken."""

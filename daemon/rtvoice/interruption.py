@@ -78,7 +78,7 @@ class Interruption:
         if not self._talk.echo.vad or self._talk.mute.on:
             return []
         self._holds.voice_started(event)
-        if self._holds.may_begin():
+        if self._holds.may_begin() and not self._holds.doubts(now):
             return [*self._holds.begin("local_vad", event.at, now), *self._listen_on(now)]
         return [*self._holds.watch(now), *self._listen_on(now)]
 
@@ -103,8 +103,8 @@ class Interruption:
         return self._holds.resumed(resumed)
 
     def hold_over(self, now: float) -> list[Effect]:
-        """The time of a hold has run out."""
-        return self.enough(now) or self._holds.release(false=True)
+        """The time of a hold has run out; what the server hears may still become speech."""
+        return self.enough(now) or [*self._holds.give_up(now), *self._listen_on(now)]
 
     def cut(self, cut: inputs.Cut, now: float) -> tuple[Latency, list[Effect]]:
         """Playback was cut, held or not: return how long that took, too."""

@@ -42,5 +42,5 @@ def test_forty_coughs_clicks_and_chords(policy: str, deaf: bool) -> None:
 
     print(f"{policy}: {held} holds, {resumed} resumed, {len(it.cuts)} cuts")
     assert it.cuts == []
-    assert resumed == held
+    assert resumed == held > 0
     assert len(it.playback_told("drained")) == len(it.playback_told("started")) == 41

@@ -70,9 +70,11 @@ class Convergence:
             self._best_db = max(self._best_db, self.erle_db)
 
     def converged(self, *, echo_found: bool) -> bool:
-        """Tell whether the canceller cancels, or there is nothing to be cancelled."""
-        return self._best_db >= CONVERGED_DB or (self.sounded_s >= NOTHING_S and not echo_found)
+        """Tell whether the canceller cancels, or there is no echo that stands out of the noise."""
+        nothing = not echo_found or self._best_db == -math.inf
+        return self._best_db >= CONVERGED_DB or (self.sounded_s >= NOTHING_S and nothing)
 
     def failed(self, *, echo_found: bool) -> bool:
         """Tell whether there is an echo of which, after a long time, most is still there."""
-        return self.sounded_s >= FAILED_S and self._best_db < FAILED_DB and echo_found
+        measured = self._best_db > -math.inf
+        return self.sounded_s >= FAILED_S and measured and self._best_db < FAILED_DB and echo_found

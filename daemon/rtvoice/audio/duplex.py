@@ -199,7 +199,7 @@ class Duplex:
         while not stopped():
             # Before the card is chosen: who asks after that is served in the next round.
             self._reopen = None
-            self.front.prepare()
+            self.front.prepare(self.front.mode)
             try:
                 card = self._open_card()
             except AudioError as error:

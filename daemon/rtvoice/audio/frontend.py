@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,8 @@ from rtvoice.settings import EchoSettings, VadSettings
 
 TAIL_S = 0.3
 """Half duplex goes on for so long after an answer: the room still sounds."""
+WITHHELD = 12
+"""Of 20 ms: an onset that takes twice as long, and what our own VAD adds."""
 HALF = "while an answer sounds, the microphone is not sent"
 
 News = EchoChanged | VoiceStarted | VoiceStopped | EchoProbe
@@ -32,7 +35,7 @@ News = EchoChanged | VoiceStarted | VoiceStopped | EchoProbe
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """20 ms of the microphone."""
+    """20 ms of the microphone; more where what came before had to be withheld."""
 
     pcm: bytes
     hz: int
@@ -60,8 +63,7 @@ class FrontEnd:
         load: Callable[[], Canceller] = webrtc,
         judge: Callable[[], Judge] = model,
     ) -> None:
-        self.mode = echo.mode
-        """As `EchoSettings.mode`; may be set in another thread, and holds from the next 20 ms on."""
+        self._wanted, self._asked = echo.mode, 0
         self.path: EchoPath | None = None
         """The canceller at work."""
         self._fallback, self._vad = echo.fallback, vad
@@ -74,13 +76,27 @@ class FrontEnd:
         """Why there is no VAD."""
         self._to_voice = Resampler(CANCEL_HZ, CANCEL_HZ)
         self._input_hz = self._output_hz = 0
-        self._mode, self._state = self.mode, "off"
+        self._mode, self._begun, self._state = self.mode, 0, "off"
         self._told = EchoChanged(self.mode, "off", False, reason="no card was opened yet")
         self._news: list[News] = []
         self._first = b""
         self._unheard: tuple[Samples, float] | None = None
+        self._withheld: deque[bytes] = deque(maxlen=WITHHELD)
+        """What of a voice was kept from the server until we knew it for one."""
+        self._late_s = 0.0
+        """How late the echo was when the canceller was last given up: half duplex waits for that, too."""
         self._sounds, self._since = False, -math.inf
         """Whether an answer sounds, and since when that is so."""
+
+    @property
+    def mode(self) -> str:
+        """As `EchoSettings.mode`; may be set in another thread, and the same one begins anew, too."""
+        return self._wanted
+
+    @mode.setter
+    def mode(self, mode: str) -> None:
+        self._wanted = mode
+        self._asked += 1
 
     @property
     def probability(self) -> float | None:
@@ -93,11 +109,11 @@ class FrontEnd:
         path = self.path
         return replace(self._told, erle_db=path.convergence.erle_db) if path else self._told
 
-    def prepare(self) -> None:
-        """Load what a card will need: that takes 30 ms, in which an open one would run dry."""
-        cancels = self.mode == "on" or (self.mode == "auto" and self._room)
+    def prepare(self, mode: str) -> None:
+        """Load what *mode* will need: that takes 30 ms, in which an open card would run dry."""
+        cancels = mode == "on" or (mode == "auto" and self._room)
         # Why there is none is told when a card is there.
-        if cancels or self.mode == "system":
+        if cancels or mode == "system":
             with contextlib.suppress(AudioError):
                 self._voice = self._voice or Voice(self._vad, self._judge)
         if cancels:
@@ -116,7 +132,7 @@ class FrontEnd:
 
     def block(self, block: bytes, hz: int, held_frames: int, now: float) -> Heard | None:
         """Take 10 ms of the microphone; the card holds *held_frames*. Return 20 ms at every second call."""
-        if not self._first and self.mode != self._mode:
+        if not self._first and self._asked != self._begun:
             self._begin(now)
         if self.path:
             self.path.block(held_frames)
@@ -162,20 +178,31 @@ class FrontEnd:
         delay_s = self.path.delay_s
         self._unheard = (cleaned.voice, now - delay_s)
         # What the canceller leaves in its first seconds the server might take for the user; our VAD is wary.
-        early = self.path.convergence.early and not (self._voice and self._voice.speaking)
+        early = self._told.vad and self.path.convergence.early
+        early = early and not (self._voice and self._voice.speaking)
         self._weigh(self.path, now)
-        return Heard(cleaned.sound.tobytes(), CANCEL_HZ, delay_s + SUPPRESS_S, early)
+        sound = self._voiced(cleaned.sound.tobytes(), early=early)
+        return Heard(sound, CANCEL_HZ, delay_s + SUPPRESS_S, early)
+
+    def _voiced(self, sound: bytes, *, early: bool) -> bytes:
+        """Return *sound*, with what came before it and was withheld, when it turns out to be a voice."""
+        if early:
+            self._withheld.append(sound)
+            return sound
+        known = self._voice is not None and self._voice.speaking
+        before, self._withheld = b"".join(self._withheld) if known else b"", deque(maxlen=WITHHELD)
+        return before + sound
 
     def _as_it_is(self, pcm: bytes, hz: int, now: float) -> Heard:
         if self._told.vad:
             self._unheard = (self._to_voice.process(np.frombuffer(pcm, "<i2")), now)
-        sounds = self._sounds or now - self._since < TAIL_S
+        sounds = self._sounds or now - self._since < TAIL_S + self._late_s
         return Heard(pcm, hz, 0.0, self._state == "half_duplex" and sounds)
 
     def _begin(self, now: float) -> None:
         """Decide what runs, by the mode, the card and what can be loaded."""
         self._end(now)
-        self._mode = self.mode
+        self._begun, self._mode = self._asked, self.mode
         if self._mode == "off":
             self._tell("off", None)
         elif self._mode == "auto" and not self._room:
@@ -209,11 +236,14 @@ class FrontEnd:
 
     def _end(self, now: float) -> None:
         self.path, self._unheard = None, None
+        self._withheld.clear()
         if self._voice:
             self._news += self._voice.end(now)
 
     def _fall_back(self, reason: str, now: float) -> None:
         """Do without the canceller, and say so."""
+        lag_ms = self.path.lag_ms if self.path else None
+        self._late_s = max(0.0, lag_ms or 0.0) / 1000
         self._end(now)
         if self._fallback == "half_duplex":
             self._tell("half_duplex", f"{reason}; {HALF}")

@@ -49,6 +49,11 @@ class Pending:
         self.moves = 0
         """Counts cuts, holds and resumes: whoever converts chunks outside of the lock starts again."""
 
+    @property
+    def going_out(self) -> bool:
+        """Whether anything waits that is not held back."""
+        return bool(self._ready)
+
     def __bool__(self) -> bool:
         """Return True while anything waits, held back or not."""
         return bool(self._ready or self._behind)

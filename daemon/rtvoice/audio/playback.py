@@ -146,6 +146,12 @@ class Playback:
         with self._lock:
             return bool(self._pending) or self._ledger.in_card_sounds
 
+    @property
+    def audible(self) -> bool:
+        """As `sounding`, but for what is held back."""
+        with self._lock:
+            return self._pending.going_out or self._ledger.in_card_sounds
+
     # The audio thread's side
 
     def take(self, frames: int) -> bytes:

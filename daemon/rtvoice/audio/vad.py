@@ -29,6 +29,8 @@ EVIDENT_DB = 20.0
 """Over the noise floor: no residue of an echo was so loud after the first seconds."""
 QUIETEST_DB = -75.0
 """The floor of the floor: digital silence must not make a whisper of noise loud."""
+NOTHING_DB = -100.0
+"""Quieter than any room is what was kept from us: it says nothing of the room's noise."""
 FLOOR_RISE_DB = 0.1
 """A window: 3 dB a second, so that a fan is ignored after seconds and a sentence raises nothing much."""
 
@@ -94,7 +96,8 @@ class Gate:
 
     def learn(self, level: float) -> None:
         """Take *level* dB, of a window without voice, for noise: down at once, up slowly."""
-        self.floor_db = max(QUIETEST_DB, min(level, self.floor_db + FLOOR_RISE_DB))
+        if level > NOTHING_DB:
+            self.floor_db = max(QUIETEST_DB, min(level, self.floor_db + FLOOR_RISE_DB))
 
 
 @dataclass(slots=True)
