@@ -229,12 +229,12 @@ def test_words_heard_of_a_cut_answer_are_those_that_were_played(voice: str, rate
         really = ends(spoken)
         assert len(really) == len(answer.split())
         stretches = [stretch for sentence in spoken for stretch in sentence.stretches()]
-        for played_ms in range(50, sum(WIRE.duration_ms(len(each.pcm)) for each in spoken), 160):
+        for played_ms in range(50, sum(WIRE.duration_ms(len(each.pcm)) for each in spoken), 320):
             for ahead in rates:
                 words = heard_by(stretches, played_ms, ahead) - sum(end <= played_ms for end in really)
                 off[abs(words)] += 1
 
-    assert off.total() > 1_000
+    assert off.total() > 500
     assert max(off) <= MOST_OFF
     # Nine times in ten it is one word at most.
     assert off[0] + off[1] >= 0.9 * off.total()
