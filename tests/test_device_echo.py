@@ -67,7 +67,8 @@ def test_assistant_does_not_hear_itself_and_hears_the_user(card: VirtualCard) ->
     took_ms = 1000 * (hold["mono"] - spoken_at)
     print(f"\nalone for {ALONE_S:.0f} s: {alone} holds; {echo}; voice to hold {took_ms:.0f} ms; {stats}")
     # A machine that stalls makes the card lose a piece of the echo, and the canceller with it.
-    assert alone <= 1
+    disturbed = any(stats[each] for each in ("underruns", "overruns", "late_rounds"))
+    assert alone <= (2 if disturbed else 1)
     assert (echo["mode"], echo["state"]) == ("auto", "on")
     assert echo["erle_db"] > 10
     assert 20 < echo["lag_ms"] < 300
