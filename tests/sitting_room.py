@@ -149,8 +149,8 @@ class SittingRoom(Scene):
 
     def _take(self, report: Report) -> None:
         match report:
-            case Microphone(pcm, hz, at, echoes):
-                self.path.block(pcm, hz, at, echoes=echoes)
+            case Microphone(pcm, hz, at, echoes, before):
+                self.path.block(pcm, hz, at, echoes=echoes, before=before)
             case PlaybackMoved():
                 for moved in self.playback.reports():
                     more = isinstance(moved, Drained) and moved.idle and self.playback.sounding

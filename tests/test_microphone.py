@@ -82,6 +82,26 @@ def test_what_was_kept_goes_out_once() -> None:
     assert sent == [spoken(1)]
 
 
+def test_onset_that_was_kept_from_the_server_goes_out_after_all() -> None:
+    microphone, sent = path()
+    microphone.set(Gate.OPEN, HZ)
+    microphone.block(spoken(1), HZ, 1.0, echoes=True)
+    microphone.block(spoken(2), HZ, 1.02, before=spoken(1))
+
+    assert sent == [bytes(SIZE), spoken(1), spoken(2)]
+    # Positions count back from the newest: the onset's own is right.
+    assert microphone.read_at(40) == pytest.approx(1.0)
+
+
+def test_who_presses_to_talk_is_not_heard_twice() -> None:
+    microphone, sent = path()
+    microphone.set(Gate.TALK, HZ)
+    microphone.block(spoken(1), HZ, echoes=True)
+    microphone.block(spoken(2), HZ, before=spoken(1))
+
+    assert sent == [spoken(1), spoken(2)]
+
+
 def test_no_preroll_is_none() -> None:
     microphone, sent = path(preroll_ms=0)
     microphone.block(spoken(1), HZ)

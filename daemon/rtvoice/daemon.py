@@ -251,8 +251,8 @@ class Daemon:
         if self._ended.done():
             return
         match report:
-            case duplex.Microphone(pcm, hz, at, echoes):
-                self._microphone.block(pcm, hz, at, echoes=echoes)
+            case duplex.Microphone(pcm, hz, at, echoes, before):
+                self._microphone.block(pcm, hz, at, echoes=echoes, before=before)
                 if self._publisher.subscribed(ipc.Level.event):
                     self._tell_level(pcm)
             case duplex.PlaybackMoved():

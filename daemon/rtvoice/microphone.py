@@ -63,10 +63,13 @@ class MicrophonePath:
         self._preroll.clear()
         self._kept_ms = 0
 
-    def block(self, pcm: bytes, card_hz: int, at: float | None = None, *, echoes: bool = False) -> None:
+    def block(
+        self, pcm: bytes, card_hz: int, at: float | None = None, *, echoes: bool = False, before: bytes = b""
+    ) -> None:
         """Pass on 20 ms of the microphone, s16le mono at *card_hz*, read by *at* (CLOCK_MONOTONIC).
 
         *echoes*: it is the speaker's echo, and nobody is to hear that but while somebody presses to talk.
+        *before*: what was taken for that just before, and was a voice: it goes out after all.
         """
         # Silence, not a gap: the server's VAD counts time in samples.
         silence = bytes(len(pcm))
@@ -74,6 +77,8 @@ class MicrophonePath:
             case Gate.TALK:
                 self._append(pcm, card_hz, at)
             case Gate.OPEN:
+                if before:
+                    self._append(before, card_hz, None)
                 self._append(silence if echoes else pcm, card_hz, at)
             case Gate.SILENCE:
                 self._append(silence, card_hz, at)

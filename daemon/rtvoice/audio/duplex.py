@@ -45,6 +45,8 @@ class Microphone:
     """When its last frame was read, by the thread's clock."""
     echoes: bool = False
     """The speaker sounds in it, and nothing took that out: the server is to get silence for it."""
+    before: bytes = b""
+    """As `Heard.before`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +313,8 @@ class Duplex:
         self._rounds += 1
         self.beat = self._clock()
         if heard := self.front.block(block, hz, self._fill, self.beat):
-            self._post(Microphone(heard.pcm, heard.hz, self.beat - heard.delay_s, heard.echoes))
+            at = self.beat - heard.delay_s
+            self._post(Microphone(heard.pcm, heard.hz, at, heard.echoes, heard.before))
         # After the hand-over, so that an onset's own audio is not delayed.
         for news in self.front.attend():
             self._post(news)

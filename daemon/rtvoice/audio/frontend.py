@@ -35,7 +35,7 @@ News = EchoChanged | VoiceStarted | VoiceStopped | EchoProbe
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """20 ms of the microphone; more where what came before had to be withheld."""
+    """20 ms of the microphone."""
 
     pcm: bytes
     hz: int
@@ -43,6 +43,8 @@ class Heard:
     """How much longer ago than just now its last frame was read."""
     echoes: bool
     """The speaker sounds in it, and nothing took that out: the server is to get silence for it."""
+    before: bytes = b""
+    """Of a voice that has begun before: what the server got silence for until it was known for one."""
 
 
 class FrontEnd:
@@ -82,7 +84,7 @@ class FrontEnd:
         self._first = b""
         self._unheard: tuple[Samples, float] | None = None
         self._withheld: deque[bytes] = deque(maxlen=WITHHELD)
-        """What of a voice was kept from the server until we knew it for one."""
+        """The newest that was kept from the server: should a voice begin, it began in it."""
         self._late_s = 0.0
         """How late the echo was when the canceller was last given up: half duplex waits for that, too."""
         self._sounds, self._since = False, -math.inf
@@ -181,17 +183,20 @@ class FrontEnd:
         early = self._told.vad and self.path.convergence.early
         early = early and not (self._voice and self._voice.speaking)
         self._weigh(self.path, now)
-        sound = self._voiced(cleaned.sound.tobytes(), early=early)
-        return Heard(sound, CANCEL_HZ, delay_s + SUPPRESS_S, early)
+        sound = cleaned.sound.tobytes()
+        before = self._withhold(sound) if early else self._given_back()
+        return Heard(sound, CANCEL_HZ, delay_s + SUPPRESS_S, early, before)
 
-    def _voiced(self, sound: bytes, *, early: bool) -> bytes:
-        """Return *sound*, with what came before it and was withheld, when it turns out to be a voice."""
-        if early:
-            self._withheld.append(sound)
-            return sound
+    def _withhold(self, sound: bytes) -> bytes:
+        self._withheld.append(sound)
+        return b""
+
+    def _given_back(self) -> bytes:
+        """Return what was withheld, if it turns out to be a voice; it is forgotten in any case."""
         known = self._voice is not None and self._voice.speaking
-        before, self._withheld = b"".join(self._withheld) if known else b"", deque(maxlen=WITHHELD)
-        return before + sound
+        before = b"".join(self._withheld) if known else b""
+        self._withheld.clear()
+        return before
 
     def _as_it_is(self, pcm: bytes, hz: int, now: float) -> Heard:
         if self._told.vad:
