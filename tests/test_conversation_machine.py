@@ -467,7 +467,7 @@ OVERLAPS = settings(
     stateful_step_count=30,
     deadline=None,
     database=None,
-    # The same histories in every run, which is to judge a change; others are found by leaving this out.
+    # The same histories in every run, which is to judge a change; `make soak` looks for others.
     derandomize=True,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
