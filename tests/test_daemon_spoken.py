@@ -53,15 +53,25 @@ def words_spoken(text: str, played_ms: int, voice: str = "slt") -> int:
     return sum(end_ms <= played_ms for end_ms in asyncio.run(ends()))
 
 
+def place_of(heard: bytes, piece: bytes) -> int:
+    """Return where *piece* stands, at a whole frame; -1: nowhere."""
+    place = heard.find(piece)
+    while place >= 0 and place % FRAME_BYTES:
+        place = heard.find(piece, place + 1)
+    return place
+
+
 def written_ms(heard: bytes, answer: bytes) -> float:
     """Return how much of *answer* stands in *heard*, whole blocks of 1 ms, gaps of a late card left out."""
     step = WIRE.size(1)
     begin = next(at for at in range(0, len(answer), step) if any(answer[at : at + step]))
-    found = begin
-    while (place := heard.find(answer[begin : begin + 20 * step], max(0, found - begin))) % FRAME_BYTES:
-        found = place + 1  # Not on a frame's boundary: a chance hit.
+    # A gap may fall into the very beginning: then what follows is looked for.
+    pieces = (
+        (at, place_of(heard, answer[at : at + 20 * step]))
+        for at in range(begin, begin + 200 * step, 20 * step)
+    )
+    at, place = next((found for found in pieces if found[1] >= 0), (begin, -1))
     assert place >= 0, "the answer was not played at all"
-    at = begin
     while at < len(answer) and place < len(heard):
         if heard[place : place + step] == answer[at : at + step]:
             at, place = at + step, place + step
