@@ -106,7 +106,7 @@ CLEAN_ENV = env -u PYTHONDONTWRITEBYTECODE $$(env | sed -nE 's/^((OPENAI|AZURE|R
 # measured instead of the daemon.
 test: test-setup check
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 4 --dist worksteal -m 'not device and not soak'
-	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m device tests/test_device_*.py
+	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m device tests/device
 
 # Other people's clients; each in an environment of its own, for they want other versions of the same packages.
 CLIENTS := .venv/conformance

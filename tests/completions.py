@@ -8,14 +8,14 @@ from pathlib import Path
 import shtab
 
 import rtctl
-from rtctl.following import FIELDS
-from rtctl.verbs import SHELLS, parser
-from rtvoice.ipc.events import EVENTS, State
-from rtvoice.ipc.schema import schemas
-from rtvoice.ipc.words import CONVERSATION, WORDS
-from rtvoice.settings import known_keys
+from rtctl.cli.following import FIELDS
+from rtctl.cli.verbs import SHELLS, parser
+from rtvoiced.ipc.contract.events import EVENTS, State
+from rtvoiced.ipc.contract.schema import schemas
+from rtvoiced.ipc.contract.words import CONVERSATION, WORDS
+from rtvoiced.settings.schema import known_keys
 
-DIRECTORY = Path(rtctl.__file__).with_name("completions")
+DIRECTORY = Path(rtctl.__file__).parent / "cli" / "completions"
 FILES = {"bash": "rtctl.bash", "zsh": "_rtctl", "fish": "rtctl.fish"}
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from running import RTVOICED, room
+from support.running import RTVOICED, room
 
 STOP_S = 5.0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import zmq
 
-from rtvoice.paths import events_socket
+from rtvoiced.host.paths import events_socket
 
 
 @dataclass(frozen=True)

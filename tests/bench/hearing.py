@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from listening import AUDIBLE, gaps_ms, loud, position_of, strengths
-from rtvoice.audio.pcm import FRAME_BYTES, WIRE
-from virtual_card import RECORD_HZ, Samples
+from rtvoiced.dsp.pcm import FRAME_BYTES, WIRE
+from support.listening import AUDIBLE, gaps_ms, loud, position_of, strengths
+from support.virtual_card import RECORD_HZ, Samples
 
 FADE_MS = 5.0
 LATE_HZ = 8000.0

@@ -11,7 +11,7 @@ from bench.contenders import contenders
 from bench.scene import scene
 from bench.sitting import Figures, Size, sit
 from bench.table import machine, printed, write
-from virtual_card import available, virtual_card
+from support.virtual_card import available, virtual_card
 
 ROUNDS = 3
 WHOLE = Size(starts=2, clicks=10, listening_s=30.0, interruptions=10, busy=False)

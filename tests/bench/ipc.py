@@ -15,16 +15,16 @@ import zmq
 
 from bench.counting import counting
 from bench.table import Row, machine, printed, write
-from flooding import Flood, flooding
-from listening import gaps_ms, loud
-from measuring import asking, percentile
-from rtvoice.ipc.events import Delta
-from rtvoice.ipc.publisher import Publisher
-from rtvoice.ipc.sockets import Context
-from rtvoice.paths import events_socket
-from running import Running, eventually, room
-from small_daemon import SmallDaemon, run_small
-from virtual_card import RECORD_HZ, Recording, VirtualCard, available, virtual_card
+from rtvoiced.host.paths import events_socket
+from rtvoiced.ipc.contract.events import Delta
+from rtvoiced.ipc.server.publisher import Publisher
+from rtvoiced.ipc.server.sockets import Context
+from support.flooding import Flood, flooding
+from support.listening import gaps_ms, loud
+from support.measuring import asking, percentile
+from support.running import Running, eventually, room
+from support.small_daemon import SmallDaemon, run_small
+from support.virtual_card import RECORD_HZ, Recording, VirtualCard, available, virtual_card
 
 EVENTS_PER_S = 2_000.0
 SUBSCRIBERS = 10

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.hearing import Piece, offsets
-from listening import loud, signal
-from rtvoice.audio.pcm import WIRE
-from running import eventually, room
-from virtual_card import RECORD_HZ, Recording, VirtualCard
+from rtvoiced.dsp.pcm import WIRE
+from support.listening import loud, signal
+from support.running import eventually, room
+from support.virtual_card import RECORD_HZ, Recording, VirtualCard
 
 QUIET_S = 0.3
 """So long nothing is heard: what was interrupted is over."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.hearing import LATE_HZ, Append, ServerVad
-from listening import signal, tone
-from scripted_server import DELTA_BYTES, Visit
-from stage import APPEND, Stage, stage
+from support.listening import signal, tone
+from support.scripted_server import DELTA_BYTES, Visit
+from support.stage import APPEND, Stage, stage
 
 ANSWER, LONG = signal(6.0, seed=1), signal(30.0, seed=2)
 LATE = tone(0.2, LATE_HZ)

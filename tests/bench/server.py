@@ -16,12 +16,12 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection
 
 from bench.table import Row, machine, printed, write
-from measuring import percentile
-from rtvoice.audio.pcm import WIRE
-from rtvoice.local.wordtimes import AUDIBLE
-from serving import send, served
-from speaking import COMMANDS, REPEATS, heard, speaking, uttered
-from talking import voiced
+from rtvoiced.dsp.pcm import WIRE
+from rtvoiced_server.speech.word_times import AUDIBLE
+from support.measuring import percentile
+from support.serving import send, served
+from support.speaking import COMMANDS, REPEATS, heard, speaking, uttered
+from support.talking import voiced
 
 ASKED = ("what time is it", "what is seven plus five", "thank you very much", "how are you today")
 """All are answered in a sentence."""

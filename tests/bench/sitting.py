@@ -15,10 +15,10 @@ from bench.contenders import Contender, Started, started
 from bench.hearing import Piece, ending, gaps_within, heard_ms, mic_to_wire
 from bench.rig import Rig, clicking, listening, words
 from bench.scene import ANSWER, PHASES, Scene, Turn, appends, long, over, truncates
-from measuring import cpu_s, rss_mb
-from scripted_server import Visit
-from stage import APPEND
-from virtual_card import VirtualCard
+from support.measuring import cpu_s, rss_mb
+from support.scripted_server import Visit
+from support.stage import APPEND
+from support.virtual_card import VirtualCard
 
 WARM_S = 4.0
 APART_S = 0.15

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from measuring import percentile
+from support.measuring import percentile
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 TITLE = "# Benchmarks\n\nMeasured by `make bench`; no figure in a table is written by hand.\n"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.contenders import ARTICLE, Contender
 from bench.scene import PHASES
 from bench.table import Row
-from measuring import percentile
+from support.measuring import percentile
 
 Figures = Mapping[tuple[str, str], Sequence[float]]
 Kept = Callable[[Sequence[float]], bool]

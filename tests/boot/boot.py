@@ -174,7 +174,7 @@ def install(root: Path) -> list[str]:
     (programs / "python").symlink_to(f"{base}/bin/{version}")
     (site / "dependencies.pth").write_text("/opt/deps\n")
     (programs.parent / "pyvenv.cfg").write_text(f"home = {base}/bin\ninclude-system-site-packages = false\n")
-    for name, module in (("rtctl", "rtctl.cli"), ("rtvoiced", "rtvoice.__main__")):
+    for name, module in (("rtctl", "rtctl.cli.__main__"), ("rtvoiced", "rtvoiced.__main__")):
         script = programs / name
         script.write_text(
             f"#!/opt/rtvoice/bin/python\nimport sys\nfrom {module} import main\nsys.exit(main())\n"

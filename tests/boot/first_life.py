@@ -25,8 +25,7 @@ from house import (
     uid,
     until,
 )
-
-from virtual_card import DEFAULT_PA
+from support.virtual_card import DEFAULT_PA
 
 UNITS = home() / ".config/systemd/user"
 RUNTIME = Path(f"/run/user/{uid()}/rtvoice")

@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE))
 
 import first_life  # noqa: E402
 import second_life  # noqa: E402
+
 from house import UNIT  # noqa: E402
 
 LIVES = (first_life.CASES, second_life.CASES)

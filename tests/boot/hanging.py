@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from rtvoice import __main__ as program
-from rtvoice.audio.playback import Playback
-from rtvoice.ipc.publisher import Publisher
+from rtvoiced import __main__ as program
+from rtvoiced.audio.playback.queue import Playback
+from rtvoiced.ipc.server.publisher import Publisher
 
 HOME = Path(os.environ["HOME"])
 heartbeat, take = Publisher.heartbeat, Playback.take

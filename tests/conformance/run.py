@@ -17,17 +17,17 @@ from pathlib import Path
 import numpy as np
 
 from conformance.scenarios import SPOKEN, tell
-from rtvoice.audio.pcm import WIRE
-from rtvoice.audio.resample import Resampler
-from rtvoice.local.voices import speak
-from snippets import printed, snippets
+from rtvoiced.dsp.pcm import WIRE
+from rtvoiced.dsp.resample import Resampler
+from rtvoiced_server.speech.voices import speak
+from support.snippets import printed, snippets
 
 CLIENTS = {"openai": ("with_openai", "with_openai_beta"), "agents": ("with_agents",)}
 """The clients of each environment."""
 SNIPPETS = {"openai": "openai-python", "agents": "openai-agents"}
 """The section of docs/server.md whose program each environment runs."""
 CLIENT_S = 600.0
-SERVE = (sys.executable, "-m", "rtvoice", "serve", "--while-stdin")
+SERVE = (sys.executable, "-m", "rtvoiced", "serve", "--while-stdin")
 ENVIRONMENT = os.environ | {
     # Nothing leaves this computer: no proxy, and no record of what an agent did.
     "NO_PROXY": "127.0.0.1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from test_conversation_machine import OVERLAPS, ConversationMachine, OverlapMachine
+from conversation.test_machine_histories import OVERLAPS, ConversationMachine, OverlapMachine
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from flooding import flooding
-from following import standstill
-from fuzzing import NOWHERE, abuse
-from measuring import percentile
-from rtvoice.ipc.commands import COMMANDS
-from running import Running, room
+from rtvoiced.ipc.contract.commands import COMMANDS
+from support.flooding import flooding
+from support.following import standstill
+from support.fuzzing import NOWHERE, abuse
+from support.measuring import percentile
+from support.running import Running, room
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(480)]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overlaps import alone, barge_ins, noises
-from rtvoice.ipc import events as ipc
+from rtvoiced.ipc.contract import events as ipc
+from support.overlaps import alone, barge_ins, noises
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
 

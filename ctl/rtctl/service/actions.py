@@ -9,12 +9,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rtctl.output import colored, encoded, put
+from rtctl.cli.output import colored, encoded, put
 from rtctl.service import key, reports
 from rtctl.service.program import checked, program, refuse_home
 from rtctl.service.steps import Step, Write, perform
 from rtctl.service.supervisor import Supervisor, Wanted
-from rtvoice.errors import OK, ConfigError, NotRunningError, PermissionRefusedError
+from rtvoiced.errors import OK, ConfigError, NotRunningError, PermissionRefusedError
 
 CHANGES = ("install", "uninstall", "start", "stop", "restart")
 
@@ -181,7 +181,7 @@ def _done(steps: Sequence[Step], service: Supervisor, options: argparse.Namespac
     if options.json:
         put(encoded(told))
     elif starts and not options.dry_run and not options.quiet:
-        from rtctl import show
+        from rtctl.cli import show
 
         put(show.status_screen(told["status"], time.time(), colored(options)))
         for note in told["notes"]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from rtvoice.errors import ConfigError
+from rtvoiced.errors import ConfigError
 
 UNIT = "rtvoiced.service"
 LABEL = "io.rtvoice.rtvoiced"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from rtvoice.errors import ConfigError
+from rtvoiced.errors import ConfigError
 
 VARIABLES = {"openai": "OPENAI_API_KEY", "azure": "AZURE_OPENAI_API_KEY"}
 MAX_KEY = 4096

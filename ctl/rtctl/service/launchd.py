@@ -12,8 +12,8 @@ from rtctl.service import files, key
 from rtctl.service.files import LABEL, Installed
 from rtctl.service.steps import MakeDirectory, Remove, Run, Runner, Step, Write, runner
 from rtctl.service.supervisor import State, Wanted, own_text
-from rtvoice.errors import ConfigError, PermissionRefusedError
-from rtvoice.paths import config_file, runtime_dir
+from rtvoiced.errors import ConfigError, PermissionRefusedError
+from rtvoiced.host.paths import config_file, runtime_dir
 
 PATH = "/opt/homebrew/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 """As in the plist: launchd's own has no Homebrew."""

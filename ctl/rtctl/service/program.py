@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rtvoice.errors import ConfigError, ServiceError
+from rtvoiced.errors import ConfigError, ServiceError
 
 CHECK_S = 60.0
 HOMES = ("/home/", "/root/", "/run/user/")

@@ -9,14 +9,14 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from rtctl.asking import Asking
-from rtctl.output import encoded, put
+from rtctl.cli.output import encoded, put
+from rtctl.client.asking import Asking
 from rtctl.service import key
 from rtctl.service.program import program
 from rtctl.service.steps import Write
 from rtctl.service.supervisor import State, Supervisor, Wanted, words_of_exit
-from rtvoice import __version__
-from rtvoice.errors import (
+from rtvoiced import __version__
+from rtvoiced.errors import (
     CONFIG,
     NO_PERMISSION,
     OK,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rtvoice.errors import PermissionRefusedError, ServiceError
+from rtvoiced.errors import PermissionRefusedError, ServiceError
 
 RUN_S = 60.0
 """How long a service manager may take for one command: starting waits for READY, at most 30 s."""

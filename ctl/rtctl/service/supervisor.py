@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rtctl.service.files import MARK, Installed
 from rtctl.service.steps import Runner, Step
-from rtvoice.errors import PermissionRefusedError
+from rtvoiced.errors import PermissionRefusedError
 
 SIGNALLED = 128
 """Added to the number of the signal that ended a run, as shells do."""

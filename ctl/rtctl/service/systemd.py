@@ -11,8 +11,8 @@ from rtctl.service import files, key
 from rtctl.service.files import UNIT, Installed
 from rtctl.service.steps import MakeDirectory, Remove, Run, Runner, Step, Write, last_line, runner
 from rtctl.service.supervisor import SIGNALLED, State, Wanted, own_text
-from rtvoice.errors import PermissionRefusedError, ServiceError
-from rtvoice.paths import SERVICE_USER, SYSTEM_RUNTIME_DIR, runtime_dir
+from rtvoiced.errors import PermissionRefusedError, ServiceError
+from rtvoiced.host.paths import SERVICE_USER, SYSTEM_RUNTIME_DIR, runtime_dir
 
 LINGER = Path("/var/lib/systemd/linger")
 SYSTEM_CONFIG, SYSTEM_STATE = Path("/etc/rtvoice"), Path("/var/lib/rtvoice")

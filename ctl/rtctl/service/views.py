@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from rtctl.output import colored, encoded, put, say
+from rtctl.cli.output import colored, encoded, put, say
+from rtctl.cli.show import GREEN, RED, YELLOW, painted, plain
 from rtctl.service import reports
 from rtctl.service.actions import connected
 from rtctl.service.program import asked, program
 from rtctl.service.supervisor import Supervisor
-from rtctl.show import GREEN, RED, YELLOW, painted, plain
-from rtvoice.errors import (
+from rtvoiced.errors import (
     NO,
     OK,
     ConfigError,

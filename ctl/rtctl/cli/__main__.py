@@ -1,0 +1,264 @@
+"""The command ``rtctl``: runs one verb and tells what came of it; imports nothing that starts slowly."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rtctl.cli.output import colored, encoded, nearest, put, say
+from rtctl.cli.verbs import parser
+from rtctl.client.asking import TIMEOUT_S, Asking
+from rtvoiced.errors import (
+    INTERNAL,
+    INTERRUPTED,
+    NO,
+    OK,
+    STATUS_OF_CODE,
+    USAGE,
+    AlreadyRunningError,
+    CommandError,
+    ConfigError,
+    NotRunningError,
+    PermissionRefusedError,
+    RtvoiceError,
+    ServiceError,
+)
+from rtvoiced.host.paths import runtime_dir
+
+CODE_OF_ERROR: dict[type[RtvoiceError], str] = {
+    NotRunningError: "not_running",
+    PermissionRefusedError: "no_permission",
+    ConfigError: "bad_configuration",
+    ServiceError: "service",
+    AlreadyRunningError: "already_running",
+}
+"""What ``--json`` calls the errors that no daemon sent."""
+
+
+class UsageError(Exception):
+    """What was typed makes no sense, with or without a daemon."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status of docs/ipc.md."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An old locale is no reason for a traceback.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _told(words)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has what it wanted (`rtctl events | head -1`): Python's flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return OK
+
+
+def _told(words: list[str]) -> int:
+    """Run *words*; tell what went wrong."""
+    try:
+        options = _parse(words)
+    except UsageError as error:
+        return _misused(str(error), "--json" in words)
+    if options is None:
+        return OK
+    try:
+        return _run(options)
+    except UsageError as error:
+        return _misused(str(error), options.json)
+    except RtvoiceError as error:
+        return _tell(error, options.json)
+
+
+def _parse(words: list[str]) -> argparse.Namespace | None:
+    """Return the options; None once the help or the version is told."""
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            if _is_plain(words):
+                with contextlib.suppress(SystemExit):
+                    return parser(words).parse_args(words)
+                told.truncate(told.seek(0))  # The mistake is told by who knows every verb.
+            return parser().parse_args(words)
+    except SystemExit as end:
+        if end.code == OK:
+            return None
+        # argparse tells the usage, then "rtctl mute: error: …": the mistake alone is what helps.
+        problem = told.getvalue().rstrip().partition("error: ")[2]
+        raise UsageError(f"{problem}; see rtctl --help") from None
+
+
+def _is_plain(words: list[str]) -> bool:
+    """Return whether *words* may be read without knowing every verb: nobody asks for a help."""
+    return bool(words) and not {"-h", "--help", "--version"}.intersection(words)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.runtime_dir is not None and options.system:
+        raise UsageError("--runtime-dir and --system exclude each other")
+    if options.runtime_dir is not None and options.command in ("service", "logs"):
+        raise UsageError(f"{options.command} goes without --runtime-dir: the service has its own")
+    match options.command:
+        case "schema" | "completions":
+            return _print_shipped(options)
+        case "events" | "wait" | "watch":
+            return _follow(options)
+        case "service":
+            return _serve(options)
+        case "doctor" | "logs" | "config":
+            return _look_beyond(options)
+    command, args = _wire(options)
+    directory = runtime_dir(options.runtime_dir, os.environ, system=options.system)
+    with Asking(directory, system=options.system) as daemon:
+        data = daemon.request(command, args, _limit_s(options)).data
+    if options.command == "is-muted":
+        return _answer_muted(data, options)
+    if options.json:
+        say(encoded(data), options)
+    elif not options.quiet:
+        from rtctl.cli import show
+
+        say(show.screen(command, args, data, time.time(), colored(options)), options)
+    return OK
+
+
+def _wire(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """Return the command and its args as the daemon takes them."""
+    match options.command:
+        case "mute":
+            args = {"mode": options.mode}
+            return "mute", args if options.for_s is None else {**args, "for_s": options.for_s}
+        case "unmute":
+            return "mute", {"mode": "off"}
+        case "is-muted":
+            return "status", {}
+        case "volume":
+            return "volume", options.percent or {}
+        case "say" | "ask":
+            args = {"text": " ".join(options.text)}
+            if getattr(options, "uninterruptible", False):
+                args["interruptible"] = False
+            return options.command, {**args, "wait": True} if options.wait else args
+        case "talk":
+            return "talk", {"action": options.action}
+        case "reconnect":
+            args = {"fresh": options.fresh}
+            return "reconnect", {**args, "wait": True} if options.wait else args
+        case "set-voice":
+            return "set-voice", {"voice": options.voice}
+        case "set":
+            return "set", {"key": options.key, "value": options.value}
+        case "get":
+            return "get", {"key": options.key}
+        case "set-device":
+            return "set-device", {"direction": options.direction, "name": options.name}
+        case "history":
+            return "history", {} if options.last is None else {"last": options.last}
+        case command:
+            return str(command), {}
+
+
+def _limit_s(options: argparse.Namespace) -> float | None:
+    """Return how many seconds the command may take; None: for ever."""
+    if options.timeout is None:
+        return None if getattr(options, "wait", False) else TIMEOUT_S
+    return float(options.timeout)
+
+
+def _follow(options: argparse.Namespace) -> int:
+    from rtctl.cli import following
+
+    # Told before the connect: a wrong name is a mistake with or without a daemon.
+    if problem := following.objection(options):
+        raise UsageError(problem)
+    match options.command:
+        case "events":
+            return following.print_events(options)
+        case "wait":
+            return following.wait(options)
+        case _:
+            return following.watch(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from rtctl.service import actions
+
+    if problem := actions.objection(options):
+        raise UsageError(problem)
+    return actions.run(options)
+
+
+def _look_beyond(options: argparse.Namespace) -> int:
+    from rtctl.service import views
+
+    match options.command:
+        case "doctor":
+            return views.doctor(options)
+        case "logs":
+            return views.logs(options)
+        case _:
+            return views.config(options)
+
+
+def _print_shipped(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    if options.command == "completions":
+        file = {"bash": "rtctl.bash", "zsh": "_rtctl", "fish": "rtctl.fish"}[options.shell]
+        text = (Path(__file__).with_name("completions") / file).read_text("utf-8")
+        say(encoded({"shell": options.shell, "text": text}) if options.json else text.rstrip("\n"), options)
+        return OK
+    from rtvoiced.ipc.contract.schema import schemas
+
+    known = schemas()
+    name = options.message
+    if name is not None and name not in known:
+        raise UsageError(f"no message is called {name!r}; the nearest is {nearest(name, known)!r}")
+    say(json.dumps(known if name is None else known[name], indent=2), options)
+    return OK
+
+
+def _answer_muted(data: Mapping[str, Any], options: argparse.Namespace) -> int:
+    muted = data.get("muted") is True
+    if options.exit_status:
+        return OK if muted else NO
+    say(encoded({"muted": muted}) if options.json else ("muted" if muted else "not muted"), options)
+    return OK
+
+
+def _tell(error: RtvoiceError, as_json: bool) -> int:
+    """Tell an error in one line (stderr) or as one JSON object (stdout); return its exit status."""
+    if isinstance(error, CommandError):
+        code, status = error.code, STATUS_OF_CODE.get(error.code, INTERNAL)
+        wire = {"code": code, "message": str(error), "retryable": error.retryable, "details": error.details}
+    else:
+        code, status = CODE_OF_ERROR.get(type(error), "internal"), error.status
+        wire = {"code": code, "message": str(error), "retryable": False, "details": {}}
+    if as_json:
+        put(encoded({"ok": False, "error": wire}))
+    else:
+        line = "".join(char if char.isprintable() else " " for char in str(error))
+        print(f"rtctl: {line}", file=sys.stderr)
+    return status
+
+
+def _misused(problem: str, as_json: bool) -> int:
+    if as_json:
+        wire = {"code": "usage", "message": problem, "retryable": False, "details": {}}
+        put(encoded({"ok": False, "error": wire}))
+    else:
+        print(f"rtctl: {problem}", file=sys.stderr)
+    return USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

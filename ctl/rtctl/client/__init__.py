@@ -1,0 +1,33 @@
+"""The client library: `Client` for threads, `AsyncClient` for asyncio, and what both yield of the events.
+
+The names are loaded when they are first asked for: ``rtctl mute`` needs none of them, and starts fast.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rtctl.client.aio import AsyncClient as AsyncClient
+    from rtctl.client.follow import Back as Back
+    from rtctl.client.follow import Event as Event
+    from rtctl.client.follow import Gap as Gap
+    from rtctl.client.follow import Gone as Gone
+    from rtctl.client.follow import Restarted as Restarted
+    from rtctl.client.follow import Snapshot as Snapshot
+    from rtctl.client.sync import Client as Client
+
+MODULES = {
+    "Client": "sync",
+    "AsyncClient": "aio",
+    **dict.fromkeys(("Back", "Event", "Gap", "Gone", "Restarted", "Snapshot"), "follow"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name; raises AttributeError for any other."""
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{MODULES[name]}"), name)

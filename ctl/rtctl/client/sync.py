@@ -1,0 +1,281 @@
+"""The client library, synchronous: commands as methods, and the events without a silent gap.
+
+>>> with Client() as client:
+...     client.mute(for_s=600)
+...     for item in client.events("state", snapshot=True):
+...         print(item)
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+from rtctl.client.asking import TIMEOUT_S, Asking
+from rtctl.client.connection import Connection
+from rtctl.client.follow import Follower, Item
+from rtctl.client.messages import Reply, is_passing, message_of, no_welcome
+from rtctl.client.typed import typed
+from rtvoiced.errors import CommandError, RtvoiceError
+from rtvoiced.host.paths import events_socket, runtime_dir
+from rtvoiced.ipc.contract import replies
+
+T = TypeVar("T")
+
+SILENCE_S = 3.0
+"""Three heartbeats missed: the daemon is stopped, or its machine is."""
+LOOK_S = 0.25
+"""How often a follower looks whether the daemon is back: a connect() of 20 µs."""
+FIRST_LOOK_S = 0.1
+"""How long a patient follower waits for the first welcome before it says `Gone`."""
+
+
+class Client:
+    """Talks to the daemon over one warm connection, made when it is needed; for one thread at a time.
+
+    Every command raises `CommandError` with the daemon's ``code`` (or
+    ``timeout``), `NotRunningError`, or `PermissionRefusedError`. Its
+    *timeout_s* replaces the client's own; one that waits has none unless it
+    is given.
+    """
+
+    def __init__(
+        self,
+        directory: Path | str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        *,
+        system: bool = False,
+        silence_s: float = SILENCE_S,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Take the runtime directory (None: found as ``rtctl`` finds it; *system*: the service's).
+
+        *timeout_s* is how long an answer may take, *silence_s* how long the
+        events may be silent before the daemon counts as gone.
+        """
+        named = None if directory is None else str(directory)
+        self._asking = Asking(runtime_dir(named, environ, system=system), system=system)
+        self._timeout_s, self._silence_s = timeout_s, silence_s
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the sockets back; the next command would connect again."""
+        self._asking.close()
+
+    @property
+    def directory(self) -> Path:
+        """The runtime directory."""
+        return self._asking.directory
+
+    # Commands, as docs/ipc.md has them
+
+    def hello(self, *, timeout_s: float | None = None) -> replies.Hello:
+        """Return who is there: versions, what it can, where its sockets are."""
+        return self._ask(replies.Hello, "hello", timeout_s)
+
+    def status(self, *, timeout_s: float | None = None) -> replies.Status:
+        """Return everything that is true now."""
+        return self._ask(replies.Status, "status", timeout_s)
+
+    def mute(
+        self,
+        mode: Literal["on", "off", "toggle"] = "on",
+        *,
+        for_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> replies.Mute:
+        """Switch the microphone off, on or over; *for_s* seconds, or until told otherwise."""
+        return self._ask(replies.Mute, "mute", timeout_s, mode=mode, for_s=for_s)
+
+    def unmute(self, *, timeout_s: float | None = None) -> replies.Mute:
+        """Switch the microphone on."""
+        return self.mute("off", timeout_s=timeout_s)
+
+    def volume(
+        self, percent: int | None = None, *, relative: int | None = None, timeout_s: float | None = None
+    ) -> replies.Volume:
+        """Set the volume, 0 to 100, or change it by so much; with neither, tell it."""
+        return self._ask(replies.Volume, "volume", timeout_s, percent=percent, relative=relative)
+
+    def interrupt(self, *, timeout_s: float | None = None) -> replies.Interrupt:
+        """Silence the assistant now."""
+        return self._ask(replies.Interrupt, "interrupt", timeout_s)
+
+    def say(
+        self, text: str, *, wait: bool = False, interruptible: bool = True, timeout_s: float | None = None
+    ) -> replies.Queued:
+        """Ask the assistant to say exactly this; *wait* until it was heard.
+
+        Not *interruptible*: whoever speaks over it is answered after it.
+        """
+        return self._ask(replies.Queued, "say", timeout_s, text=text, wait=wait, interruptible=interruptible)
+
+    def ask(self, text: str, *, wait: bool = False, timeout_s: float | None = None) -> replies.Queued:
+        """Put a text to the assistant; *wait* until the answer was heard."""
+        return self._ask(replies.Queued, "ask", timeout_s, text=text, wait=wait)
+
+    def talk(
+        self, action: Literal["press", "release", "cancel"], *, timeout_s: float | None = None
+    ) -> replies.Talk:
+        """Push-to-talk: press, and release to be answered or cancel to be forgotten."""
+        return self._ask(replies.Talk, "talk", timeout_s, action=action)
+
+    def reconnect(
+        self, *, fresh: bool = False, wait: bool = False, timeout_s: float | None = None
+    ) -> replies.Accepted:
+        """Open a new session; *fresh*: one that knows nothing; *wait* until it is up."""
+        return self._ask(replies.Accepted, "reconnect", timeout_s, fresh=fresh, wait=wait)
+
+    def set_voice(self, voice: str, *, timeout_s: float | None = None) -> replies.SetVoice:
+        """Speak with another voice until the daemon ends."""
+        return self._ask(replies.SetVoice, "set-voice", timeout_s, voice=voice)
+
+    def set(self, key: str, value: str | float | bool, *, timeout_s: float | None = None) -> replies.Set:
+        """Change ``section.key`` of the configuration until the daemon ends."""
+        return self._ask(replies.Set, "set", timeout_s, key=key, value=value)
+
+    def get(self, key: str, *, timeout_s: float | None = None) -> replies.Get:
+        """Return the value of ``section.key`` and where it came from."""
+        return self._ask(replies.Get, "get", timeout_s, key=key)
+
+    def devices(self, *, timeout_s: float | None = None) -> replies.Devices:
+        """Return the microphones and speakers that there are."""
+        return self._ask(replies.Devices, "devices", timeout_s)
+
+    def set_device(
+        self, direction: Literal["input", "output"], name: str, *, timeout_s: float | None = None
+    ) -> replies.SetDevice:
+        """Use another microphone or speaker; *name* is a part of its name, empty: the system's default."""
+        return self._ask(replies.SetDevice, "set-device", timeout_s, direction=direction, name=name)
+
+    def history(self, last: int | None = None, *, timeout_s: float | None = None) -> replies.History:
+        """Return what was said, oldest first: at most *last* messages, 1 to 500."""
+        return self._ask(replies.History, "history", timeout_s, last=last)
+
+    def stats(self, *, timeout_s: float | None = None) -> replies.Stats:
+        """Return counters and latencies since the daemon's start."""
+        return self._ask(replies.Stats, "stats", timeout_s)
+
+    def reload(self, *, timeout_s: float | None = None) -> replies.Reload:
+        """Have the configuration file read again."""
+        return self._ask(replies.Reload, "reload", timeout_s)
+
+    def stop(self, *, timeout_s: float | None = None) -> replies.Accepted:
+        """End the daemon."""
+        return self._ask(replies.Accepted, "stop", timeout_s)
+
+    def request(
+        self, command: str, args: dict[str, Any] | None = None, *, timeout_s: float | None = None
+    ) -> Reply:
+        """Return the whole reply to any command, also one that this library does not know."""
+        waits = (args or {}).get("wait") is True
+        return self._asking.request(
+            command, args, self._timeout_s if timeout_s is None and not waits else timeout_s
+        )
+
+    def _ask(self, kind: type[T], command: str, timeout_s: float | None, **args: Any) -> T:
+        given = {key: value for key, value in args.items() if value is not None}
+        return typed(kind, self.request(command, given, timeout_s=timeout_s).data)
+
+    # Events
+
+    def events(
+        self,
+        *names: str,
+        snapshot: bool = False,
+        since: int | None = None,
+        patient: bool = False,
+        timeout_s: float | None = None,
+    ) -> Iterator[Item]:
+        """Yield the events called *names* (none: all that are counted) for ever: see `rtctl.client.follow`.
+
+        Each comes once; losses are repaired by the daemon's replay, and what
+        can't be is a `Gap`. The daemon's end is a `Gone`, and `Back` or
+        `Restarted` when it answers again. *since* starts behind that number
+        of the present run, *snapshot* with a `Snapshot`. The first join
+        raises what a command does; *patient*: it says `Gone` and goes on
+        trying. After *timeout_s* in all `CommandError` ``timeout`` is raised.
+        """
+        follower = Follower(names, snapshot=snapshot, since=since)
+        over = _Deadline(timeout_s)
+        joined_once, join_s = False, FIRST_LOOK_S if patient else self._timeout_s
+        while True:
+            try:
+                with self._subscribed(follower.topics) as stream:
+                    self._await_welcome(stream, follower, over.at_most(join_s))
+                    yield from follower.joined(*self._snapshot(follower, over))
+                    joined_once = True
+                    yield from self._followed(stream, follower, over)
+            except RtvoiceError as error:
+                if over.passed or not is_passing(error) or not (joined_once or patient):
+                    raise
+                yield from follower.lost(str(error))
+            join_s = self._timeout_s
+            time.sleep(over.at_most(LOOK_S))
+
+    def _followed(self, stream: Connection, follower: Follower, over: _Deadline) -> Iterator[Item]:
+        """Yield what comes until the daemon is gone."""
+        while follower.following:
+            if follower.missing:
+                yield from self._repaired(follower, over)
+            elif follower.stale:
+                yield from follower.refreshed(*self._snapshot(follower, over))
+            elif (frames := stream.receive(over.at_most(self._silence_s))) is not None:
+                yield from follower.take(frames[0], message_of(frames[-1]))
+            elif not over.passed:
+                yield from follower.lost(f"the daemon fell silent {self._silence_s:g} s ago", ended=False)
+
+    def _repaired(self, follower: Follower, over: _Deadline) -> Iterator[Item]:
+        try:
+            page = self.request("replay", follower.replay_args, timeout_s=over.at_most(self._timeout_s))
+        except CommandError as error:
+            if is_passing(error):
+                raise
+            yield from follower.refused(error)
+        else:
+            data = typed(replies.Replay, page.data)
+            yield from follower.replayed(data.events, data.more, page.seq)
+
+    def _subscribed(self, topics: tuple[str, ...]) -> Connection:
+        context, path = self._asking.found(), events_socket(self.directory)
+        return Connection.to_events(context, path, topics)
+
+    def _await_welcome(self, stream: Connection, follower: Follower, timeout_s: float) -> None:
+        until = time.monotonic() + timeout_s
+        while (left := until - time.monotonic()) > 0:
+            frames = stream.receive(left)
+            if frames is not None and follower.welcomed(frames[0], message_of(frames[-1])):
+                return
+        raise no_welcome(timeout_s)
+
+    def _snapshot(self, follower: Follower, over: _Deadline) -> tuple[str, int, replies.Status | None]:
+        reply = self.request("snapshot", timeout_s=over.at_most(self._timeout_s))
+        return reply.run, reply.seq, typed(replies.Status, reply.data) if follower.wants_snapshot else None
+
+
+class _Deadline:
+    """When following has to end, if ever."""
+
+    def __init__(self, timeout_s: float | None) -> None:
+        self._timeout_s = timeout_s
+        self._at = math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+    @property
+    def passed(self) -> bool:
+        return time.monotonic() >= self._at
+
+    def at_most(self, limit_s: float) -> float:
+        """Return *limit_s*, or the seconds that are left; raises ``timeout`` where none are."""
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise CommandError("timeout", f"it did not happen within {self._timeout_s:g} s", retryable=True)
+        return min(limit_s, left)

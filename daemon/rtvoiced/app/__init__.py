@@ -1,0 +1,1 @@
+"""The program: builds the objects, runs the loop, joins the shells to the conversation."""

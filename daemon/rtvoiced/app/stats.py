@@ -1,0 +1,100 @@
+"""What `stats` tells: counters, and latencies as they are measured where things happen."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from rtvoiced.app.samples import Samples
+from rtvoiced.conversation.reports import BY_VOICE
+from rtvoiced.dsp.pcm import Part
+from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.replies import Latencies, Latency
+from rtvoiced.realtime.events import ClientEvent, DeleteItem, TruncateItem
+
+ENDED = ("silence", "release")
+"""Reasons of ``speech_stopped`` after which an answer is due: the user's turn was really over."""
+
+
+class Measured(Protocol):
+    """Keeps durations."""
+
+    def latency(self) -> Latency:
+        """Return the percentiles."""
+        ...
+
+
+class Tally:
+    """Counts what the conversation does, and times its answers; all times CLOCK_MONOTONIC seconds."""
+
+    def __init__(self) -> None:
+        self.turns = self.interrupts = self.deleted_items = self.truncates = 0
+        self._onset_to_decision = Samples()
+        self._decision_to_silence = Samples()
+        self._speech_end_to_first_sound = Samples()
+        self._first_delta_to_sound = Samples()
+        self._turn_ended_at: float | None = None
+        """The user's last turn, until its answer sounds."""
+        self._answer: str | None = None
+        """The response to that turn."""
+        self._newest: str | None = None
+        """The response whose audio came last."""
+        self._first_delta_at: float | None = None
+        """Its first audio, until it sounds; None where an earlier answer still sounded and it had to wait."""
+
+    def published(self, event: Event, now: float) -> None:
+        """Book an event."""
+        match event:
+            case ipc.SpeechStarted():
+                self._turn_ended_at = None
+            case ipc.SpeechStopped(reason=reason) if reason in ENDED:
+                self.turns += 1
+                self._turn_ended_at, self._answer = now, None
+            case ipc.ResponseCreated(response_id, request=None) if self._answer is None:
+                self._answer = response_id
+            case ipc.Interrupt():
+                self.interrupts += 1
+                if event.onset_to_decision_ms and event.cause in BY_VOICE:
+                    self._onset_to_decision.add(event.onset_to_decision_ms)
+                if event.decision_to_silence_ms is not None:
+                    self._decision_to_silence.add(event.decision_to_silence_ms)
+            case _:
+                pass
+
+    def sent(self, event: ClientEvent) -> None:
+        """Book what the server is told."""
+        self.truncates += isinstance(event, TruncateItem)
+        self.deleted_items += isinstance(event, DeleteItem)
+
+    def arrived(self, part: Part, now: float, *, silent: bool) -> None:
+        """Book audio of an answer; *silent*: nothing sounded or was queued before it."""
+        if part.response_id != self._newest:
+            self._newest, self._first_delta_at = part.response_id, now if silent else None
+
+    def started(self, part: Part, now: float) -> None:
+        """Book that the first frame of *part* was handed to the card."""
+        if part.response_id == self._newest and self._first_delta_at is not None:
+            self._first_delta_to_sound.add(1000 * (now - self._first_delta_at))
+            self._first_delta_at = None
+        if part.response_id == self._answer and self._turn_ended_at is not None:
+            self._speech_end_to_first_sound.add(1000 * (now - self._turn_ended_at))
+            self._turn_ended_at = None
+
+    def counters(self) -> dict[str, Any]:
+        """Return the counters."""
+        return {
+            "turns": self.turns,
+            "interrupts": self.interrupts,
+            "deleted_items": self.deleted_items,
+            "truncates": self.truncates,
+        }
+
+    def latencies(self, mic_to_wire: Measured) -> Latencies:
+        """Return all latencies; *mic_to_wire* is the link's."""
+        return Latencies(
+            onset_to_decision=self._onset_to_decision.latency(),
+            decision_to_silence=self._decision_to_silence.latency(),
+            speech_end_to_first_sound=self._speech_end_to_first_sound.latency(),
+            first_delta_to_sound=self._first_delta_to_sound.latency(),
+            mic_to_wire=mic_to_wire.latency(),
+        )

@@ -1,0 +1,121 @@
+"""What `status` and `hello` answer, composed of what each part knows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rtvoiced import __version__
+from rtvoiced.audio.playback.ledger import Progress
+from rtvoiced.conversation.inputs import DeviceChanged, EchoChanged
+from rtvoiced.conversation.machine import Conversation
+from rtvoiced.ipc.contract import protocol
+from rtvoiced.ipc.contract.commands import COMMANDS
+from rtvoiced.ipc.contract.events import State
+
+
+@dataclass(slots=True)
+class Facts:
+    """What only the daemon's shell knows."""
+
+    started: float
+    """CLOCK_MONOTONIC seconds."""
+    connection_since: float
+    """Unix seconds of the last change of the connection's status."""
+    since: float = 0.0
+    """Unix seconds of the start."""
+    devices: dict[str, DeviceChanged] = field(
+        default_factory=lambda: {name: DeviceChanged(name, "unavailable") for name in ("input", "output")}
+    )
+    echo: EchoChanged = field(default_factory=lambda: EchoChanged("off", "off", False))
+    last_error: dict[str, Any] | None = None
+    supervisor: str | None = None
+
+
+def status(
+    conversation: Conversation,
+    facts: Facts,
+    progress: Progress,
+    volume_percent: int,
+    subscribers: int,
+    now: float,
+) -> dict[str, Any]:
+    """Return everything that is true now, but for the run and its seq, which the publisher has."""
+    words = conversation.words()
+    part = progress.part or conversation.sounding
+    return {
+        "conversation": words.conversation,
+        "muted": words.muted,
+        "muted_until": conversation.mute.until,
+        "push_to_talk": words.push_to_talk,
+        "connection": {**conversation.session.facts(), "since": round(facts.connection_since, 3)},
+        "input": _device(facts.devices["input"]),
+        "output": _device(facts.devices["output"]),
+        "response": {
+            "response_id": part.response_id,
+            "item_id": part.item_id,
+            "played_ms": progress.played_ms,
+            "queued_ms": progress.queued_ms,
+        }
+        if part is not None
+        else None,
+        "interruption": conversation.talk.policy,
+        "echo": _echo(facts.echo),
+        "volume_percent": volume_percent,
+        "subscribers": subscribers,
+        "uptime_s": round(now - facts.started, 1),
+        "pid": os.getpid(),
+        "version": __version__,
+        "supervisor": facts.supervisor,
+        "last_error": facts.last_error,
+    }
+
+
+def hello(endpoints: Mapping[str, str]) -> dict[str, Any]:
+    """Return who is there, but for the run."""
+    return {
+        "protocol": [protocol.VERSION],
+        "version": __version__,
+        "capabilities": sorted(COMMANDS),
+        "pid": os.getpid(),
+        "endpoints": dict(endpoints),
+    }
+
+
+def line(words: State, reason: str | None, subscribers: int) -> str:
+    """Return the daemon in one line, for the service manager; *reason* is why the connection is not up."""
+    connection = f"connected to {words.provider}" if words.connection == "up" else words.connection
+    parts = [f"{connection}: {reason}" if reason and words.connection != "up" else connection]
+    if words.input != "open":
+        parts.append(f"microphone {words.input}")
+    if words.muted:
+        parts.append("muted")
+    if words.output != "open":
+        parts.append(f"speaker {words.output}")
+    parts.append(f"{subscribers} subscriber{'' if subscribers == 1 else 's'}")
+    return ", ".join(parts)
+
+
+def supervisor(environ: Mapping[str, str], named: str | None = None) -> str | None:
+    """Return who keeps us running, for people: who was *named*, systemd, or nobody that we know of."""
+    if named:
+        return named
+    # systemd.exec(5): set for the process that the unit itself started, and not for its children.
+    return "systemd" if environ.get("SYSTEMD_EXEC_PID") == str(os.getpid()) else None
+
+
+def _echo(echo: EchoChanged) -> dict[str, Any]:
+    lag_ms, erle_db = (None if value is None else round(value, 1) for value in (echo.lag_ms, echo.erle_db))
+    told = {"mode": echo.mode, "state": echo.state, "lag_ms": lag_ms, "erle_db": erle_db}
+    return {**told, "reason": echo.reason}
+
+
+def _device(device: DeviceChanged) -> dict[str, Any]:
+    return {
+        "status": device.status,
+        "name": device.name,
+        "rate_hz": device.rate_hz,
+        "latency_ms": device.latency_ms,
+    }

@@ -1,0 +1,117 @@
+"""From the microphone to the server: gate, resampling, and a short pre-roll for when the gate opens."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtvoiced.conversation.effects import Gate
+from rtvoiced.dsp.pcm import FRAME_BYTES, Pcm
+from rtvoiced.dsp.resample import Resampler
+from rtvoiced.realtime.events import AppendAudio
+
+TALK_MS = 300
+"""What goes out first when somebody presses to talk: people begin to speak before the key is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """20 ms of the microphone."""
+
+    pcm: bytes
+    hz: int
+
+    @property
+    def ms(self) -> int:
+        return Pcm(self.hz).ms_of_frames(len(self.pcm) // FRAME_BYTES)
+
+
+class MicrophonePath:
+    """What the server gets of the microphone; *send* takes 20 ms a call in the negotiated format."""
+
+    def __init__(self, send: Callable[[AppendAudio], None], preroll_ms: int) -> None:
+        self._send = send
+        self.preroll_ms = preroll_ms
+        """What goes out first in a new session."""
+        self._gate = Gate.CLOSED
+        self._hz = 24_000
+        self._resampler = Resampler(24_000, 24_000)
+        self._rates = (24_000, 24_000)
+        self._preroll: deque[_Kept] = deque()
+        self._kept_ms = 0
+        self._sent_frames = 0
+        """Of this session, at its rate."""
+        self._sent_at: float | None = None
+        """When the last of them was read."""
+
+    def set(self, gate: Gate, hz: int) -> None:
+        """Open or close the gate; what was kept goes out first when it opens."""
+        before, self._gate, self._hz = self._gate, gate, hz
+        if gate is before:
+            return
+        if before in (Gate.CLOSED, Gate.OFF):
+            # A new session counts its audio from here.
+            self._sent_frames, self._sent_at = 0, None
+        if gate is Gate.TALK:
+            self._open(TALK_MS)
+        elif gate is Gate.OPEN and before is Gate.CLOSED:
+            self._open(self.preroll_ms)
+        # A microphone that is switched off leaves nothing behind, and what went out does not go again.
+        self._preroll.clear()
+        self._kept_ms = 0
+
+    def block(
+        self, pcm: bytes, card_hz: int, at: float | None = None, *, echoes: bool = False, before: bytes = b""
+    ) -> None:
+        """Pass on 20 ms of the microphone, s16le mono at *card_hz*, read by *at* (CLOCK_MONOTONIC).
+
+        *echoes*: it is the speaker's echo, and nobody is to hear that but while somebody presses to talk.
+        *before*: what was taken for that just before, and was a voice: it goes out after all.
+        """
+        # Silence, not a gap: the server's VAD counts time in samples.
+        silence = bytes(len(pcm))
+        match self._gate:
+            case Gate.TALK:
+                self._append(pcm, card_hz, at)
+            case Gate.OPEN:
+                if before:
+                    self._append(before, card_hz, None)
+                self._append(silence if echoes else pcm, card_hz, at)
+            case Gate.SILENCE:
+                self._append(silence, card_hz, at)
+            case Gate.CLOSED | Gate.OFF:
+                pass
+        if self._gate not in (Gate.SILENCE, Gate.OFF):
+            self._keep(_Kept(silence if echoes else pcm, card_hz))
+
+    def read_at(self, ms: float) -> float | None:
+        """Return when the audio at *ms* of the session was read (CLOCK_MONOTONIC); None if nobody knows."""
+        if self._sent_at is None:
+            return None
+        return self._sent_at - (self._sent_frames * 1000 / self._hz - ms) / 1000
+
+    def _open(self, most_ms: int) -> None:
+        """Send what was kept, at most so much of it."""
+        while self._kept_ms > most_ms:
+            self._kept_ms -= self._preroll.popleft().ms
+        for kept in self._preroll:
+            self._append(kept.pcm, kept.hz, None)
+
+    def _append(self, pcm: bytes, card_hz: int, at: float | None) -> None:
+        if self._rates != (card_hz, self._hz):
+            self._rates = (card_hz, self._hz)
+            self._resampler = Resampler(card_hz, self._hz)
+        samples = self._resampler.process(np.frombuffer(pcm, "<i2"))
+        if len(samples):
+            self._sent_frames += len(samples)
+            self._sent_at = at if at is not None else self._sent_at
+            self._send(AppendAudio(samples.astype("<i2").tobytes(), at))
+
+    def _keep(self, kept: _Kept) -> None:
+        self._preroll.append(kept)
+        self._kept_ms += kept.ms
+        while self._kept_ms > max(self.preroll_ms, TALK_MS):
+            self._kept_ms -= self._preroll.popleft().ms

@@ -1,0 +1,1 @@
+"""What becomes of the microphone: echo canceller, half duplex, our own VAD."""

@@ -1,0 +1,1 @@
+"""Sound cards: PortAudio, and files in real time."""

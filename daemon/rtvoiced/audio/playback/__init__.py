@@ -1,0 +1,1 @@
+"""What waits to be heard, and the ledger of what was heard."""

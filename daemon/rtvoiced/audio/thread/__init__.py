@@ -1,0 +1,1 @@
+"""The audio thread, and how much the card holds."""

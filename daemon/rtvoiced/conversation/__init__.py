@@ -1,0 +1,1 @@
+"""What happens in a conversation, decided purely: inputs in, effects out."""

@@ -1,0 +1,180 @@
+"""Everything that the conversation wants done. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from rtvoiced.dsp.pcm import Part
+from rtvoiced.ipc.contract.events import Event
+from rtvoiced.realtime.events import ClientEvent
+
+
+class Gate(StrEnum):
+    """What the server gets of the microphone."""
+
+    CLOSED = "closed"
+    """Nothing: no session is configured, or nobody presses to talk. A short pre-roll is kept."""
+    OFF = "off"
+    """Nothing, and nothing is kept: the same, and the microphone is muted."""
+    SILENCE = "silence"
+    """Silence frames, for the server's VAD counts time in samples."""
+    OPEN = "open"
+    TALK = "talk"
+    """As `OPEN`, but the server's buffer was cleared: the last 300 ms go out first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send an event to the server."""
+
+    event: ClientEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Queue audio for the speaker."""
+
+    part: Part
+    pcm: bytes
+    hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinishPart:
+    """No more audio of this part will come."""
+
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class FinishResponse:
+    """No more audio of any part of this answer will come."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutPlayback:
+    """Fall silent now; answered by the input `Cut` in the same turn of the loop."""
+
+    cause: str
+    ticket: int | None = None
+    request: str | None = None
+    lost_frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlayback:
+    """Fall silent and keep what is queued; answered by the input `Held` in the same turn of the loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePlayback:
+    """Go on after a hold; answered by the input `Resumed` in the same turn of the loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetMicrophone:
+    """Open or close the gate between the microphone and the server, which takes audio at *hz*."""
+
+    gate: Gate
+    hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Tell the subscribers."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A command was carried out."""
+
+    ticket: int
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """A command was not carried out."""
+
+    ticket: int
+    code: str
+    message: str
+    retryable: bool = False
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Feed `TimerFired(name)` at *at*, CLOCK_MONOTONIC seconds; a timer of that name is replaced."""
+
+    name: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClearTimer:
+    """Forget the timer of that name, if there is one."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """Close the socket and open a new one now."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropLink:
+    """Close the socket; the link tries again after its backoff."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailLink:
+    """Close the socket; only a person can mend this, so the link tries again seldom."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveMute:
+    """Keep over a restart whether the microphone is off."""
+
+    muted: bool
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """End the daemon."""
+
+    reason: str
+
+
+Effect = (
+    Send
+    | Play
+    | FinishPart
+    | FinishResponse
+    | CutPlayback
+    | HoldPlayback
+    | ResumePlayback
+    | SetMicrophone
+    | Publish
+    | Reply
+    | Refuse
+    | SetTimer
+    | ClearTimer
+    | Reconnect
+    | DropLink
+    | FailLink
+    | SaveMute
+    | Quit
+)

@@ -1,0 +1,1 @@
+"""What happens when: one module for each kind of input."""

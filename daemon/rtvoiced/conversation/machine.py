@@ -1,0 +1,223 @@
+"""The conversation: one synchronous function from what happens to what has to be done. Pure.
+
+A state holds exactly what is true in it; the facts beside it stand in `talk`.
+Here is only who is told of what: the user's turns are in `turns` and
+`push_to_talk`, the assistant's in `responses`, who may interrupt whom in
+`interruption`, the session in `connection`, commands in `orders`.
+
+* Two clocks: the server sends faster than real time, so an answer ends at
+  *drained after done*, and whether there is something to interrupt is asked
+  of the ledger (the effect `CutPlayback` and its input `Cut`), never of a state.
+* With server VAD the server itself cancels the response that it is generating
+  when the user starts to speak, unless the session leaves that to us; in
+  every other cut we cancel, by id.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from rtvoiced.audio.playback.ledger import Drained, Held, Resumed, Started
+from rtvoiced.conversation import effects, inputs
+from rtvoiced.conversation import state as talk
+from rtvoiced.conversation.effects import Effect, Publish
+from rtvoiced.conversation.handlers import interruption
+from rtvoiced.conversation.handlers.command import Orders
+from rtvoiced.conversation.handlers.connection import Connection
+from rtvoiced.conversation.handlers.interruption import Interruption
+from rtvoiced.conversation.handlers.push_to_talk import PushToTalk
+from rtvoiced.conversation.handlers.response import Responses
+from rtvoiced.conversation.handlers.user_turn import Turns
+from rtvoiced.conversation.inputs import Input
+from rtvoiced.conversation.phases import State
+from rtvoiced.conversation.policy import DEFAULT, Rules
+from rtvoiced.conversation.state import Talk
+from rtvoiced.conversation.stores import holds
+from rtvoiced.conversation.stores.history import Memory
+from rtvoiced.conversation.stores.mute import TIMER as UNMUTE_TIMER
+from rtvoiced.conversation.stores.mute import Mute
+from rtvoiced.conversation.stores.pending_replies import TIMER as WAIT_TIMER
+from rtvoiced.conversation.stores.session import CHANGE_TIMER, CONFIGURE_TIMER, Session
+from rtvoiced.conversation.stores.utterances import not_transcribed
+from rtvoiced.dsp.pcm import Part
+from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.realtime import events
+
+
+class Conversation:
+    """The state machine of design: `handle(input, now)` returns the effects, in order."""
+
+    def __init__(
+        self, config: events.SessionConfig, provider: str, model: str, rules: Rules = DEFAULT
+    ) -> None:
+        self.talk = Talk(config, provider, model, rules)
+        self._turns = Turns(self.talk)
+        self.interruption = Interruption(self.talk, self._turns)
+        self._push_to_talk = PushToTalk(self.talk, self._turns)
+        self._responses = Responses(self.talk)
+        self._connection = Connection(self.talk, self._turns, self._push_to_talk)
+        self._orders = Orders(self.talk, self._turns, self._push_to_talk)
+        self._words: ipc.State | None = None
+
+    def handle(self, happened: Input, now: float) -> list[Effect]:
+        """Return what has to be done about *happened*, in order; *now* is CLOCK_MONOTONIC seconds."""
+        told = self._handle(happened, now)
+        told += self.interruption.reconsider(now)
+        questions, answers = self.talk.questions, self.talk.answers
+        told += self.talk.waits.over(lambda key: questions.holds(key) or answers.holds(key))
+        words = self.talk.words()
+        if words != self._words:
+            self._words = words
+            told.append(Publish(words))
+        return told
+
+    @property
+    def state(self) -> State:
+        """Who speaks, or is about to."""
+        return self.talk.state
+
+    @property
+    def sounding(self) -> Part | None:
+        """The part last queued, while anything is queued or in the card."""
+        return self.talk.sounding
+
+    @property
+    def session(self) -> Session:
+        """The session with the server."""
+        return self.talk.session
+
+    @property
+    def mute(self) -> Mute:
+        """Whether the microphone is off."""
+        return self.talk.mute
+
+    @property
+    def memory(self) -> Memory:
+        """What was said."""
+        return self.talk.memory
+
+    def words(self) -> ipc.State:
+        """Return the daemon in one word each."""
+        return self.talk.words()
+
+    def _handle(self, happened: Input, now: float) -> list[Effect]:  # noqa: C901
+        match happened:
+            case events.AudioDelta():
+                return self._responses.audio(happened, now)
+            case events.TextDelta():
+                return self._responses.text(happened, now)
+            case events.AudioDone(part):
+                return [effects.FinishPart(part)]
+            case events.TextDone():
+                return self.talk.answers.text_done(happened)
+            case events.SpeechStarted():
+                return self.interruption.speech_started(happened, now)
+            case events.SpeechStopped(item_id, end_ms):
+                return self.interruption.speech_stopped(item_id, end_ms, now)
+            case events.Committed():
+                return self.interruption.committed(happened, now)
+            case events.ItemAdded(item_id, role, previous):
+                self.talk.utterances.added(item_id, role, previous)
+                return []
+            case events.UserTranscriptDelta(item_id, text):
+                return self.interruption.transcribed(item_id, text, final=False)
+            case events.UserTranscriptDone(item_id, text):
+                return self.interruption.transcribed(item_id, text, final=True)
+            case events.UserTranscriptFailed(item_id, message):
+                return [not_transcribed(item_id, message)]
+            case events.ResponseCreated():
+                return self._responses.created(happened, now)
+            case events.OutputItemAdded():
+                return self._responses.announced(happened, now)
+            case events.ResponseDone():
+                return self._responses.done(happened, now)
+            case Started(part):
+                return [Publish(ipc.Playback(part.item_id, "started", 0))]
+            case Drained():
+                return self._responses.drained(happened, now)
+            case inputs.Cut():
+                latency, told = self.interruption.cut(happened, now)
+                return [*told, *self._responses.cut(happened, latency, now)]
+            case Held():
+                return self.interruption.held(happened)
+            case Resumed():
+                return self.interruption.resumed(happened)
+            case inputs.Commanded():
+                return self._orders.commanded(happened, now)
+            case inputs.Configure():
+                return self.talk.session.configure(happened, now)
+            case events.SessionCreated():
+                return self._connection.created(happened, now)
+            case events.SessionUpdated():
+                return self._connection.updated(happened, now)
+            case events.ServerError():
+                return self._connection.complained(happened, now)
+            case inputs.LinkConnecting():
+                return self._connection.connecting(happened)
+            case inputs.LinkLost():
+                return self._connection.lost(happened)
+            case inputs.LinkFailed():
+                return self._connection.failed(happened)
+            case inputs.DeviceChanged():
+                return self._device(happened)
+            case inputs.VoiceStarted():
+                return self.interruption.voice_started(happened, now)
+            case inputs.VoiceStopped():
+                return self.interruption.voice_stopped(happened, now)
+            case inputs.EchoChanged():
+                return self.interruption.echo_changed(happened)
+            case inputs.TimerFired(name):
+                return self._timer(name, now)
+            case inputs.Begun():
+                return [*self.talk.mute.begun(happened, now), self.talk.microphone()]
+            case inputs.ShutdownAsked(reason):
+                return self._orders.shutdown(reason)
+            case events.Ignored():
+                return []
+            case _:
+                assert_never(happened)
+
+    def _timer(self, name: str, now: float) -> list[Effect]:
+        if name in (CONFIGURE_TIMER, CHANGE_TIMER):
+            return self.talk.session.timer(name, now)
+        if name.startswith(WAIT_TIMER):
+            key, told = self.talk.waits.expired(name)
+            # What somebody saw time out does not happen later.
+            self.talk.questions.withdraw(key or "")
+            return told
+        if name == UNMUTE_TIMER:
+            return self._orders.mute(False, None, None, now)
+        match name:
+            case holds.HOLD_TIMER:
+                return self.interruption.hold_over(now)
+            case holds.SPEECH_TIMER:
+                return self.interruption.enough(now)
+            case interruption.PROTECTED_TIMER:
+                self.talk.answers.unprotect()
+                return []
+        return [*self._late(name, now), *self.talk.settle(now)]
+
+    def _late(self, name: str, now: float) -> list[Effect]:
+        """Something did not come in time."""
+        match name:
+            case talk.RESPONSE_TIMER:
+                return self._responses.not_begun()
+            case talk.DELTA_TIMER:
+                return self._responses.stalled()
+            case talk.HEARING_TIMER:
+                return self._push_to_talk.too_long(now) or self._turns.too_long()
+        return []
+
+    def _device(self, changed: inputs.DeviceChanged) -> list[Effect]:
+        self.talk.devices[changed.direction] = changed.status
+        told: list[Effect] = []
+        if changed.direction == "output" and changed.status == "lost" and self.talk.sounding is not None:
+            told.append(effects.CutPlayback("device", lost_frames=changed.lost_frames))
+        told.append(
+            Publish(
+                ipc.Device(
+                    changed.direction, changed.name, changed.status, changed.rate_hz, changed.latency_ms
+                )
+            )
+        )
+        return told

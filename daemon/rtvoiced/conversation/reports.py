@@ -1,0 +1,90 @@
+"""What people are told of cuts and of what came too late. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rtvoiced.conversation.effects import Effect, Refuse
+from rtvoiced.conversation.inputs import Cut
+from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.realtime.events import FATAL_CODES
+
+BY_VOICE = frozenset({"server_vad", "local_vad"})
+"""Causes of a cut in which a voice is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Of one cut, in milliseconds."""
+
+    onset_to_decision: float | None
+    """None while there is no VAD of our own."""
+    decision_to_silence: float
+
+
+def not_connected(ticket: int, status: str, reason: str | None) -> Effect:
+    """Return the reply to a command that needs a session."""
+    because = f": {reason}" if reason else ""
+    message = f"no session with the server ({status}{because})"
+    return Refuse(ticket, "not_connected", message, retryable=True)
+
+
+def late(message: str, details: dict[str, str] | None = None) -> ipc.Error:
+    """Return what is told when something did not come in time."""
+    return ipc.Error("timeout", message, retryable=True, details=dict(details or {}))
+
+
+DISOBEYS = "the server goes on interrupting by itself (interrupt_response stays true)"
+
+
+def disobeyed(policy: str) -> ipc.Error:
+    """Return what is told where the server interrupts, though that was to be ours."""
+    message = f"interruption.policy = {policy} can't be kept, and server is in force: {DISOBEYS}"
+    return ipc.Error("not_allowed", message, details={"key": "interruption.policy"})
+
+
+CODES = {
+    "inference_rate_limit_exceeded": "rate_limited",
+    "invalid_api_key": "auth_failed",
+    "rate_limit_exceeded": "rate_limited",
+    "server_error": "internal",
+    "session_expired": "not_connected",
+}
+"""Codes of the Realtime protocol → codes of the IPC contract; what it refuses of ours is our bug."""
+RETRYABLE = frozenset({"rate_limited", "not_connected"})
+
+
+def server_error(code: str | None, message: str, details: Mapping[str, Any]) -> ipc.Error:
+    """Return what the subscribers are told of a server's error; its own code stands in the details."""
+    ours = CODES.get(code or "", "not_allowed" if code in FATAL_CODES else "internal")
+    retryable = ours in RETRYABLE or code == "server_error"
+    return ipc.Error(ours, message, retryable, {**details, "server_code": code})
+
+
+def interrupt_event(cut: Cut, latency: Latency) -> ipc.Interrupt:
+    """Return what the subscribers are told of a cut: of the item that was audible, or came next."""
+    first = cut.heard.parts[0]
+    return ipc.Interrupt(
+        cause=cut.cause,
+        response_id=first.part.response_id,
+        item_id=first.part.item_id,
+        played_ms=first.played_ms,
+        dropped_ms=cut.heard.dropped_ms,
+        onset_to_decision_ms=latency.onset_to_decision,
+        decision_to_silence_ms=latency.decision_to_silence,
+        request=cut.request,
+    )
+
+
+def interrupt_reply(cut: Cut, *, cancelled: bool) -> dict[str, Any]:
+    """Return the reply to `interrupt`; no item where only a response not yet audible was cancelled."""
+    parts = cut.heard.parts
+    audible = parts[0] if parts and parts[0].played_ms else None
+    return {
+        "interrupted": bool(parts) or cancelled,
+        "item_id": audible.part.item_id if audible else None,
+        "played_ms": audible.played_ms if audible else 0,
+        "dropped_ms": cut.heard.dropped_ms,
+    }

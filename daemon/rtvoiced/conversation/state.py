@@ -1,0 +1,161 @@
+"""What is true of the conversation, beside its state, and how it comes to rest. Pure.
+
+The user's turns (`turns`, `push_to_talk`), the assistant's (`responses`), who
+may interrupt whom (`interruption`), the session (`connection`) and the commands
+(`orders`) all read and change these facts; `conversation` decides which of
+them is told of what happens.
+"""
+
+from __future__ import annotations
+
+from rtvoiced.conversation import effects
+from rtvoiced.conversation.effects import Effect, Gate
+from rtvoiced.conversation.inputs import EchoChanged
+from rtvoiced.conversation.phases import Awaiting, Hearing, Idle, Listening, Speaking, State, Thinking
+from rtvoiced.conversation.policy import Rules, in_force
+from rtvoiced.conversation.stores.history import Memory
+from rtvoiced.conversation.stores.mute import Mute
+from rtvoiced.conversation.stores.pending_replies import Waits
+from rtvoiced.conversation.stores.requests import Questions
+from rtvoiced.conversation.stores.responses import Answers
+from rtvoiced.conversation.stores.session import Session
+from rtvoiced.conversation.stores.usage import Usage
+from rtvoiced.conversation.stores.utterances import Utterances
+from rtvoiced.dsp.pcm import Part
+from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.realtime.events import SessionConfig
+
+RESPONSE_S = 15.0
+"""From the end of speech, or from an `ask`, to ``response.created``."""
+DELTA_S = 30.0
+"""From one event of a response to the next."""
+HEARING_S = 120.0
+"""The longest utterance: a VAD that hears longer is stuck."""
+CANCELLED_S = 5.0
+"""From a cut to ``response.done``; some servers send none after a cancel."""
+ASK_AGAIN_S = 1.0
+"""How soon an `ask` is tried again that met another response."""
+
+ASK_TIMER = "ask"
+RESPONSE_TIMER = "response.created"
+DELTA_TIMER = "delta"
+HEARING_TIMER = "hearing"
+
+
+class Talk:
+    """The facts of one conversation."""
+
+    def __init__(self, config: SessionConfig, provider: str, model: str, rules: Rules) -> None:
+        self.state: State = Idle()
+        self.session = Session(config, provider, model, rules)
+        self.mute = Mute()
+        self.memory = Memory()
+        self.answers = Answers(self.memory, self.session)
+        self.questions = Questions(self.memory)
+        self.utterances = Utterances(self.memory)
+        self.usage = Usage()
+        self.waits = Waits()
+        self.devices = {"input": "unavailable", "output": "unavailable"}
+        self.sounding: Part | None = None
+        """The part last queued, while anything is queued or in the card."""
+        self.unwanted = False
+        """The response to the last utterance is cancelled as soon as it has an id."""
+        self.fresh = False
+        """The session to come is told nothing of what was said."""
+        self.echo = EchoChanged("off", "off", vad=False)
+        """What becomes of our own voice in the microphone."""
+        self.pressed_at: float | None = None
+        """Since when push-to-talk is pressed, CLOCK_MONOTONIC seconds."""
+        self.press_ended: str | None = None
+        """Why the last press ended before its release."""
+        self.commits_due = 0
+        """Utterances of push-to-talk that the server has not acknowledged."""
+
+    def words(self) -> ipc.State:
+        """Return the daemon in one word each."""
+        return ipc.State(
+            conversation=self.state.word,
+            muted=self.mute.on,
+            push_to_talk=self.pressed_at is not None,
+            connection=self.session.status,
+            input=self.devices["input"],
+            output=self.devices["output"],
+            voice=self.session.voice,
+            provider=self.session.provider,
+        )
+
+    def microphone(self) -> Effect:
+        """Return what the server gets of the microphone now."""
+        if self.pressed_at is not None:
+            gate = Gate.TALK
+        elif self.session.up and self.session.detection != "none":
+            gate = Gate.SILENCE if self.mute.on else Gate.OPEN
+        else:
+            # Without turn detection the server counts no time; unasked audio would only fill its buffer.
+            gate = Gate.OFF if self.mute.on else Gate.CLOSED
+        return effects.SetMicrophone(gate, self.session.input_hz)
+
+    @property
+    def policy(self) -> str:
+        """The interruption policy in force."""
+        return in_force(
+            self.session.rules.policy,
+            detection=self.session.detection,
+            hands_off=self.session.hands_off,
+            cancels=self.echo.state in ("on", "converging") or self.echo.mode == "system",
+            vad=self.echo.vad,
+        )
+
+    @property
+    def yields(self) -> bool:
+        """Whoever begins to speak gets the floor."""
+        return self.policy != "manual" and not self.answers.protected
+
+    @property
+    def expecting(self) -> bool:
+        """A response is to come, wanted or not."""
+        return isinstance(self.state, Awaiting) or self.questions.asking is not None or self.unwanted
+
+    @property
+    def answering(self) -> bool:
+        """An answer is being made, or to come."""
+        return self.answers.accepting is not None or self.expecting
+
+    def nothing_expected(self) -> list[Effect]:
+        """Stop waiting for a response unless one is still to come."""
+        return [] if self.expecting else [effects.ClearTimer(RESPONSE_TIMER)]
+
+    def settle(self, now: float) -> list[Effect]:
+        """Something of an answer ended: come to rest, and put the next question."""
+        if isinstance(self.state, Hearing | Awaiting):
+            return []
+        self.state = self.at_rest()
+        self.questions.readmit()
+        return self.next_question(now)
+
+    def at_rest(self) -> State:
+        """Return the state that the facts make while the user is silent."""
+        active = self.answers.accepting
+        if self.sounding is not None:
+            return Speaking(self.sounding.response_id, generating=active is not None)
+        if active is not None:
+            return Thinking(active)
+        return Listening() if self.session.up else Idle()
+
+    def next_question(self, now: float) -> list[Effect]:
+        """Ask for the response to the question that waits longest, if nothing is in its way."""
+        busy = self.expecting or self.answers.active is not None
+        if busy or not self.session.up or not self.questions:
+            return []
+        if not isinstance(self.state, Listening | Speaking):
+            return []
+        if self.questions.patient and self.sounding is not None:
+            return []
+        self.state = Awaiting()
+        return [*self.questions.ask(), effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S)]
+
+    def asked_in_vain(self) -> list[Effect]:
+        """No response will come of the question that was asked."""
+        if isinstance(self.state, Awaiting):
+            self.state = self.at_rest()
+        return self.nothing_expected()

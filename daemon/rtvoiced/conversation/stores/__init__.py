@@ -1,0 +1,1 @@
+"""What is true: one module for each kind of fact."""

@@ -1,0 +1,198 @@
+"""An answer that is held while it is not clear whether somebody speaks; and what our own VAD hears. Pure.
+
+A hold has a timer from its first moment, and ends with a cut or with a resume.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from rtvoiced.audio.playback.ledger import Held, Resumed
+from rtvoiced.conversation import effects, inputs
+from rtvoiced.conversation.effects import Effect, Publish
+from rtvoiced.conversation.phases import Hearing
+from rtvoiced.conversation.policy import HOLDING, Voice, resume_at, spoken_at, spoken_s
+from rtvoiced.conversation.reports import BY_VOICE, Latency
+from rtvoiced.conversation.state import Talk
+from rtvoiced.dsp.pcm import Part
+from rtvoiced.ipc.contract import events as ipc
+
+HOLD_TIMER = "hold"
+SPEECH_TIMER = "speech"
+MOST_IN_VAIN, IN_VAIN_S = 2, 5.0
+"""So many holds for nothing in so long: our VAD may hear what is played again after each of them."""
+RECENT_S = 2.0
+"""A voice that began longer ago did not cause the cut of now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Playback is held."""
+
+    at: float
+    """The decision, CLOCK_MONOTONIC seconds."""
+    cause: str
+    """Who heard a voice: ``local_vad`` or ``server_vad``."""
+    onset: float | None
+    """When the voice began, where that is known."""
+    part: Part | None = None
+    """What was audible."""
+    silence_ms: float = 0.0
+    said: str = ""
+    """What was heard of it, as far as is known."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """For `stats`."""
+
+    resumes: int = 0
+    false_holds: int = 0
+    """Holds after which nobody had spoken."""
+    echo_rejections: int = 0
+    """Overlaps in which the server understood our own words."""
+
+
+class Holds:
+    """The hold, if there is one, and the voice, as our own VAD hears it."""
+
+    def __init__(self, talk: Talk) -> None:
+        self.hold: Hold | None = None
+        self.counts = Counts()
+        self.heard_at: float | None = None
+        """When what the server heard last was read from the microphone."""
+        self._talk = talk
+        self._voice: Voice | None = None
+        self._spoken_s = 0.0
+        """Of stretches of voice that are over, since `listen`."""
+        self._since = float("inf")
+        self._in_vain: deque[float] = deque(maxlen=MOST_IN_VAIN)
+        """When the last holds for nothing were given up."""
+
+    # ----------------------------------------------------------------------- the voice
+
+    def voice_started(self, event: inputs.VoiceStarted) -> None:
+        """Our own VAD hears a voice."""
+        self._voice = Voice(event.at)
+
+    def voice_stopped(self, event: inputs.VoiceStopped, now: float) -> None:
+        """It hears it no longer."""
+        if self._voice is not None and self.voiced:
+            self._voice = replace(self._voice, stopped_at=max(event.at, self._voice.started_at))
+            self._spoken_s += spoken_s(self._voice, self._since, now)
+
+    @property
+    def voiced(self) -> bool:
+        """Our own VAD hears a voice now."""
+        return self._voice is not None and self._voice.stopped_at is None
+
+    def forget_voice(self) -> None:
+        """Nobody listens any more."""
+        self._voice = None
+
+    def listen(self, now: float) -> None:
+        """Measure what is said from now on: what sounded before may have been our own echo."""
+        self._since, self._spoken_s = now, 0.0
+
+    def spoken_s(self, now: float) -> float:
+        """Return how much voice there was since `listen`, as far as is known."""
+        if self._voice is None or self._voice.stopped_at is not None:
+            return self._spoken_s
+        return self._spoken_s + spoken_s(self._voice, self._since, now)
+
+    def spoken_at(self, wanted_s: float) -> float | None:
+        """Return when that will be so much, if the voice goes on; None while there is none."""
+        if self._voice is None or self._voice.stopped_at is not None:
+            return None
+        return spoken_at(self._voice, self._since, wanted_s - self._spoken_s)
+
+    # ------------------------------------------------------------------------ the hold
+
+    def may_begin(self) -> bool:
+        """Return whether there is something to hold, and nothing against it."""
+        return self.hold is None and not isinstance(self._talk.state, Hearing) and self.is_borne_out()
+
+    def doubts(self, now: float) -> bool:
+        """Return whether our own VAD held playback for nothing again and again."""
+        return len(self._in_vain) == MOST_IN_VAIN and now - self._in_vain[0] < IN_VAIN_S
+
+    def is_borne_out(self) -> bool:
+        """Return whether the facts bear a hold out."""
+        talk = self._talk
+        if not talk.session.up or talk.mute.on or talk.policy not in HOLDING or talk.answers.protected:
+            return False
+        return talk.sounding is not None or (talk.policy == "managed" and talk.answering)
+
+    def begin(self, cause: str, onset: float | None, now: float) -> list[Effect]:
+        """Hold playback."""
+        self.hold = Hold(now, cause, onset)
+        self.listen(now)
+        return [effects.HoldPlayback(), *self.watch(now)]
+
+    def watch(self, now: float) -> list[Effect]:
+        """Set the hold's end, by what the voice does."""
+        if self.hold is None:
+            return []
+        at = resume_at(self._talk.session.rules, self.hold.at, self._voice)
+        return [effects.SetTimer(HOLD_TIMER, at)] if at > now else self.give_up(now)
+
+    def held(self, held: Held) -> list[Effect]:
+        """Playback is silent, and nothing is lost of it."""
+        if self.hold is None:
+            return []
+        self.hold = replace(self.hold, part=held.part, silence_ms=held.silence_ms)
+        if held.part is None:
+            return []
+        item = self._talk.memory.get(held.part.item_id)
+        if item is not None:
+            whole = not item.arrival.beside
+            said = item.arrival.heard(item.text, held.played_ms, held.received_ms, whole=whole)
+            self.hold = replace(self.hold, said=said)
+        return [Publish(ipc.Playback(held.part.item_id, "held", held.played_ms))]
+
+    def give_up(self, now: float) -> list[Effect]:
+        """Let the answer go on, for it was nothing."""
+        self._in_vain.append(now)
+        return self.release(false=True)
+
+    def release(self, *, false: bool) -> list[Effect]:
+        """Let the answer go on; *false*: nobody had spoken."""
+        hold, self.hold = self.hold, None
+        if hold is None:
+            return []
+        self.counts.false_holds += false and hold.part is not None
+        return [
+            effects.ClearTimer(HOLD_TIMER),
+            effects.ClearTimer(SPEECH_TIMER),
+            effects.ResumePlayback(),
+        ]
+
+    def resumed(self, resumed: Resumed) -> list[Effect]:
+        """Playback goes on."""
+        if resumed.part is None:
+            return []
+        self.counts.resumes += 1
+        return [Publish(ipc.Playback(resumed.part.item_id, "resumed", resumed.played_ms))]
+
+    # ------------------------------------------------------------------------- the cut
+
+    def cut(self, cut: inputs.Cut, now: float) -> tuple[Latency, list[Effect]]:
+        """Playback was cut, held or not: return how long that took, too."""
+        hold, self.hold = self.hold, None
+        silence_ms, onset_ms = cut.heard.silence_ms, 0.0
+        if cut.cause in BY_VOICE:
+            onset, decision = self._onset(now), now
+            if hold is not None:
+                onset, decision = hold.onset if hold.onset is not None else onset, hold.at
+                silence_ms = hold.silence_ms if hold.part is not None else silence_ms
+            onset_ms = max(0.0, 1000 * (decision - onset)) if onset is not None else 0.0
+        latency = Latency(round(onset_ms, 1) if self._talk.echo.vad else None, round(silence_ms, 1))
+        timers = (HOLD_TIMER, SPEECH_TIMER) if hold is not None else ()
+        return latency, [effects.ClearTimer(name) for name in timers]
+
+    def _onset(self, now: float) -> float | None:
+        """Return when the voice began that the server hears now: by our own VAD, else by its count."""
+        known = [self._voice.started_at] if self._voice is not None else []
+        known += [self.heard_at] if self.heard_at is not None else []
+        return next((at for at in known if now - RECENT_S <= at <= now), None)

@@ -1,0 +1,120 @@
+"""What was asked of the running session and the server has not answered yet. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rtvoiced.conversation.effects import Effect, Refuse, Reply
+from rtvoiced.conversation.policy import Rules
+from rtvoiced.realtime.events import SessionConfig
+
+MOST_CHANGES = 20
+
+
+@dataclass(slots=True)
+class Change:
+    """Another voice, or another configuration; with neither, turn detection switched for a while."""
+
+    ticket: int | None
+    """None where nobody waits for a reply."""
+    voice: str | None = None
+    config: SessionConfig | None = None
+    rules: Rules | None = None
+    """Go with the configuration."""
+    reply: Mapping[str, Any] = field(default_factory=dict)
+    event_id: str = ""
+    """Of the ``session.update``, once it is sent."""
+
+    @property
+    def switch(self) -> bool:
+        """It changes for a while what is configured: nobody waits for it, and it waits for nothing."""
+        return self.voice is None and self.config is None
+
+    def done(self, applied: str) -> list[Effect]:
+        """The change holds: ``now``, or from the ``next_session`` on."""
+        return [] if self.ticket is None else [Reply(self.ticket, {**self.reply, "applied": applied})]
+
+    def refused(self, code: str, message: str, *, retryable: bool = False) -> list[Effect]:
+        """Nothing came of the change."""
+        if self.ticket is None:
+            return []
+        arg = "voice" if self.voice is not None else "value"
+        details = {"arg": arg} if code == "bad_args" else {}
+        return [Refuse(self.ticket, code, message, retryable, details)]
+
+
+class Changes:
+    """One change at a time is with the server, beside any switches; it answers in the order of what it got.
+
+    Its answer does not say to which ``session.update``.
+    """
+
+    def __init__(self) -> None:
+        self._sent: deque[Change] = deque()
+        self._waiting: deque[Change] = deque()
+        self._at_once = False
+        """The next does not wait for the one that is under way."""
+
+    def __len__(self) -> int:
+        """Return how many are not answered, without switches."""
+        return sum(not change.switch for change in [*self._sent, *self._waiting])
+
+    @property
+    def current(self) -> Change | None:
+        """The change that is with the server."""
+        return next((change for change in self._sent if not change.switch), None)
+
+    @property
+    def unanswered(self) -> bool:
+        """The server owes an answer, be it to a switch."""
+        return bool(self._sent)
+
+    @property
+    def voice(self) -> bool:
+        """Another voice is among them."""
+        return any(change.voice is not None for change in [*self._waiting, *self._sent])
+
+    def append(self, change: Change) -> None:
+        """Let *change* wait for its turn."""
+        self._waiting.append(change)
+
+    def append_switch(self, *, at_once: bool) -> None:
+        """Let a switch be sent next, or even beside the change that is under way."""
+        self._at_once = at_once
+        self._waiting.appendleft(Change(None))
+
+    def begin(self) -> Change | None:
+        """Return the next to be sent, unless it has to wait for the one that is under way."""
+        if not self._waiting or (self.current is not None and not self._at_once):
+            return None
+        self._at_once = False
+        self._sent.append(self._waiting.popleft())
+        return self._sent[-1]
+
+    def answered(self) -> Change | None:
+        """Return the one that the server has answered now, which is no longer under way."""
+        return self._sent.popleft() if self._sent else None
+
+    def refused(self, event_id: str | None) -> Change | None:
+        """Return the one whose event the server refused, which is no longer under way."""
+        found = next((change for change in self._sent if change.event_id == event_id), None)
+        if found is not None:
+            self._sent.remove(found)
+        return found
+
+    def end(self) -> Change | None:
+        """Return the change that was under way; nothing is any longer."""
+        change = self.current
+        self._sent.clear()
+        return change
+
+    def end_all(self) -> list[Change]:
+        """Return all but switches, oldest first: the session is gone."""
+        ended = [change for change in [*self._sent, *self._waiting] if not change.switch]
+        self._sent.clear()
+        self._waiting.clear()
+        self._at_once = False
+        return ended

@@ -1,0 +1,1 @@
+"""Arithmetic on sound: PCM, resampling, voice activity. No device, no thread."""

@@ -1,0 +1,1 @@
+"""The machine around the process: paths, service manager, terminal, logs, key files."""

@@ -1,0 +1,1 @@
+"""The IPC contract: commands, events, replies, their words and schemas."""

@@ -1,0 +1,213 @@
+"""The IPC contract (docs/ipc.md) on the wire: envelopes, JSON, and the reading of requests.
+
+Pure and stdlib only, like `ipc.events` and `ipc.commands` beside it: the
+daemon, `rtctl` and programs of other people all stand on these three. Names
+are never renamed within a version, and fields are only ever added.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, fields
+from types import NoneType, UnionType
+from typing import Any, get_args, get_type_hints
+
+from rtvoiced.errors import CommandError
+from rtvoiced.ipc.contract.commands import COMMANDS, Command, bad_args
+from rtvoiced.ipc.contract.events import Event
+
+VERSION = 1
+ID_CHARS = (16, 64)
+"""Shortest and longest request id, in characters."""
+MAX_REQUEST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command as it arrived."""
+
+    command: Command
+    id: str | None = None
+    expires: float | None = None
+    """CLOCK_MONOTONIC seconds, because a wall clock jumps."""
+
+
+def event_body(event: Event, **envelope: Any) -> bytes:
+    """Return an event's JSON frame: ``v``, the *envelope* (run, seq, n, time, mono), event, data."""
+    return _dump({"v": VERSION, **envelope, "event": event.event, "data": data_of(event)})
+
+
+def request_body(
+    command: str,
+    args: dict[str, Any] | None = None,
+    request_id: str | None = None,
+    expires: float | None = None,
+) -> bytes:
+    """Return a request's JSON frame."""
+    request: dict[str, Any] = {"v": VERSION, "command": command, "args": args or {}}
+    if request_id is not None:
+        request["id"] = request_id
+    if expires is not None:
+        request["expires"] = expires
+    return _dump(request)
+
+
+def reply_body(request_id: str | None, run: str, seq: int, data: dict[str, Any] | bytes) -> bytes:
+    """Return the JSON frame of a reply to a command that was carried out; *data* may be JSON already."""
+    envelope = {"v": VERSION, "id": request_id, "ok": True, "run": run, "seq": seq}
+    if isinstance(data, bytes):
+        return b'%b,"data":%b}' % (_dump(envelope)[:-1], data)
+    return _dump({**envelope, "data": data})
+
+
+def replay_data(bodies: list[bytes], *, more: bool) -> bytes:
+    """Return the data of `replay` from whole events as they were sent."""
+    return b'{"events":[%b],"more":%b}' % (b",".join(bodies), b"true" if more else b"false")
+
+
+def refusal_body(request_id: str | None, run: str, seq: int, error: CommandError) -> bytes:
+    """Return the JSON frame of a reply to a command that was not carried out."""
+    wire = {
+        "code": error.code,
+        "message": error.message,
+        "retryable": error.retryable,
+        "details": error.details,
+    }
+    return _dump({"v": VERSION, "id": request_id, "ok": False, "run": run, "seq": seq, "error": wire})
+
+
+def parse_request(payload: bytes) -> Request:
+    """Read a request's JSON frame.
+
+    Raises `CommandError` with ``bad_request``, ``unsupported_protocol``,
+    ``unknown_command`` or ``bad_args``.
+    """
+    raw = _load(payload)
+    if not isinstance(raw, dict):
+        raise CommandError("bad_request", "a request is a JSON object")
+    version = raw.get("v", VERSION)
+    if version != VERSION or isinstance(version, bool):
+        raise CommandError(
+            "unsupported_protocol",
+            f"this daemon speaks protocol {VERSION}, not {version!r:.40}",
+            details={"protocol": [VERSION]},
+        )
+    request_id, expires = read_id(raw), raw.get("expires")
+    if expires is not None and not _is_number(expires):
+        raise CommandError("bad_request", "expires must be CLOCK_MONOTONIC seconds")
+    return Request(_parse_command(raw), request_id, expires)
+
+
+def read_id(raw: dict[str, Any]) -> str | None:
+    """Return the request's id, or None where it has none; a bad one is ``bad_request``."""
+    request_id = raw.get("id")
+    if request_id is None:
+        return None
+    right = isinstance(request_id, str) and ID_CHARS[0] <= len(request_id) <= ID_CHARS[1]
+    if not right or not request_id.isprintable():
+        raise CommandError("bad_request", f"id must be a string of {ID_CHARS[0]} to {ID_CHARS[1]} characters")
+    return str(request_id)
+
+
+def salvage_id(payload: bytes) -> str | None:
+    """Return the id of a request that could not be read, where that much of it can."""
+    try:
+        raw = _load(payload)
+        return read_id(raw) if isinstance(raw, dict) else None
+    except CommandError:
+        return None
+
+
+def data_of(message: Any) -> dict[str, Any]:
+    """Return a message's fields as a JSON object."""
+    return {each.name: getattr(message, each.name) for each in fields(message)}
+
+
+def _parse_command(raw: dict[str, Any]) -> Command:
+    name, args = raw.get("command"), raw.get("args")
+    if not isinstance(name, str):
+        raise CommandError("bad_request", "command must be a string")
+    if name not in COMMANDS:
+        raise CommandError("unknown_command", f"unknown command {name!r:.60}; hello lists what there is")
+    args = {} if args is None else args
+    if not isinstance(args, dict):
+        raise CommandError("bad_request", "args must be an object")
+    kind = COMMANDS[name]
+    known = {each.name: each for each in fields(kind)}
+    for key in args:
+        if key not in known:
+            raise bad_args(key, f"unknown; {name} takes {', '.join(known) or 'no arguments'}")
+    types = get_type_hints(kind)
+    values = {key: _checked(key, value, types[key]) for key, value in args.items()}
+    try:
+        command: Command = kind(**values)
+    except TypeError:
+        missing = [key for key in known if key not in args]
+        raise bad_args(missing[0], "is missing") from None
+    return command
+
+
+def _checked(key: str, value: object, wanted: Any) -> Any:
+    """Return *value* if it is of a type that the field declares."""
+    for kind in get_args(wanted) if isinstance(wanted, UnionType) else (wanted,):
+        if kind is NoneType and value is None:
+            return None
+        if kind is bool and isinstance(value, bool):
+            return value
+        if kind is int and isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if kind is float and _is_number(value):
+            return value
+        if kind is str and isinstance(value, str) and _is_text(value):
+            return value
+        if kind == tuple[str, ...] and isinstance(value, list):
+            return tuple(_checked(key, each, str) for each in value)
+    raise bad_args(key, f"must be {KINDS[wanted]}")
+
+
+KINDS: dict[Any, str] = {
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    int | None: "a whole number",
+    float | None: "a number",
+    str | float | bool: "a string, a number, true or false",
+    tuple[str, ...] | None: "a list of strings",
+}
+
+
+def _is_number(value: object) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # JSON knows no limit: an integer of 400 digits fits no float.
+        return False
+
+
+def _is_text(value: str) -> bool:
+    """Return whether *value* can be written as UTF-8: half a surrogate pair, which JSON can hold, can't."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _load(payload: bytes) -> Any:
+    if len(payload) > MAX_REQUEST_BYTES:
+        raise CommandError("bad_request", f"a request is at most {MAX_REQUEST_BYTES} bytes long")
+    try:
+        # json takes UTF-16 and UTF-32 by itself; the contract is UTF-8.
+        return json.loads(payload.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise CommandError("bad_request", "a request is JSON in UTF-8") from None
+
+
+# json.dumps would make an encoder for each message: a third of what publishing costs.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
+def _dump(message: dict[str, Any]) -> bytes:
+    return _ENCODER.encode(message).encode("utf-8", "replace")

@@ -1,0 +1,1 @@
+"""The daemon's two sockets, and the directory where they are."""

@@ -1,0 +1,44 @@
+"""The beta protocol with its flat session: Azure's dated previews, speaches, older gateways. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rtvoiced.realtime import events
+from rtvoiced.realtime.dialects import ga
+from rtvoiced.realtime.events import ControlEvent, SessionConfig
+
+ASSISTANT_TEXT = "text"
+
+
+def encode(event: ControlEvent) -> dict[str, Any]:
+    """Return *event* as its JSON object; GA but for sessions, modalities and assistant text."""
+    match event:
+        case events.UpdateSession(config, event_id):
+            return {"type": "session.update", "event_id": event_id, "session": session(config)}
+        case events.UpdateVoice(voice, event_id):
+            return {"type": "session.update", "event_id": event_id, "session": {"voice": voice}}
+        case events.UpdateTurnDetection(config, event_id):
+            change = {"turn_detection": ga.turn_detection(config)}
+            return {"type": "session.update", "event_id": event_id, "session": change}
+        case events.CreateItem():
+            return ga.create_item(event, ASSISTANT_TEXT)
+        case events.CreateSpeech():
+            return ga.create_speech(event, {"modalities": ["text", "audio"]})
+        case _:
+            return ga.encode(event)
+
+
+def session(config: SessionConfig) -> dict[str, Any]:
+    """Return the ``session`` of a ``session.update``."""
+    speed = {"speed": config.speed} if config.speed != 1.0 else {}
+    return {
+        "modalities": ["text", "audio"],
+        "instructions": config.instructions,
+        "voice": config.voice,
+        "input_audio_format": "pcm16",
+        "output_audio_format": "pcm16",
+        "input_audio_transcription": ga.transcription(config),
+        "turn_detection": ga.turn_detection(config),
+        **speed,
+    }

@@ -1,0 +1,51 @@
+"""What waits to be sent: control events never get lost, old audio does. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from rtvoiced.dsp.pcm import FRAME_BYTES
+from rtvoiced.realtime.events import AppendAudio, ClientEvent
+
+MOST_AUDIO = 50
+"""Audio events that wait: 1 s of 20 ms. Older speech would only be answered too late."""
+
+
+class Outbox:
+    """A queue of client events, bounded by dropping the oldest audio."""
+
+    def __init__(self, most_audio: int = MOST_AUDIO) -> None:
+        self._waiting: deque[ClientEvent] = deque()
+        self._most_audio = most_audio
+        self._audio = 0
+        self.dropped_frames = 0
+        """Microphone audio that was dropped, in frames, since the start."""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, event: ClientEvent) -> None:
+        """Queue *event*; too much audio pushes the oldest audio out, wherever it stands."""
+        self._waiting.append(event)
+        if not isinstance(event, AppendAudio):
+            return
+        self._audio += 1
+        if self._audio > self._most_audio:
+            oldest = next(each for each in self._waiting if isinstance(each, AppendAudio))
+            self._waiting.remove(oldest)
+            self._audio -= 1
+            self.dropped_frames += len(oldest.pcm) // FRAME_BYTES
+
+    def take(self) -> ClientEvent:
+        """Return the event that waits longest; raises IndexError when there is none."""
+        event = self._waiting.popleft()
+        if isinstance(event, AppendAudio):
+            self._audio -= 1
+        return event
+
+    def forget(self) -> None:
+        """Drop everything: it was meant for a session that is gone. Its audio counts as dropped."""
+        while self._waiting:
+            event = self.take()
+            if isinstance(event, AppendAudio):
+                self.dropped_frames += len(event.pcm) // FRAME_BYTES

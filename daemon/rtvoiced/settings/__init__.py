@@ -1,0 +1,1 @@
+"""The configuration: what it holds, and what of it changes live."""

@@ -1,0 +1,87 @@
+"""The settings in force, and what of them changes while the daemon runs: `set`, `get`, `reload`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rtvoiced.app.check import values
+from rtvoiced.errors import CommandError, ConfigError
+from rtvoiced.ipc.contract.replies import Get, Reload
+from rtvoiced.settings.schema import LIVE, Given, Settings, known_keys, nearest, read
+
+BY_SET = "command set"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The value of a key, and who gave it."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+class LiveSettings:
+    """What holds now; *load* reads the configuration again, or raises `ConfigError`."""
+
+    def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
+        self.now = settings
+        self._load = load
+        self._loaded = settings
+        """What the configuration said, without later commands; of keys that need a restart, at the start."""
+
+    def get(self, key: str) -> Get:
+        """Return what `get` tells; what may be a key is masked. Raises `CommandError` for an unknown one."""
+        _known(key)
+        shown = values(self.now)[key]
+        return Get(key, shown["value"], shown["origin"])
+
+    def parsed(self, key: str, given: object) -> Any:
+        """Return *given* in the key's type.
+
+        Raises `CommandError`: ``bad_args`` for an unknown key or a wrong value, ``not_allowed`` for a key
+        that needs a restart.
+        """
+        _known(key)
+        if key not in LIVE:
+            message = f"{key} can't change while the daemon runs: put it into the configuration and restart"
+            raise CommandError("not_allowed", message, details={"key": key})
+        try:
+            return read(Given(key, given, BY_SET), known_keys()[key])
+        except ConfigError as error:
+            raise CommandError("bad_args", str(error), details={"arg": "value"}) from None
+
+    def value(self, key: str) -> Value:
+        """Return the value in force of a known key."""
+        section, _, name = key.partition(".")
+        return Value(key, getattr(getattr(self.now, section), name), self.now.origin(key))
+
+    def put(self, value: Value) -> None:
+        """Let *value*, which is of the right type, be in force."""
+        section, _, name = value.key.partition(".")
+        part = replace(getattr(self.now, section), **{name: value.value})
+        origins = {**self.now.origins, value.key: value.origin}
+        self.now = replace(self.now, **{section: part}, origins=origins)
+
+    def reload(self) -> Reload:
+        """Read the configuration again; what changed in it and is live is in force then.
+
+        Raises `ConfigError`, and nothing has changed.
+        """
+        fresh = self._load()
+        old, new = LiveSettings(self._loaded, self._load), LiveSettings(fresh, self._load)
+        changed = [key for key in known_keys() if old.value(key).value != new.value(key).value]
+        for key in changed:
+            if key in LIVE:
+                self.put(new.value(key))
+                old.put(new.value(key))
+        self._loaded = old.now
+        return Reload(changed, [key for key in changed if key not in LIVE])
+
+
+def _known(key: str) -> None:
+    if key not in known_keys():
+        hint = nearest(key[:60], known_keys())
+        raise CommandError("bad_args", f"unknown key {key:.60}{hint}", details={"arg": "key"})

@@ -1,0 +1,1 @@
+"""What the embedded server answers, by simple rules."""

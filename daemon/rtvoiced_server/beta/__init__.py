@@ -1,0 +1,1 @@
+"""The beta protocol, put over the GA session."""

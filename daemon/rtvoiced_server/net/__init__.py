@@ -1,0 +1,1 @@
+"""The sockets of the embedded server, and who is let in."""

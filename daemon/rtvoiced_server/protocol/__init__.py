@@ -1,0 +1,1 @@
+"""One session of the Realtime protocol (GA): client events in, outputs out."""

@@ -1,0 +1,45 @@
+"""The transcription of what the user said, as the events tell it. Pure."""
+
+from __future__ import annotations
+
+from rtvoiced_server.protocol import tokens
+from rtvoiced_server.protocol.items import words
+from rtvoiced_server.protocol.parts import Heard
+from rtvoiced_server.protocol.wire import Json, event
+
+PREFIX = "conversation.item.input_audio_transcription"
+WHOLE = "whisper-1"
+"""The model that tells its text in one piece; all others word by word."""
+
+
+def completed(item_id: str, content_index: int, part: Heard, transcription: Json) -> list[Json]:
+    """Return the transcription of *part*, whose words are known; the part shows it from now on."""
+    part.transcript = text = part.words
+    ids = {"item_id": item_id, "content_index": content_index}
+    pieces = words(text)
+    if transcription.get("model") == WHOLE:
+        pieces = [text] if text else []
+    deltas = [event(f"{PREFIX}.delta", **ids, delta=piece) for piece in pieces]
+    usage = _usage(part, transcription)
+    return [*deltas, event(f"{PREFIX}.completed", **ids, transcript=text, usage=usage)]
+
+
+def failed(item_id: str, content_index: int, message: str) -> Json:
+    """Return the event that tells that there is no transcription."""
+    failure = {"type": "server_error", "code": "transcription_failed", "message": message, "param": None}
+    return event(f"{PREFIX}.failed", item_id=item_id, content_index=content_index, error=failure)
+
+
+def _usage(part: Heard, transcription: Json) -> Json:
+    """Models that hear while one speaks are billed by the second, the others by the token."""
+    model = str(transcription.get("model", WHOLE))
+    if "whisper" in model or "live" in model:
+        return {"type": "duration", "seconds": round(part.ms / 1000, 2)}
+    audio, text = tokens.of_heard(part.ms), tokens.of_text(part.words)
+    return {
+        "type": "tokens",
+        "total_tokens": audio + text,
+        "input_tokens": audio,
+        "output_tokens": text,
+        "input_token_details": {"text_tokens": 0, "audio_tokens": audio},
+    }

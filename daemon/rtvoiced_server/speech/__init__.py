@@ -1,0 +1,1 @@
+"""Hearing and speaking: recognisers and synthesisers in processes of their own."""

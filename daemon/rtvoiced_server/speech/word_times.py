@@ -1,0 +1,111 @@
+"""When the words of a sentence end in its audio. Pure.
+
+flite tells when each of its phones ends (-psdur), but not which word it is
+part of. So it is also asked how it says the words one by one, and the two
+rows of phones, which differ a little, are laid beside each other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtvoiced.dsp.pcm import WIRE
+
+AUDIBLE = 330
+"""-40 dB of full scale: what is softer at the ends of a sentence is its pause."""
+MOST_PHONES = 600
+"""In a sentence: a number of 300 digits has more, and would take its time."""
+PAUSE = "pau"
+"""flite's phone of silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The end of a word."""
+
+    ms: int
+    """In the audio of the sentence, or of the item."""
+    chars: int
+    """In its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A sound, as it was spoken."""
+
+    name: str
+    end_ms: int
+    """In the audio of the sentence."""
+
+
+def timed(told: str) -> list[Phone]:
+    """Return the phones of what ``flite -psdur`` *told*: ``pau:0.164 hh:0.255``, in seconds."""
+    pairs = re.findall(r"(\S+):(\d+\.\d+)", told)
+    return [Phone(name, round(float(seconds) * 1000)) for name, seconds in pairs]
+
+
+def one_by_one(text: str) -> str:
+    """Return the words of *text* as sentences of their own, so that flite pauses behind each."""
+    return " ".join(f"{word}!" for word in map(_core, text.split()) if word)
+
+
+def apart(told: str) -> list[list[str]]:
+    """Return the phones between the pauses of what ``flite -ps`` *told*."""
+    return [list(run) for silent, run in groupby(told.split(), lambda name: name == PAUSE) if not silent]
+
+
+def marks(text: str, spoken: Sequence[Phone], words: Sequence[Sequence[str]]) -> tuple[Mark, ...]:
+    """Return where each word of *text* ends in what was *spoken*; none when the *words* are not those of it.
+
+    *words* are the phones of the words that have any, each said alone. What
+    has no sound, such as a dash, ends where the word before it ends.
+    """
+    tokens = list(re.finditer(r"\S+", text))
+    sounding = [token for token in tokens if _core(token[0])]
+    sounds = [phone for phone in spoken if phone.name != PAUSE]
+    if len(sounding) != len(words) or not sounds or len(sounds) > MOST_PHONES:
+        return ()
+    ends = iter(_ends(sounds, words))
+    found: list[Mark] = []
+    ms = 0
+    for token in tokens:
+        ms = next(ends) if _core(token[0]) else ms
+        found.append(Mark(ms, token.end()))
+    return tuple(found)
+
+
+def shared_out(text: str, samples: NDArray[np.int16]) -> tuple[Mark, ...]:
+    """Return about where each word of *text* ends in *samples* (24 kHz): by its share of the letters."""
+    loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > AUDIBLE)
+    first, last = (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (0, len(samples))
+    ends = [found.end() for found in re.finditer(r"\S+", text)]
+    longest = max(len(text), 1)
+    return tuple(Mark(WIRE.ms_of_frames(first + (last - first) * end // longest), end) for end in ends)
+
+
+def _core(word: str) -> str:
+    """Return *word* without what stands around it; empty when flite has no sound for it."""
+    return re.sub(r"^[^A-Za-z0-9$]+|[^A-Za-z0-9%]+$", "", word)
+
+
+def _ends(sounds: Sequence[Phone], words: Sequence[Sequence[str]]) -> list[int]:
+    """Return when each of *words* ends, in milliseconds."""
+    alone = [name for word in words for name in word]
+    matcher = SequenceMatcher(None, alone, [phone.name for phone in sounds], autojunk=False)
+    # How many sounds are spoken by the end of so many phones said alone; between the matches, by proportion.
+    said, done = [0.0], [0.0]
+    for at, to, size in matcher.get_matching_blocks():
+        for n in range(size):
+            said.append(at + n + 1.0)
+            done.append(to + n + 1.0)
+    said.append(float(len(alone)))
+    done.append(float(len(sounds)))
+    last = np.cumsum([len(word) for word in words])
+    return [sounds[max(0, round(count) - 1)].end_ms for count in np.interp(last, said, done)]

@@ -1,0 +1,123 @@
+"""What `status` and `hello` answer: everything that is true now, in the words of the contract."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from rtvoiced import __version__
+from rtvoiced.app import status
+from rtvoiced.app.status import Facts
+from rtvoiced.audio.playback.ledger import Progress
+from rtvoiced.conversation.inputs import Begun, DeviceChanged, LinkConnecting, LinkLost
+from rtvoiced.conversation.machine import Conversation
+from rtvoiced.dsp.pcm import Part
+from rtvoiced.ipc.contract.commands import COMMANDS
+from rtvoiced.realtime.events import SessionConfig, SessionCreated, SessionUpdated
+
+QUIET = Progress(None, 0, 0)
+
+
+def conversation() -> Conversation:
+    return Conversation(SessionConfig("slt", "Be brief."), "local", "rtvoice-local")
+
+
+def facts() -> Facts:
+    return Facts(started=100.0, connection_since=1_795_204_100.2004)
+
+
+def test_at_the_start_nothing_is_there_and_all_is_told() -> None:
+    assert status.status(conversation(), facts(), QUIET, 100, 0, now=100.04) == {
+        "conversation": "idle",
+        "muted": False,
+        "muted_until": None,
+        "push_to_talk": False,
+        "connection": {
+            "status": "connecting",
+            "provider": "local",
+            "model": "rtvoice-local",
+            "voice": "slt",
+            "session_id": None,
+            "since": 1_795_204_100.2,
+            "attempt": 0,
+            "expires_at": None,
+            "reason": None,
+        },
+        "input": {"status": "unavailable", "name": None, "rate_hz": None, "latency_ms": None},
+        "output": {"status": "unavailable", "name": None, "rate_hz": None, "latency_ms": None},
+        "response": None,
+        "interruption": "server",
+        "echo": {"mode": "off", "state": "off", "lag_ms": None, "erle_db": None, "reason": None},
+        "volume_percent": 100,
+        "subscribers": 0,
+        "uptime_s": 0.0,
+        "pid": os.getpid(),
+        "version": __version__,
+        "supervisor": None,
+        "last_error": None,
+    }
+
+
+def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None:
+    talk, known = conversation(), facts()
+    for happened in (
+        Begun(True, 60.0, 1_795_204_160.0),
+        LinkConnecting(0),
+        SessionCreated("sess_1", 1_795_207_700.0, "ga"),
+        SessionUpdated("sess_1", None, "awb", "toy", 24_000, 24_000),
+    ):
+        talk.handle(happened, 101.0)
+    known.devices["input"] = DeviceChanged("input", "open", "pulse", 24_000, 20.0)
+    known.last_error = {"code": "timeout", "message": "late", "time": 1.0}
+
+    told = status.status(talk, known, Progress(Part("resp_9", "item_8"), 840, 5160), 40, 2, now=3700.06)
+
+    assert (told["conversation"], told["muted"], told["muted_until"]) == ("listening", True, 1_795_204_160.0)
+    assert told["connection"] == {
+        "status": "up",
+        "provider": "local",
+        "model": "toy",
+        "voice": "awb",
+        "session_id": "sess_1",
+        "since": 1_795_204_100.2,
+        "attempt": 0,
+        "expires_at": 1_795_207_700.0,
+        "reason": None,
+    }
+    assert told["input"] == {"status": "open", "name": "pulse", "rate_hz": 24_000, "latency_ms": 20.0}
+    assert told["response"] == {
+        "response_id": "resp_9",
+        "item_id": "item_8",
+        "played_ms": 840,
+        "queued_ms": 5160,
+    }
+    assert (told["volume_percent"], told["subscribers"], told["uptime_s"]) == (40, 2, 3600.1)
+    assert told["last_error"] == {"code": "timeout", "message": "late", "time": 1.0}
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_a_lost_connection_says_why_and_how_often_it_was_tried() -> None:
+    talk = conversation()
+    talk.handle(LinkLost("connection lost", 3, 0.4), 1.0)
+    connection = status.status(talk, facts(), QUIET, 100, 0, now=100.0)["connection"]
+
+    assert (connection["status"], connection["reason"], connection["attempt"]) == (
+        "lost",
+        "connection lost",
+        3,
+    )
+
+
+def test_hello_lists_what_there_is() -> None:
+    told = status.hello({"control": "/run/c", "events": "/run/e"})
+
+    assert told["endpoints"] == {"control": "/run/c", "events": "/run/e"}
+    assert (told["protocol"], told["version"], told["pid"]) == ([1], __version__, os.getpid())
+    assert told["capabilities"] == sorted(COMMANDS)
+
+
+def test_systemd_is_the_supervisor_of_the_process_that_it_started_and_of_no_child_of_it() -> None:
+    assert status.supervisor({"SYSTEMD_EXEC_PID": str(os.getpid())}) == "systemd"
+    assert status.supervisor({"SYSTEMD_EXEC_PID": str(os.getppid())}) is None
+    assert status.supervisor({}) is None
+    assert status.supervisor({}, "launchd") == "launchd"

@@ -1,0 +1,103 @@
+"""Our own VAD: what is a voice, how soon that is told, and what is none."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from rtvoiced.audio.capture.voice import Voice, model
+from rtvoiced.conversation.inputs import VoiceStarted, VoiceStopped
+from rtvoiced.dsp.resample import Resampler
+from rtvoiced.dsp.vad import VAD_HZ
+from rtvoiced.settings.schema import VadSettings
+from support.overlaps import chord, click, cough, interjections
+from support.room import Signal, as_pcm, at_level
+from support.scene import HZ, STORY, Scene, speech
+
+FRAME = VAD_HZ // 50
+Told = list[tuple[float, VoiceStarted | VoiceStopped]]
+"""When it was told, and what."""
+
+
+def heard(sound: Signal, settings: VadSettings = VadSettings(), **facts: bool) -> Told:  # noqa: B008
+    """What is told of *sound*, 24 kHz, with a microphone's noise of -62 dB of full scale."""
+    noisy = sound + np.random.default_rng(9).normal(0, 26, len(sound))
+    samples = Resampler(HZ, VAD_HZ).process(as_pcm(noisy))
+    voice, told = Voice(settings, model), []
+    for at in range(0, len(samples) - FRAME + 1, FRAME):
+        now = (at + FRAME) / VAD_HZ
+        told += [(now, each) for each in voice.hear(samples[at : at + FRAME], now, **facts)]
+    return told
+
+
+def placed(make: Callable[[np.random.Generator], Signal], seconds: float, dbfs: float = -24) -> Signal:
+    """The same kind of sound every 2 s."""
+    rng, sound = np.random.default_rng(4), np.zeros(int((seconds + 3) * HZ))
+    for at in range(HZ, int(seconds * HZ), 2 * HZ):
+        one = at_level(make(rng), dbfs)
+        sound[at : at + len(one)] += one
+    return sound
+
+
+def hum(_: np.random.Generator) -> Signal:
+    """A bad ground: 50 Hz and its harmonics, 2 s."""
+    at = np.arange(2 * HZ) / HZ
+    return np.asarray(np.sum([np.sin(2 * np.pi * 50 * k * at) / k for k in (1, 2, 3, 5, 7)], axis=0))
+
+
+def pink(rng: np.random.Generator) -> Signal:
+    """Rain, or a fan: as loud in every octave, 2 s."""
+    spectrum = np.fft.rfft(rng.normal(0, 1, 2 * HZ))
+    spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
+    return np.asarray(np.fft.irfft(spectrum))
+
+
+@pytest.mark.parametrize("make", [click, chord, hum, pink, cough])
+def test_what_is_no_voice_is_none(make: Callable[[np.random.Generator], Signal]) -> None:
+    assert heard(placed(make, 60)) == []
+
+
+def test_residue_of_an_echo_is_no_voice() -> None:
+    scene = Scene()
+    scene.answer(1.0, speech(STORY))
+    scene.run(21)
+
+    assert scene.onsets == []
+
+
+def test_onset_is_told_within_a_quarter_of_a_second() -> None:
+    delays = []
+    for number, voice in enumerate(itertools.islice(interjections(), 24)):
+        # At every place within a window.
+        begin = HZ + 173 * number
+        told = heard(np.concatenate((np.zeros(begin), at_level(voice, -45))))
+        assert isinstance(told[0][1], VoiceStarted)
+        delays.append(1000 * (told[0][0] - begin / HZ))
+
+    print(f"onset told after {np.median(delays):.0f} ms median, {np.percentile(delays, 90):.0f} p90")
+    assert np.percentile(delays, 90) <= 250
+
+
+def test_voice_is_told_with_its_first_and_its_last_moment() -> None:
+    tone_of_voice = at_level(speech("one two three four", "rms"), -20)
+    told = heard(np.concatenate((np.zeros(2 * HZ), tone_of_voice, np.zeros(HZ))))
+    begin = 2.0 + np.flatnonzero(np.abs(tone_of_voice) > 300)[0] / HZ
+    end = 2.0 + np.flatnonzero(np.abs(tone_of_voice) > 300)[-1] / HZ
+
+    assert [type(each) for _, each in told] == [VoiceStarted, VoiceStopped] * (len(told) // 2)
+    assert told[0][1].at == pytest.approx(begin, abs=0.05)
+    assert told[-1][1].at == pytest.approx(end, abs=0.15)
+    # The quiet that decides it, and the window that completes it.
+    assert 0.19 <= told[-1][0] - told[-1][1].at <= 0.24
+
+
+def test_longer_onset_is_told_later_and_a_doubtful_one_twice_as_late() -> None:
+    voice = np.concatenate((np.zeros(HZ), at_level(next(interjections()), -24)))
+    usual, longer = (heard(voice, VadSettings(onset_ms=ms))[0][0] for ms in (64, 128))
+    doubtful = heard(voice, doubtful=True)[0][0]
+
+    assert longer - usual == pytest.approx(0.064, abs=0.021)
+    assert doubtful == longer

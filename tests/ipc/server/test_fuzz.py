@@ -1,0 +1,17 @@
+"""Whatever arrives at a whole daemon: every well-addressed frame gets its typed answer, and nothing stops."""
+
+from __future__ import annotations
+
+from rtvoiced.ipc.contract.commands import COMMANDS
+from support.fuzzing import NOWHERE, abuse
+from support.running import Running, room
+
+FRAMES = 5000
+OF_EVERY_COMMAND = 60
+"""Wrong requests made from each command's schema."""
+
+
+def test_five_thousand_frames_are_answered_and_nothing_stops() -> None:
+    assert OF_EVERY_COMMAND * len(COMMANDS) < FRAMES // 2
+    with room() as here, Running(here, *NOWHERE) as running:
+        abuse(running, FRAMES, OF_EVERY_COMMAND, big=100)

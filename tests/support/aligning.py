@@ -1,0 +1,37 @@
+"""When words end in audio, by a recogniser that lays their text beside it."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from rtvoiced.dsp.vad import VAD_HZ
+from rtvoiced_server.speech.recogniser_worker import samples
+from rtvoiced_server.speech.voices import Utterance
+
+
+@lru_cache
+def _aligner() -> Any:
+    import pocketsphinx
+
+    return pocketsphinx.Decoder(lm=None, samprate=VAD_HZ, loglevel="FATAL")
+
+
+def alignable(text: str) -> bool:
+    """Tell whether the recogniser's dictionary has all words of *text*: it has no numbers and no names."""
+    return all(_aligner().lookup_word(word) for word in _words(text))
+
+
+def aligned(spoken: Utterance) -> list[int]:
+    """When each word ends, in milliseconds."""
+    decoder = _aligner()
+    decoder.set_align_text(" ".join(_words(spoken.text)))
+    decoder.start_utt()
+    decoder.process_raw(samples(spoken.pcm).tobytes(), full_utt=True)
+    decoder.end_utt()
+    return [(one.end_frame + 1) * 10 for one in decoder.seg() if not one.word.startswith(("<", "(", "["))]
+
+
+def _words(text: str) -> list[str]:
+    return [re.sub(r"[^\w']", "", word.lower()) for word in text.split()]

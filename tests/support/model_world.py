@@ -1,0 +1,403 @@
+"""The world around a conversation, without clocks and sockets: link, timers, speaker, subscribers."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import replace
+
+from rtvoiced.audio.playback.ledger import Drained
+from rtvoiced.audio.playback.queue import Playback
+from rtvoiced.conversation import effects, inputs
+from rtvoiced.conversation.effects import Effect
+from rtvoiced.conversation.handlers.interruption import PROTECTED_TIMER
+from rtvoiced.conversation.inputs import Input
+from rtvoiced.conversation.machine import Conversation
+from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
+from rtvoiced.conversation.policy import HANDS_OFF, Rules
+from rtvoiced.conversation.state import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER
+from rtvoiced.conversation.stores.holds import HOLD_TIMER
+from rtvoiced.conversation.stores.session import CHANGE_TIMER, CONFIGURE_TIMER
+from rtvoiced.dsp.pcm import WIRE
+from rtvoiced.ipc.contract import commands
+from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.realtime import events
+from rtvoiced.realtime.events import ClientEvent
+from support.histories import CONFIG, sent, state_of
+from support.model_server import Habits, ModelServer
+
+
+class World:
+    """Runs a conversation as the daemon does, and asserts all the while what must hold."""
+
+    def __init__(self, habits: Habits) -> None:
+        self.habits = habits
+        self.conversation = Conversation(CONFIG, "local", "m")
+        self.now = 0.0
+        self.timers: dict[str, float] = {}
+        self.playback = Playback(WIRE.hz)
+        self.server: ModelServer | None = None
+        self.to_server: deque[ClientEvent] = deque()
+        self.sessions = 0
+        self.gate = effects.Gate.CLOSED
+        self.published: list[ipc.Event] = []
+        self.words: ipc.State | None = None
+        self.unanswered: set[int] = set()
+        self.tickets = 0
+        self.asked: dict[str, bool] = {}
+        """Requests of accepted asks, and whether a spoken turn took them in."""
+        self.reported: Counter[str] = Counter()
+        self.opened: set[str] = set()
+        """Responses that were published and are not done."""
+        self.dead: set[str] = set()
+        """Responses that were cut, or cancelled."""
+        self.played: Counter[str] = Counter()
+        self.delivered: Counter[str] = Counter()
+        self.in_speech: str | None = None
+        self.creating = False
+        self.link_order: Input | None = None
+        self.quit = False
+        self.wanted = (CONFIG, Rules())
+        """The configuration, as whoever sets it sees it."""
+        self.before: dict[int, tuple[events.SessionConfig, Rules]] = {}
+        """By ticket: the configuration before what the server has not answered yet."""
+        self.voice = False
+        """Our own VAD hears a voice."""
+        self.dispatch(inputs.Begun())
+
+    # ----------------------------------------------------------- the daemon
+
+    def dispatch(self, happened: Input) -> None:
+        waiting = deque([happened])
+        while waiting:
+            each = waiting.popleft()
+            told = self.conversation.handle(each, self.now)
+            for effect in told:
+                self._apply(effect, waiting)
+            if isinstance(each, inputs.Cut):
+                self._check_corrections(each, told)
+            assert self.words == self.conversation.words(), "a change was not published"
+            if not waiting and self.link_order is None:
+                self._check()
+        if self.link_order is not None:
+            order, self.link_order = self.link_order, None
+            self.lose_link(order)
+
+    def _apply(self, effect: Effect, waiting: deque[Input]) -> None:  # noqa: C901
+        match effect:
+            case effects.Send(event):
+                self._send(event)
+            case effects.Play(part, pcm, hz):
+                assert part.response_id not in self.dead, "audio of a cut answer was played"
+                self.played[part.response_id] += len(pcm)
+                self.playback.push(part, pcm, hz)
+            case effects.FinishPart(part):
+                self.playback.finish(part)
+            case effects.FinishResponse(response_id):
+                self.playback.finish_response(response_id)
+            case effects.CutPlayback(cause, ticket, request, lost_frames):
+                heard = self.playback.cut(lost_frames)
+                self.dead |= self.opened
+                self.dead |= {each.part.response_id for each in heard.parts}
+                if cause in ("server_vad", "local_vad") and heard.parts:
+                    assert self.conversation.talk.yields, "it was not to be interrupted by a voice"
+                waiting.append(inputs.Cut(heard, cause, ticket, request))
+            case effects.HoldPlayback():
+                waiting.append(self.playback.hold())
+            case effects.ResumePlayback():
+                waiting.append(self.playback.resume())
+            case effects.SetMicrophone(gate, _):
+                self.gate = gate
+            case effects.Publish(event):
+                self._published(event)
+            case effects.Reply(ticket):
+                self.unanswered.remove(ticket)
+                self.before.pop(ticket, None)
+            case effects.Refuse(ticket):
+                self.unanswered.remove(ticket)
+                self.wanted = self.before.pop(ticket, self.wanted)
+            case effects.SetTimer(name, at):
+                assert at > self.now
+                self.timers[name] = at
+            case effects.ClearTimer(name):
+                self.timers.pop(name, None)
+            case effects.Reconnect():
+                self.link_order = inputs.LinkLost("reconnect", 0, 0.0)
+            case effects.DropLink(reason):
+                self.link_order = inputs.LinkLost(reason, 1, 0.0)
+            case effects.FailLink(reason):
+                self.link_order = inputs.LinkFailed(reason, 600.0)
+            case effects.Quit():
+                self.quit = True
+            case effects.SaveMute():
+                pass
+
+    def _send(self, event: ClientEvent) -> None:
+        if self.server is None:
+            return
+        if isinstance(event, events.CreateResponse | events.CreateSpeech):
+            assert not self.creating, "a second response was asked for"
+            assert not (self.opened - self.dead), "a response was asked for while one is active"
+            self.creating = True
+        if isinstance(event, events.CancelResponse):
+            self.dead.add(event.response_id)
+        self.to_server.append(event)
+
+    def _published(self, event: ipc.Event) -> None:
+        self.published.append(event)
+        match event:
+            case ipc.State():
+                assert event != self.words, "the same state was published twice"
+                self.words = event
+            case ipc.SpeechStarted(item_id):
+                assert self.in_speech is None
+                self.in_speech = item_id or "by hand"
+            case ipc.SpeechStopped(item_id):
+                assert (item_id or "by hand") == self.in_speech
+                self.in_speech = None
+            case ipc.ResponseCreated(response_id):
+                assert response_id not in self.opened
+                self.opened.add(response_id)
+            case ipc.ResponseDone(response_id, request=request):
+                self.opened.remove(response_id)
+                self.reported.update([request] if request else [])
+            case ipc.Error(details=details):
+                self.reported.update([details["request"]] if "request" in details else [])
+            case _:
+                pass
+        assert len(self.opened) <= 2
+
+    def _check_corrections(self, cut: inputs.Cut, told: list[Effect]) -> None:
+        """Every cut item gets exactly one truncate or delete, none where its session is gone."""
+        corrected = Counter(
+            effect.event.item_id
+            for effect in told
+            if isinstance(effect, effects.Send)
+            and isinstance(effect.event, events.TruncateItem | events.DeleteItem)
+        )
+        known = self.server.audio_ms if self.server and self.conversation.session.up else {}
+        cut_items = {each.part.item_id for each in cut.heard.parts}
+        for item_id in cut_items:
+            assert corrected[item_id] == (item_id in known)
+        beside = self.server.beside if self.server else set()
+        cancels = [
+            each
+            for each in sent(told)
+            if isinstance(each, events.CancelResponse) and each.response_id not in beside
+        ]
+        hands_off = self.conversation.session.hands_off
+        assert not cancels or cut.cause != "server_vad" or hands_off, "the server cancels by itself"
+        for each in cut.heard.parts:
+            assert each.played_ms <= each.received_ms
+        assert all(item_id in cut_items or not self.delivered[item_id] for item_id in corrected)
+
+    def _check(self) -> None:
+        """What waits has a timer; nothing grows; only one response is not done."""
+        talk = self.conversation.talk
+        match talk.state:
+            case Hearing():
+                assert HEARING_TIMER in self.timers
+            case Awaiting():
+                assert RESPONSE_TIMER in self.timers
+            case Thinking():
+                assert DELTA_TIMER in self.timers
+            case Speaking(generating=True):
+                assert DELTA_TIMER in self.timers
+            case _:
+                pass
+        if talk.questions.asking is not None or talk.unwanted:
+            assert RESPONSE_TIMER in self.timers
+        if talk.answers.active is not None:
+            assert DELTA_TIMER in self.timers
+        elif len(talk.questions) and talk.session.up and isinstance(talk.state, Listening):
+            assert ASK_TIMER in self.timers or RESPONSE_TIMER in self.timers
+        if talk.session._configuring:
+            assert CONFIGURE_TIMER in self.timers
+        if talk.session._changes.current is not None:
+            assert CHANGE_TIMER in self.timers
+        assert len(talk.waits._waits) <= len(self.unanswered)
+        unfinished = [key for key, answer in talk.answers._answers.items() if not answer.done]
+        assert unfinished == ([talk.answers.active] if talk.answers.active else [])
+        assert talk.answers.accepting in (None, talk.answers.active)
+        assert len(talk.answers._answers) <= 12
+        self._check_interruption()
+
+    def _check_interruption(self) -> None:
+        """A hold is what it says and has an end; who is muted or offline holds and presses nothing."""
+        talk, hold = self.conversation.talk, self.conversation.interruption.hold
+        assert (hold is not None) == self.playback._pending.held
+        if hold is not None:
+            assert self.now <= self.timers[HOLD_TIMER] <= hold.at + talk.session.rules.hold_max_ms / 1000
+            assert talk.session.up
+            assert not talk.mute.on
+        else:
+            assert HOLD_TIMER not in self.timers
+        assert talk.answers.protected == (PROTECTED_TIMER in self.timers)
+        pressed = talk.pressed_at is not None
+        assert pressed == (talk.state == Hearing(None)) == (self.gate is effects.Gate.TALK)
+        assert not pressed or (talk.session.up and not talk.mute.on)
+        assert not (talk.session.up and talk.mute.on) or self.gate is not effects.Gate.OPEN
+
+    # ------------------------------------------------------------- commands
+
+    def command(
+        self, command: commands.ForConversation, until: float | None = None, expires_s: float | None = None
+    ) -> str:
+        self.tickets += 1
+        self.unanswered.add(self.tickets)
+        request = f"q{self.tickets}"
+        heard, up = isinstance(self.conversation.state, Hearing), self.conversation.session.up
+        expires = None if expires_s is None else self.now + expires_s
+        self.dispatch(inputs.Commanded(self.tickets, request, command, until, expires))
+        asks = isinstance(command, commands.Ask | commands.Say) and not command.wait
+        if asks and up and len(self.conversation.talk.questions) < 100:
+            self.asked[request] = heard and isinstance(command, commands.Ask)
+        return request
+
+    def configure(
+        self, *, speed: float | None = None, policy: str | None = None, detection: str | None = None
+    ) -> None:
+        """Run with another configuration; the server refuses what is too fast."""
+        self.tickets += 1
+        self.unanswered.add(self.tickets)
+        config, rules = self.before[self.tickets] = self.wanted
+        rules = replace(rules, policy=policy or rules.policy)
+        config = replace(
+            config,
+            speed=speed or config.speed,
+            detection=detection or config.detection,
+            hands_off=rules.policy in HANDS_OFF,
+        )
+        self.wanted = config, rules
+        self.dispatch(inputs.Configure(config, self.tickets, rules=rules))
+
+    # ---------------------------------------------------------------- voice
+
+    def hear_voice(self, voice: bool) -> None:
+        """Our own VAD says so, if it runs."""
+        if voice != self.voice and self.conversation.talk.echo.vad:
+            self.voice = voice
+            at = self.now - 0.064
+            self.dispatch(inputs.VoiceStarted(at) if voice else inputs.VoiceStopped(at))
+
+    def echo(self, state: str, *, vad: bool) -> None:
+        self.voice = self.voice and vad
+        self.dispatch(inputs.EchoChanged("auto", state, vad))
+
+    # ----------------------------------------------------------------- link
+
+    def connect(self) -> None:
+        self.sessions += 1
+        self.server = ModelServer(self.sessions, self.habits)
+        self.to_server.clear()
+        self.dispatch(inputs.LinkConnecting(0))
+
+    def lose_link(self, how: Input) -> None:
+        self.server = None
+        self.to_server.clear()
+        self.creating = False
+        self.dispatch(how)
+
+    def server_reads(self, most: int = 1) -> None:
+        for _ in range(most):
+            if self.server is not None and self.to_server:
+                self.server.take(self.to_server.popleft())
+
+    def client_reads(self, most: int = 1) -> None:
+        for _ in range(most):
+            if self.server is None or not self.server.told:
+                return
+            event = self.server.told.popleft()
+            if isinstance(event, events.AudioDelta):
+                self.delivered[event.part.response_id] += len(event.pcm)
+                self.delivered[event.part.item_id] += len(event.pcm)
+            begins = events.ResponseCreated | events.ServerError
+            if isinstance(event, begins) or not self.habits.announces_responses:
+                self.creating = False
+            unheard = (
+                isinstance(event, events.OutputItemAdded)
+                and event.response_id in self.dead
+                and event.response_id not in self.server.beside
+            )
+            self.dispatch(event)
+            if unheard and isinstance(event, events.OutputItemAdded):
+                assert events.DeleteItem(event.item_id) in self.to_server, "nobody will hear it"
+            if isinstance(event, events.ResponseDone) and event.response_id not in self.dead:
+                assert self.played[event.response_id] == self.delivered[event.response_id], "not whole"
+
+    # ---------------------------------------------------------------- time
+
+    def pass_time(self, ms: int, *, report: bool = True) -> None:
+        """The speaker plays, and timers fire."""
+        self.playback.take(WIRE.frames(ms))
+        self.playback.note(WIRE.block, 0.0)
+        if report:
+            self.report()
+        until = self.now + ms / 1000
+        while due := sorted((at, name) for name, at in self.timers.items() if at <= until):
+            at, name = due[0]
+            self.now = max(self.now, at)
+            del self.timers[name]
+            if name == RESPONSE_TIMER:
+                self.creating = False
+            self.dispatch(inputs.TimerFired(name))
+        self.now = max(self.now, until)
+
+    def report(self) -> None:
+        for moved in self.playback.reports():
+            if isinstance(moved, Drained) and moved.idle and self.playback.sounding:
+                self.dispatch(replace(moved, idle=False))
+            else:
+                self.dispatch(moved)
+        if isinstance(self.conversation.state, Speaking) and not self.conversation.state.generating:
+            assert self.playback._ledger._entries, "nothing will ever end this"
+
+    # -------------------------------------------------------------- settling
+
+    def settle(self) -> None:
+        """Everything works again, and nobody says a word for a while."""
+        if self.conversation.mute.on:
+            self.command(commands.Mute("off"))
+        self.command(commands.Talk("cancel"))
+        self.hear_voice(False)
+        for _ in range(600):
+            if self.server is None:
+                self.connect()
+            assert self.server
+            if self.server.speaking:
+                self.server.silence()
+            self.server_reads(100)
+            self.server.generate(100)
+            self.client_reads(100)
+            self.pass_time(1000)
+            quiet = isinstance(self.conversation.state, Listening) and not self.conversation.talk.questions
+            if quiet and not self.server.told and not self.to_server and not self.timers:
+                return
+        raise AssertionError(f"no rest: {self.conversation.state} {self.timers} {self.server}")
+
+    def turn(self) -> None:
+        """The user speaks and is answered, audibly and to the end."""
+        assert self.server
+        if self.server.config.detection == "none":
+            assert self.gate == effects.Gate.CLOSED
+            self.command(commands.Talk("press"))
+            self.pass_time(500)
+            self.command(commands.Talk("release"))
+        else:
+            assert self.gate == effects.Gate.OPEN
+            self.server.speech()
+            self.client_reads(100)
+            assert isinstance(self.conversation.state, Hearing)
+            self.server.silence()
+            self.client_reads(100)
+        self.server_reads(100)
+        active = self.server.active
+        assert active
+        self.server.generate(3)
+        self.client_reads(100)
+        assert state_of(self.conversation) == Speaking(active.response_id)
+        self.server.generate(100)
+        self.client_reads(100)
+        assert self.played[active.response_id] == self.delivered[active.response_id] > 0
+        self.pass_time(2000)
+        self.pass_time(100)
+        assert state_of(self.conversation) == Listening()

@@ -1,0 +1,151 @@
+"""A client and the world around one session of the embedded server, without a socket."""
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from rtvoiced.dsp.pcm import WIRE
+from rtvoiced.dsp.resample import Resampler
+from rtvoiced_server.protocol.session import Session
+from rtvoiced_server.protocol.wire import Hear, Output, Send, Speak
+from rtvoiced_server.speech.voices import Utterance, sentences, speak
+from rtvoiced_server.speech.word_times import Mark
+from support.validation import check_wire
+
+NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
+Json = dict[str, Any]
+
+ITEM = ["conversation.item.added", "conversation.item.done"]
+CREATED = ["input_audio_buffer.committed", *ITEM, "response.created"]
+OPENED = ["response.output_item.added", "conversation.item.added", "response.content_part.added"]
+CLOSED = [
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.content_part.done",
+    "conversation.item.done",
+    "response.output_item.done",
+    "response.done",
+    "rate_limits.updated",
+]
+
+
+class Talk:
+    """A client and the world around one session: hears and speaks when told to."""
+
+    def __init__(self, kind: str = "realtime", **audio_input: Any) -> None:
+        self.session = Session("rtvoice-local", lambda: NOW, kind=kind)
+        self.todo: list[Output] = []
+        self.told: list[Json] = []
+        """All that was sent since the settings."""
+        self.take(self.session.open())
+        if audio_input:
+            self.send("session.update", session=listening(**audio_input))
+        self.told.clear()
+
+    def take(self, outputs: Sequence[Output]) -> list[Json]:
+        """Keep what is to be done, return what was sent."""
+        self.todo += [output for output in outputs if not isinstance(output, Send)]
+        sent = [json.loads(json.dumps(output.event)) for output in outputs if isinstance(output, Send)]
+        self.told += [check_wire(event, "server") for event in sent]
+        return sent
+
+    def update(self, **session: Any) -> list[Json]:
+        return self.send("session.update", session={"type": "realtime", **session})
+
+    def updated(self, **session: Any) -> Json:
+        """Update the session, and return what it is then."""
+        (event,) = self.update(**session)
+        assert event["type"] == "session.updated", event
+        settings: Json = event["session"]
+        return settings
+
+    def add(self, item: Json, **where: Any) -> list[Json]:
+        return self.send("conversation.item.create", item=item, **where)
+
+    def send(self, kind: str, **fields: Any) -> list[Json]:
+        sent = self.take(self.session.receive(json.dumps({**fields, "type": kind})))
+        while self.session.listening:
+            sent += self.take(self.session.listen())
+        return sent
+
+    def append(self, pcm: bytes) -> list[Json]:
+        return self.send("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())
+
+    def text(self, text: str, **response: Any) -> list[Json]:
+        sent = self.send("conversation.item.create", item=message("user", text))
+        return sent + self.send("response.create", response=response)
+
+    def hear(self, text: str | None) -> list[Json]:
+        return self.take(self.session.heard(self.next(Hear).item_id, text))
+
+    def next(self, kind: type) -> Any:
+        assert isinstance(self.todo[0], kind)
+        return self.todo.pop(0)
+
+    def speak(self, most: int = 1000, ms: int = 1000) -> tuple[str, list[Json]]:
+        """Say *most* sentences of the answer, each *ms* long, its words evenly spread."""
+        order = self.next(Speak)
+        sent: list[Json] = []
+        for sentence in sentences(order.text)[:most]:
+            words = sentence.split(" ")
+            ends = [len(" ".join(words[: n + 1])) for n in range(len(words))]
+            marks = tuple(Mark((n + 1) * ms // len(words), end) for n, end in enumerate(ends))
+            spoken = Utterance(sentence, WIRE.silence(ms), marks)
+            sent += self.take(self.session.begin_sentence(order.response_id, spoken))
+            sent += self.take(self.session.play(order.response_id, spoken.pcm))
+        return order.response_id, sent
+
+    def finish(self, response_id: str) -> list[Json]:
+        return self.take(self.session.finish(response_id))
+
+    def answered(self, text: str) -> str:
+        """Ask *text*, let it be answered, and return the assistant's item."""
+        self.text(text)
+        response_id, _ = self.speak()
+        done = self.finish(response_id)
+        return str(done[-2]["response"]["output"][0]["id"])
+
+
+def types(events: Sequence[Json]) -> list[str]:
+    """The types in order, runs of deltas as one."""
+    return [kind for one, run in groupby(event["type"] for event in events) for kind in _shown(one, run)]
+
+
+def _shown(kind: str, run: Iterator[str]) -> list[str]:
+    return [kind] if kind.endswith("delta") else list(run)
+
+
+def message(role: str, text: str, item_id: str | None = None) -> Json:
+    kind = "output_text" if role == "assistant" else "input_text"
+    named = {} if item_id is None else {"id": item_id}
+    return {**named, "type": "message", "role": role, "content": [{"type": kind, "text": text}]}
+
+
+def listening(**audio_input: Any) -> Json:
+    """A session update of the audio input."""
+    return {"type": "realtime", "audio": {"input": audio_input}}
+
+
+def refusal(events: Sequence[Json]) -> tuple[Any, Any, Any]:
+    assert types(events) == ["error"]
+    error = events[0]["error"]
+    return error["code"], error["param"], error["event_id"]
+
+
+@lru_cache
+def voiced(text: str, voice: str = "slt") -> bytes:
+    """The user's speech at 24 kHz."""
+    pcm, hz = speak(text, voice)
+    resampler = Resampler(hz, WIRE.hz)
+    return np.concatenate((resampler.process(np.frombuffer(pcm, np.int16)), resampler.flush())).tobytes()
+
+
+def turn(text: str, voice: str = "slt") -> bytes:
+    """The user's speech as the server's VAD cuts it out: 300 ms before, 500 ms after."""
+    return WIRE.silence(300) + voiced(text, voice) + WIRE.silence(500)
