@@ -26,11 +26,11 @@ from rtvoiced.settings import schema
 if TYPE_CHECKING:
     from rtvoiced.app.transcript import Transcript
     from rtvoiced.audio.cards.device_watch import DeviceWatch
-    from rtvoiced.audio.playback.queue import Playback
+    from rtvoiced.audio.playback.queue import PlaybackQueue
     from rtvoiced.audio.thread.duplex import Duplex, Report
     from rtvoiced.dsp.pcm import Card
     from rtvoiced.realtime.providers import Provider
-    from rtvoiced.settings.runtime import LiveSettings
+    from rtvoiced.settings.runtime import RuntimeSettings
     from rtvoiced.settings.schema import Settings
 
 MOST_COLUMNS = 110
@@ -198,14 +198,14 @@ async def serve(
     from rtvoiced.app.embedded_server import EmbeddedServer
     from rtvoiced.app.mute_file import MuteFile
     from rtvoiced.audio.cards.device_watch import DeviceWatch
-    from rtvoiced.audio.playback.queue import Playback
+    from rtvoiced.audio.playback.queue import PlaybackQueue
     from rtvoiced.conversation.machine import Conversation
-    from rtvoiced.host.notify import Notify
+    from rtvoiced.host.notify import ServiceNotifier
     from rtvoiced.ipc.server.control import Control
     from rtvoiced.ipc.server.publisher import Publisher
     from rtvoiced.realtime.link import Backoff, Link
     from rtvoiced.realtime.providers import choose, rules, session_config
-    from rtvoiced.settings.runtime import LiveSettings
+    from rtvoiced.settings.runtime import RuntimeSettings
 
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     run_id = uuid.uuid4().hex[:8]
@@ -214,7 +214,7 @@ async def serve(
     server = EmbeddedServer(config.log.level)
     asked = session_config(config, provider)
     conversation = Conversation(asked, provider.name, provider.model, rules(config))
-    playback = Playback(24_000, config.interruption.fade_ms, config.audio.volume_percent)
+    playback = PlaybackQueue(24_000, config.interruption.fade_ms, config.audio.volume_percent)
     onlooker = transcript(config)
     watch = DeviceWatch(config.audio.input or "", config.audio.output or "")
     mute_file = MuteFile(paths.state_dir(environ) / "mute.json")
@@ -225,7 +225,7 @@ async def serve(
         choose(fresh, environ)
         return fresh
 
-    live = LiveSettings(config, usable)
+    live = RuntimeSettings(config, usable)
 
     async def where() -> Any:
         return provider.endpoint or await server.endpoint()
@@ -244,7 +244,7 @@ async def serve(
         shells,
         server,
         mute_file,
-        status.Facts(
+        status.DaemonFacts(
             time.monotonic(),
             time.time(),
             round(time.time(), 3),
@@ -255,7 +255,7 @@ async def serve(
         lambda settings: session_config(settings, provider),
         watch.look_for,
         onlooker or (lambda _event: None),
-        Notify(environ),
+        ServiceNotifier(environ),
     )
     try:
         return await daemon.run(mute_file.read(config.audio.start_muted, time.time()))
@@ -280,8 +280,8 @@ def transcript(config: Settings) -> Transcript | None:
 
 
 def audio(
-    live: LiveSettings,
-    playback: Playback,
+    live: RuntimeSettings,
+    playback: PlaybackQueue,
     post: Callable[[Report], None],
     watch: DeviceWatch,
     onlooker: Transcript | None,
@@ -316,7 +316,7 @@ def no_card() -> Card:
 
 
 def wav_card(
-    spec: str, playback: Playback, onlooker: Transcript | None, ready: Callable[[], bool]
+    spec: str, playback: PlaybackQueue, onlooker: Transcript | None, ready: Callable[[], bool]
 ) -> Callable[[], Card]:
     """Return what opens the WAV card of *spec*, ``IN,OUT``; a bad file or script is told now."""
     from rtvoiced.audio.cards.wav import WavCard, parse_spec

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import support.histories as h
-from rtvoiced.audio.playback.ledger import Held
+from rtvoiced.audio.events import DeviceChanged, EchoChanged, Held, VoiceStarted, VoiceStopped
 from rtvoiced.conversation.effects import (
     ClearTimer,
     CutPlayback,
@@ -18,26 +18,14 @@ from rtvoiced.conversation.effects import (
     SetTimer,
 )
 from rtvoiced.conversation.handlers.interruption import PROTECTED_S
-from rtvoiced.conversation.inputs import (
-    Begun,
-    Commanded,
-    Cut,
-    DeviceChanged,
-    EchoChanged,
-    Input,
-    LinkConnecting,
-    LinkFailed,
-    ShutdownAsked,
-    TimerFired,
-    VoiceStarted,
-    VoiceStopped,
-)
+from rtvoiced.conversation.inputs import Begun, Commanded, Cut, Input, ShutdownAsked, TimerFired
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking
-from rtvoiced.conversation.policy import Rules
+from rtvoiced.conversation.policy import InterruptionRules
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed
 from support.histories import (
     A1,
     ANSWERED,
@@ -108,7 +96,7 @@ def asks_for_a_turn(told: list[Effect]) -> bool:
     return isinstance(asked, events.CreateResponse) and asked.kind == events.TURN
 
 
-def speeches(told: list[Effect]) -> list[ipc.Event]:
+def speeches(told: list[Effect]) -> list[ipc.IpcEvent]:
     return [each for each in published(told) if isinstance(each, ipc.SpeechStarted | ipc.SpeechStopped)]
 
 
@@ -667,7 +655,7 @@ def test_policy_that_the_server_does_not_keep_is_refused_by_name(policy: str) ->
 
 
 def test_policy_that_a_new_server_does_not_keep_is_said_and_not_in_force() -> None:
-    conversation = Conversation(replace(CONFIG, hands_off=True), "custom", "m", Rules("managed"))
+    conversation = Conversation(replace(CONFIG, hands_off=True), "custom", "m", InterruptionRules("managed"))
     told = effects_of(conversation, Begun(), LinkConnecting(0), h.CREATED, TELLS_ON)
 
     (error,) = [event for event in published(told) if isinstance(event, ipc.Error)]

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 import pytest
 
 import support.histories as h
-from rtvoiced.audio.playback.ledger import Held, Resumed, Started
+from rtvoiced.audio.events import (
+    DeviceChanged,
+    EchoChanged,
+    Held,
+    Resumed,
+    Started,
+    VoiceStarted,
+    VoiceStopped,
+)
 from rtvoiced.conversation.effects import (
     ClearTimer,
     CutPlayback,
@@ -17,22 +25,7 @@ from rtvoiced.conversation.effects import (
     SetTimer,
 )
 from rtvoiced.conversation.handlers.interruption import PROTECTED_TIMER
-from rtvoiced.conversation.inputs import (
-    Begun,
-    Commanded,
-    Configure,
-    Cut,
-    DeviceChanged,
-    EchoChanged,
-    Input,
-    LinkConnecting,
-    LinkFailed,
-    LinkLost,
-    ShutdownAsked,
-    TimerFired,
-    VoiceStarted,
-    VoiceStopped,
-)
+from rtvoiced.conversation.inputs import Begun, Commanded, Configure, Cut, Input, ShutdownAsked, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Speaking, Thinking
 from rtvoiced.conversation.policy import POLICIES
 from rtvoiced.conversation.state import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER
@@ -43,6 +36,7 @@ from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
 
 SLOW = replace(h.CONFIG, speed=0.8)
 

@@ -6,11 +6,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from rtvoiced.conversation.inputs import DeviceChanged, LinkFailed, LinkLost
+from rtvoiced.audio.events import DeviceChanged
 from rtvoiced.conversation.phases import Listening
 from rtvoiced.conversation.policy import POLICIES
 from rtvoiced.ipc.contract import commands
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkFailed, LinkLost
 from support.model_server import Habits, ModelServer
 from support.model_world import World
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from rtvoiced.conversation.policy import (
     POLICIES,
-    Rules,
-    Voice,
+    InterruptionRules,
+    VoiceActivity,
     in_force,
     is_echo,
     resume_at,
@@ -17,7 +17,7 @@ from rtvoiced.conversation.policy import (
     spoken_s,
 )
 
-RULES = Rules()
+RULES = InterruptionRules()
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_without_turn_detection_only_a_hand_interrupts(policy: str, hands_off: b
     ("voice", "at"),
     [
         (None, 10.8),
-        (Voice(9.9), 12.0),
-        (Voice(9.9, 10.1), 10.8),
-        (Voice(9.9, 10.7), 10.9),
-        (Voice(9.9, 11.9), 12.0),
+        (VoiceActivity(9.9), 12.0),
+        (VoiceActivity(9.9, 10.1), 10.8),
+        (VoiceActivity(9.9, 10.7), 10.9),
+        (VoiceActivity(9.9, 11.9), 12.0),
     ],
 )
 def test_held_answer_goes_on_when_the_voice_is_quiet_and_at_the_latest_after_two_seconds(
-    voice: Voice | None, at: float
+    voice: VoiceActivity | None, at: float
 ) -> None:
     assert resume_at(RULES, 10.0, voice) == pytest.approx(at)
 
@@ -81,21 +81,21 @@ def test_held_answer_goes_on_when_the_voice_is_quiet_and_at_the_latest_after_two
 def test_no_hold_is_longer_than_its_longest(
     hold_ms: int, most_ms: int, started: float | None, lasted: float | None
 ) -> None:
-    voice = None if started is None else Voice(started, None if lasted is None else started + lasted)
+    voice = None if started is None else VoiceActivity(started, None if lasted is None else started + lasted)
 
-    assert resume_at(Rules("hold", hold_ms, most_ms), 50.0, voice) <= 50.0 + most_ms / 1000
+    assert resume_at(InterruptionRules("hold", hold_ms, most_ms), 50.0, voice) <= 50.0 + most_ms / 1000
 
 
 def test_voice_before_the_answer_fell_silent_does_not_count() -> None:
-    assert spoken_s(Voice(1.0), since=2.0, now=2.75) == pytest.approx(0.55)
-    assert spoken_s(Voice(1.0, 1.9), since=2.0, now=2.5) == 0.0
-    assert spoken_s(Voice(2.25, 2.75), since=2.0, now=9.0) == 0.5
+    assert spoken_s(VoiceActivity(1.0), since=2.0, now=2.75) == pytest.approx(0.55)
+    assert spoken_s(VoiceActivity(1.0, 1.9), since=2.0, now=2.5) == 0.0
+    assert spoken_s(VoiceActivity(2.25, 2.75), since=2.0, now=9.0) == 0.5
 
 
 def test_voice_of_which_no_end_is_told_yet_may_have_ended_200_ms_ago() -> None:
-    assert spoken_s(Voice(2.0), since=1.0, now=2.1) == 0.0
-    assert spoken_at(Voice(2.0), since=1.0, wanted_s=0.3) == pytest.approx(2.5)
-    assert spoken_s(Voice(2.0), since=1.0, now=2.5) == pytest.approx(0.3)
+    assert spoken_s(VoiceActivity(2.0), since=1.0, now=2.1) == 0.0
+    assert spoken_at(VoiceActivity(2.0), since=1.0, wanted_s=0.3) == pytest.approx(2.5)
+    assert spoken_s(VoiceActivity(2.0), since=1.0, now=2.5) == pytest.approx(0.3)
 
 
 SAID = "Once upon a time there was an old lighthouse on a small island, far out in the northern sea."

@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 
 from rtvoiced.audio.cards import portaudio
 from rtvoiced.audio.cards.device_watch import DeviceWatch
-from rtvoiced.audio.playback.ledger import Drained
-from rtvoiced.audio.playback.queue import Playback
-from rtvoiced.audio.thread.duplex import (
+from rtvoiced.audio.events import (
     AudioCrashed,
     DeviceDown,
     DeviceUp,
-    Duplex,
-    Microphone,
+    Drained,
+    EchoChanged,
+    MicrophoneBlock,
     PlaybackMoved,
-    Report,
 )
-from rtvoiced.conversation.inputs import EchoChanged
+from rtvoiced.audio.playback.queue import PlaybackQueue
+from rtvoiced.audio.thread.duplex import Duplex, Report
 from rtvoiced.dsp.pcm import WIRE, Card, Part
 from rtvoiced.errors import AudioError
 from support.fakes import bare
@@ -51,14 +50,14 @@ def card() -> Iterator[VirtualCard]:
 class Daemon:
     """A duplex on the default devices."""
 
-    playback: Playback = field(default_factory=lambda: Playback(HZ))
+    playback: PlaybackQueue = field(default_factory=lambda: PlaybackQueue(HZ))
     reports: list[Report] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.duplex = Duplex(portaudio.open_card, self.playback, self.reports.append, bare())
 
     def told(self) -> list[Report]:
-        return [r for r in self.reports if not isinstance(r, Microphone | PlaybackMoved | EchoChanged)]
+        return [r for r in self.reports if not isinstance(r, MicrophoneBlock | PlaybackMoved | EchoChanged)]
 
 
 @pytest.fixture
@@ -122,7 +121,7 @@ def test_microphone_arrives(card: VirtualCard, daemon: Daemon) -> None:
     card.say(sine(0.5).tobytes(), HZ).wait()
     time.sleep(0.3)
 
-    blocks = [r for r in daemon.reports[begin:] if isinstance(r, Microphone)]
+    blocks = [r for r in daemon.reports[begin:] if isinstance(r, MicrophoneBlock)]
     loud = [r for r in blocks if loudness(r.pcm) > 3000]
     assert len(loud) * 0.02 == pytest.approx(0.5, abs=0.06)
 
@@ -160,7 +159,7 @@ def test_stalled_thread_is_back_at_its_target_within_a_second(card: VirtualCard,
     inner = daemon.duplex._post
 
     def stall(report: Report) -> None:
-        if not stalled.is_set() and isinstance(report, Microphone):
+        if not stalled.is_set() and isinstance(report, MicrophoneBlock):
             stalled.set()
             time.sleep(0.06)
         inner(report)
@@ -195,12 +194,12 @@ def test_killed_sound_server_is_a_loss_and_a_restarted_one_is_found(
     assert {(r.direction, r.status) for r in lost} <= {("input", "lost"), ("output", "lost")}
     begin = len(daemon.reports)
     time.sleep(0.5)
-    assert len([r for r in daemon.reports[begin:] if isinstance(r, Microphone)]) >= 20
+    assert len([r for r in daemon.reports[begin:] if isinstance(r, MicrophoneBlock)]) >= 20
 
     card.start()
     wait_for(lambda: len([r for r in daemon.told() if isinstance(r, DeviceUp)]) == 4, 5)
     begin = len(daemon.reports)
-    wait_for(lambda: len([r for r in daemon.reports[begin:] if isinstance(r, Microphone)]) > 50)
+    wait_for(lambda: len([r for r in daemon.reports[begin:] if isinstance(r, MicrophoneBlock)]) > 50)
     # The first answer goes on playing, as nobody cut it: it must be out of the way.
     daemon.playback.cut()
     time.sleep(0.2)
@@ -210,7 +209,7 @@ def test_killed_sound_server_is_a_loss_and_a_restarted_one_is_found(
 
 def test_missing_half_is_found_while_the_other_works(card: VirtualCard) -> None:
     reports: list[Report] = []
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     watch = DeviceWatch("latecomer", period_s=0.5)
     opened = []
 
@@ -230,7 +229,7 @@ def test_missing_half_is_found_while_the_other_works(card: VirtualCard) -> None:
     duplex.stop()
     watch.close()
 
-    told = [r for r in reports if not isinstance(r, Microphone | PlaybackMoved | EchoChanged)]
+    told = [r for r in reports if not isinstance(r, MicrophoneBlock | PlaybackMoved | EchoChanged)]
     assert [(type(r), r.direction) for r in told if isinstance(r, DeviceUp | DeviceDown)] == [
         (DeviceDown, "input"),
         (DeviceUp, "output"),

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from rtvoiced.conversation.inputs import LinkConnecting, LinkLost
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.errors import RtvoiceError
 from rtvoiced.realtime.dialects import beta, ga
@@ -18,6 +17,8 @@ from rtvoiced.realtime.events import (
     CancelResponse,
     ClearAudio,
     Ignored,
+    LinkConnecting,
+    LinkLost,
     SessionCreated,
     SessionUpdated,
     TruncateItem,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rtvoiced.dsp.pcm import WIRE
-from rtvoiced.dsp.vad import Judge
+from rtvoiced.dsp.vad import VadModel
 from rtvoiced_server.protocol.input_buffer import InputBuffer, Judges
 from rtvoiced_server.protocol.schema import SERVER_VAD
 
@@ -27,7 +27,7 @@ class Memory:
         self._probability = 0.0
 
 
-def found(judge: Judge, audio: bytes) -> list[str]:
+def found(judge: VadModel, audio: bytes) -> list[str]:
     """What a new session with this judge finds in *audio*."""
     buffer = InputBuffer(SERVER_VAD, judge)
     buffer.append(audio)

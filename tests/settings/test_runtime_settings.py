@@ -9,7 +9,7 @@ import pytest
 
 from rtvoiced.errors import CommandError, ConfigError
 from rtvoiced.ipc.contract.replies import Get, Reload
-from rtvoiced.settings.runtime import LiveSettings, Value
+from rtvoiced.settings.runtime import RuntimeSettings, SettingValue
 from rtvoiced.settings.schema import LIVE, known_keys, load
 
 
@@ -19,7 +19,7 @@ class Configured:
     def __init__(self, folder: Path, text: str) -> None:
         self.file = folder / "config.toml"
         self.write(text)
-        self.live = LiveSettings(self.load(), self.load)
+        self.live = RuntimeSettings(self.load(), self.load)
 
     def write(self, text: str) -> None:
         self.file.write_text(text)
@@ -28,7 +28,7 @@ class Configured:
         return load([("turn.silence_ms", "700", "--set")], {}, self.file)
 
     def set(self, key: str, given: object) -> None:
-        self.live.put(Value(key, self.live.parsed(key, given), "command set"))
+        self.live.put(SettingValue(key, self.live.parsed(key, given), "command set"))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def here(tmp_path: Path) -> Configured:
     return Configured(tmp_path, '[audio]\nvolume_percent = 80\ncard = "none"\n')
 
 
-def refusal(live: LiveSettings, key: str, given: object) -> tuple[str, str]:
+def refusal(live: RuntimeSettings, key: str, given: object) -> tuple[str, str]:
     with pytest.raises(CommandError) as refused:
         live.parsed(key, given)
     return refused.value.code, str(refused.value)

@@ -13,22 +13,31 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rtvoiced.app.uplink import MicrophonePath
-from rtvoiced.audio.playback.ledger import Drained
-from rtvoiced.audio.thread.duplex import DeviceDown, DeviceUp, Microphone, PlaybackMoved, Report
+from rtvoiced.app.uplink import Uplink
+from rtvoiced.audio.events import (
+    DeviceDown,
+    DeviceUp,
+    Drained,
+    EchoChanged,
+    MicrophoneBlock,
+    PlaybackMoved,
+    VoiceStarted,
+    VoiceStopped,
+)
+from rtvoiced.audio.thread.duplex import Report
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
 from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Listening
-from rtvoiced.conversation.policy import HANDS_OFF, Rules
+from rtvoiced.conversation.policy import CLIENT_MANAGED, InterruptionRules
 from rtvoiced.dsp.pcm import WIRE, Part
 from rtvoiced.dsp.resample import Resampler
 from rtvoiced.dsp.vad import VAD_HZ, Onset, VoiceDetector
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
-from rtvoiced.realtime.events import ClientEvent, ServerEvent
+from rtvoiced.realtime.events import ClientEvent, LinkConnecting, ServerEvent
 from support.histories import CONFIG
 from support.room import DESK, Acoustics
 from support.scene import Scene
@@ -117,7 +126,7 @@ class Told:
     """Something that the subscribers were told, and when."""
 
     at: float
-    event: ipc.Event
+    event: ipc.IpcEvent
 
 
 class SittingRoom(Scene):
@@ -137,19 +146,19 @@ class SittingRoom(Scene):
         self.decisions: list[float] = []
         """When playback was told to be silent."""
         self.server = Server(self._later, self._from_server, answers, deaf)
-        config = replace(CONFIG, hands_off=policy in HANDS_OFF)
-        self.conversation = Conversation(config, "local", "m", Rules(policy))
-        self.path = MicrophonePath(self.server.take, 300)
+        config = replace(CONFIG, hands_off=policy in CLIENT_MANAGED)
+        self.conversation = Conversation(config, "local", "m", InterruptionRules(policy))
+        self.path = Uplink(self.server.take, 300)
         self._timers: dict[str, float] = {}
         self._tickets = 0
-        for happened in (inputs.Begun(), inputs.LinkConnecting(0), events.SessionCreated("s1", None, "ga")):
+        for happened in (inputs.Begun(), LinkConnecting(0), events.SessionCreated("s1", None, "ga")):
             self.dispatch(happened)
 
     # The daemon's loop
 
     def _take(self, report: Report) -> None:
         match report:
-            case Microphone(pcm, hz, at, echoes, before):
+            case MicrophoneBlock(pcm, hz, at, echoes, before):
                 self.path.block(pcm, hz, at, echoes=echoes, before=before)
             case PlaybackMoved():
                 for moved in self.playback.reports():
@@ -157,7 +166,7 @@ class SittingRoom(Scene):
                     self.dispatch(Drained(moved.part, moved.played_ms, False) if more else moved)  # type: ignore[union-attr]
             case DeviceUp() | DeviceDown():
                 pass
-            case inputs.EchoChanged() | inputs.VoiceStarted() | inputs.VoiceStopped():
+            case EchoChanged() | VoiceStarted() | VoiceStopped():
                 super()._take(report)
                 self.dispatch(report)
             case _:
@@ -171,7 +180,7 @@ class SittingRoom(Scene):
 
     def _apply(self, effect: Effect, waiting: deque[Input]) -> None:
         match effect:
-            case effects.Send(event):
+            case effects.SendEvent(event):
                 told = event
                 self._later(NETWORK_S, lambda: self.server.take(told))
             case effects.Play(part, pcm, hz):
@@ -234,7 +243,7 @@ class SittingRoom(Scene):
 
     # What came of it
 
-    def events(self, kind: type[ipc.Event], begin: float = 0.0, end: float = float("inf")) -> list[Told]:
+    def events(self, kind: type[ipc.IpcEvent], begin: float = 0.0, end: float = float("inf")) -> list[Told]:
         return [told for told in self.told if isinstance(told.event, kind) and begin <= told.at < end]
 
     def playback_told(self, status: str) -> list[Told]:

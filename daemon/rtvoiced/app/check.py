@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rtvoiced import errors
-from rtvoiced.dsp.pcm import Device
+from rtvoiced.dsp.pcm import OpenDevice
 from rtvoiced.errors import AudioError, MissingKeyError, RtvoiceError
 from rtvoiced.host import paths
 from rtvoiced.realtime.endpoint import MASK, shown_url
@@ -94,7 +94,7 @@ def audio(config: Settings, *, quick: bool = False) -> dict[str, Any]:
     return result
 
 
-def _device(device: Device | None) -> dict[str, Any] | None:
+def _device(device: OpenDevice | None) -> dict[str, Any] | None:
     if device is None:
         return None
     return {"name": device.name, "rate_hz": device.hz, "latency_ms": device.latency_ms}

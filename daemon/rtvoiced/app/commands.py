@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import Any
 
 from rtvoiced.app import status
-from rtvoiced.app.stats import Tally
-from rtvoiced.app.uplink import MicrophonePath
+from rtvoiced.app.stats import StatsRecorder
+from rtvoiced.app.uplink import Uplink
 from rtvoiced.audio.cards.device_list import DeviceList
 from rtvoiced.audio.cards.portaudio import FoundDevice, chosen
-from rtvoiced.audio.playback.queue import Playback
+from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread.duplex import Duplex, Reopen
 from rtvoiced.conversation import inputs
 from rtvoiced.conversation.inputs import Input
@@ -31,7 +31,7 @@ from rtvoiced.realtime.events import SessionConfig
 from rtvoiced.realtime.link import Link
 from rtvoiced.realtime.providers import rules
 from rtvoiced.settings import schema
-from rtvoiced.settings.runtime import BY_SET, LiveSettings, Value
+from rtvoiced.settings.runtime import BY_SET, RuntimeSettings, SettingValue
 from rtvoiced.settings.schema import Settings
 
 BY_VOLUME, BY_DEVICE = "command volume", "command set-device"
@@ -44,29 +44,29 @@ MOST_NAME = 200
 
 
 @dataclass(slots=True)
-class Desk:
+class CommandService:
     """Answers each ticket once; what takes a while is answered later, and others meanwhile."""
 
     control: Control
     publisher: Publisher
     conversation: Conversation
-    playback: Playback
-    microphone: MicrophonePath
+    playback: PlaybackQueue
+    microphone: Uplink
     audio: Duplex
     link: Link
-    live: LiveSettings
+    live: RuntimeSettings
     session_of: Callable[[Settings], SessionConfig]
     devices: DeviceList
     look_for: Callable[[str, str], None]
     """Tells whoever looks for missing devices the names of those that are wanted now."""
-    tally: Tally
-    facts: status.Facts
+    tally: StatsRecorder
+    facts: status.DaemonFacts
     endpoints: dict[str, str]
     dispatch: Callable[[Input], None]
     failed: Callable[[BaseException], None]
     """Told of a bug."""
     _later: set[asyncio.Task[None]] = field(default_factory=set)
-    _asked: dict[int, tuple[Value, Value]] = field(default_factory=dict)
+    _asked: dict[int, tuple[SettingValue, SettingValue]] = field(default_factory=dict)
     """By ticket: the value before a `set` that the server has to take, and the new one."""
 
     def serve(self, ticket: int, request: Request) -> None:
@@ -144,20 +144,20 @@ class Desk:
         before = self.live.now.audio.volume_percent
         wanted = percent if percent is not None else min(100, max(0, before + (relative or 0)))
         if (percent, relative) != (None, None):
-            self._change(Value("audio.volume_percent", wanted, BY_VOLUME))
+            self._change(SettingValue("audio.volume_percent", wanted, BY_VOLUME))
         return replies.Volume(wanted)
 
     def _set(self, ticket: int, key: str, given: object) -> None:
         value = self.live.parsed(key, given)
         if key in SESSION_KEYS:
-            self._asked[ticket] = (self.live.value(key), Value(key, value, BY_SET))
-            self.live.put(Value(key, value, BY_SET))
+            self._asked[ticket] = (self.live.value(key), SettingValue(key, value, BY_SET))
+            self.live.put(SettingValue(key, value, BY_SET))
             self._apply({key}, ticket, {"key": key, "value": value})
         else:
-            self._change(Value(key, value, BY_SET))
+            self._change(SettingValue(key, value, BY_SET))
             self.control.reply(ticket, asdict(replies.Set(key, value, "now")))
 
-    def _change(self, value: Value) -> None:
+    def _change(self, value: SettingValue) -> None:
         self.live.put(value)
         self._apply({value.key})
 
@@ -240,7 +240,7 @@ class Desk:
         except AudioError as error:
             near = _nearest(found, direction, name)
             raise CommandError("device_not_found", str(error), details={"nearest": near}) from None
-        self.live.put(Value(f"audio.{direction}", name or None, BY_DEVICE))
+        self.live.put(SettingValue(f"audio.{direction}", name or None, BY_DEVICE))
         wanted = self.live.now.audio
         self.look_for(wanted.input or "", wanted.output or "")
         is_open = self.facts.devices[direction]

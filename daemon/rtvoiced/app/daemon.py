@@ -19,33 +19,45 @@ import structlog
 
 from rtvoiced import errors
 from rtvoiced.app import status
-from rtvoiced.app.commands import Desk
-from rtvoiced.app.levels import Levels
+from rtvoiced.app.commands import CommandService
+from rtvoiced.app.levels import LevelMeter
 from rtvoiced.app.mute_file import MuteFile
-from rtvoiced.app.stats import Tally
+from rtvoiced.app.stats import StatsRecorder
 from rtvoiced.app.timers import Timers
-from rtvoiced.app.uplink import MicrophonePath
+from rtvoiced.app.uplink import Uplink
 from rtvoiced.audio.capture.echo import EchoProbe
 from rtvoiced.audio.cards.device_list import DeviceList
-from rtvoiced.audio.playback.ledger import Drained, Started
-from rtvoiced.audio.playback.queue import Playback
+from rtvoiced.audio.events import (
+    AudioCrashed,
+    DeviceChanged,
+    DeviceDown,
+    DeviceUp,
+    Drained,
+    EchoChanged,
+    MicrophoneBlock,
+    PlaybackMoved,
+    Started,
+    VoiceStarted,
+    VoiceStopped,
+)
+from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread import duplex
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
 from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.errors import CommandError, ConfigError, RtvoiceError
-from rtvoiced.host.heartbeat import STALL_S, Heartbeat
-from rtvoiced.host.notify import Notify
+from rtvoiced.host.heartbeat import STALL_S, HeartbeatLoop
+from rtvoiced.host.notify import ServiceNotifier
 from rtvoiced.host.terminal import Terminal
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.ipc.contract.protocol import Request
 from rtvoiced.ipc.server.control import Control
 from rtvoiced.ipc.server.publisher import Publisher
 from rtvoiced.realtime.events import SessionConfig, SpeechStarted
 from rtvoiced.realtime.link import Link
-from rtvoiced.settings.runtime import LiveSettings
+from rtvoiced.settings.runtime import RuntimeSettings
 from rtvoiced.settings.schema import Settings
 
 FLUSH_S = 0.2
@@ -79,18 +91,18 @@ class Daemon:
     def __init__(
         self,
         conversation: Conversation,
-        playback: Playback,
+        playback: PlaybackQueue,
         publisher: Publisher,
         shells: Shells,
         server: Server,
         mute_file: MuteFile,
-        facts: status.Facts,
+        facts: status.DaemonFacts,
         endpoints: dict[str, str],
-        live: LiveSettings,
+        live: RuntimeSettings,
         session_of: Callable[[Settings], SessionConfig],
         look_for: Callable[[str, str], None],
-        onlooker: Callable[[Event], None],
-        notify: Notify,
+        onlooker: Callable[[IpcEvent], None],
+        notify: ServiceNotifier,
         stall_s: float = STALL_S,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -108,11 +120,11 @@ class Daemon:
         self._reason = "stop"
         self._timers = Timers(lambda name: self.dispatch(inputs.TimerFired(name)))
         self._link = shells.link(self._told)
-        self._microphone = MicrophonePath(self._link.send, live.now.turn.prefix_ms)
+        self._microphone = Uplink(self._link.send, live.now.turn.prefix_ms)
         self._audio = shells.audio(self._post_audio)
-        self._tally, self._levels, self._terminal = Tally(), Levels(), Terminal()
+        self._tally, self._levels, self._terminal = StatsRecorder(), LevelMeter(), Terminal()
         self._control = shells.control(self._serve)
-        self._desk = Desk(
+        self._desk = CommandService(
             control=self._control,
             publisher=publisher,
             conversation=conversation,
@@ -130,7 +142,7 @@ class Daemon:
             dispatch=self.dispatch,
             failed=partial(self._crashed, "command"),
         )
-        self._heartbeat = Heartbeat(
+        self._heartbeat = HeartbeatLoop(
             publisher.heartbeat, self._line, lambda: self._audio.beat, self._audio_stalled, notify, stall_s
         )
 
@@ -180,7 +192,7 @@ class Daemon:
 
     def _apply(self, effect: Effect) -> None:  # noqa: C901
         match effect:
-            case effects.Send(event):
+            case effects.SendEvent(event):
                 self._tally.sent(event)
                 self._link.send(event)
             case effects.Play(part, pcm, hz):
@@ -205,11 +217,11 @@ class Daemon:
                 self._timers.set(name, at)
             case effects.ClearTimer(name):
                 self._timers.clear(name)
-            case effects.Reply(ticket, data):
+            case effects.ReplyTo(ticket, data):
                 self._desk.reply(ticket, data)
             case effects.Refuse(ticket, code, message, retryable, details):
                 self._desk.refuse(ticket, CommandError(code, message, retryable=retryable, details=details))
-            case effects.Reconnect():
+            case effects.ReconnectLink():
                 self._link.reconnect()
             case effects.DropLink(reason):
                 self._link.drop(reason)
@@ -222,7 +234,7 @@ class Daemon:
             case _:
                 assert_never(effect)
 
-    def _publish(self, event: Event) -> None:
+    def _publish(self, event: IpcEvent) -> None:
         match event:
             case ipc.Connection():
                 self._facts.connection_since = time.time()
@@ -253,33 +265,31 @@ class Daemon:
         if self._ended.done():
             return
         match report:
-            case duplex.Microphone(pcm, hz, at, echoes, before):
+            case MicrophoneBlock(pcm, hz, at, echoes, before):
                 self._microphone.block(pcm, hz, at, echoes=echoes, before=before)
                 if self._publisher.subscribed(ipc.Level.event):
                     self._tell_level(pcm)
-            case duplex.PlaybackMoved():
+            case PlaybackMoved():
                 for moved in self._playback.reports():
                     if isinstance(moved, Started):
                         self._tally.started(moved.part, time.monotonic())
                     self.dispatch(self._up_to_date(moved))
-            case duplex.DeviceUp(direction, device):
+            case DeviceUp(direction, device):
                 log.info("audio.open", direction=direction, name=device.name, rate_hz=device.hz)
                 self._device(
-                    inputs.DeviceChanged(
-                        direction, "open", device.name, device.hz, round(device.latency_ms, 1)
-                    )
+                    DeviceChanged(direction, "open", device.name, device.hz, round(device.latency_ms, 1))
                 )
-            case duplex.DeviceDown(direction, name, word, reason, lost_frames):
+            case DeviceDown(direction, name, word, reason, lost_frames):
                 log.warning("audio.down", direction=direction, name=name, status=word, reason=reason)
-                self._device(inputs.DeviceChanged(direction, word, name or None, lost_frames=lost_frames))
+                self._device(DeviceChanged(direction, word, name or None, lost_frames=lost_frames))
             case EchoProbe():
                 self._audio.front.measured(report)
-            case inputs.EchoChanged(mode, state):
+            case EchoChanged(mode, state):
                 log.info("echo", mode=mode, state=state, lag_ms=report.lag_ms, reason=report.reason)
                 self.dispatch(report)
-            case inputs.VoiceStarted() | inputs.VoiceStopped():
+            case VoiceStarted() | VoiceStopped():
                 self.dispatch(report)
-            case duplex.AudioCrashed(error):
+            case AudioCrashed(error):
                 self._crashed("audio", error)
             case _:
                 assert_never(report)
@@ -297,7 +307,7 @@ class Daemon:
             return replace(moved, idle=False)
         return moved
 
-    def _device(self, changed: inputs.DeviceChanged) -> None:
+    def _device(self, changed: DeviceChanged) -> None:
         self._facts.devices[changed.direction] = changed
         self.dispatch(changed)
 
@@ -352,7 +362,7 @@ class Daemon:
     def _audio_stalled(self) -> None:
         for direction, device in self._facts.devices.items():
             if device.status == "open":
-                self._device(inputs.DeviceChanged(direction, "lost", device.name))
+                self._device(DeviceChanged(direction, "lost", device.name))
         self._publish(ipc.Error("audio_unavailable", "the sound system stands still"))
         log.critical("audio.stalled")
         self._end(errors.INTERNAL, "audio stalled")

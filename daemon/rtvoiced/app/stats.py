@@ -8,7 +8,7 @@ from rtvoiced.app.samples import Samples
 from rtvoiced.conversation.reports import BY_VOICE
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.ipc.contract.replies import Latencies, Latency
 from rtvoiced.realtime.events import ClientEvent, DeleteItem, TruncateItem
 
@@ -24,7 +24,7 @@ class Measured(Protocol):
         ...
 
 
-class Tally:
+class StatsRecorder:
     """Counts what the conversation does, and times its answers; all times CLOCK_MONOTONIC seconds."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Tally:
         self._first_delta_at: float | None = None
         """Its first audio, until it sounds; None where an earlier answer still sounded and it had to wait."""
 
-    def published(self, event: Event, now: float) -> None:
+    def published(self, event: IpcEvent, now: float) -> None:
         """Book an event."""
         match event:
             case ipc.SpeechStarted():

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtvoiced import __version__
+from rtvoiced.audio.events import DeviceChanged, EchoChanged
 from rtvoiced.audio.playback.ledger import Progress
-from rtvoiced.conversation.inputs import DeviceChanged, EchoChanged
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.ipc.contract import protocol
 from rtvoiced.ipc.contract.commands import COMMANDS
@@ -17,7 +17,7 @@ from rtvoiced.ipc.contract.events import State
 
 
 @dataclass(slots=True)
-class Facts:
+class DaemonFacts:
     """What only the daemon's shell knows."""
 
     started: float
@@ -36,7 +36,7 @@ class Facts:
 
 def status(
     conversation: Conversation,
-    facts: Facts,
+    facts: DaemonFacts,
     progress: Progress,
     volume_percent: int,
     subscribers: int,

@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 from rtvoiced.dsp.pcm import Part
-from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.realtime.events import ClientEvent
 
 
-class Gate(StrEnum):
+class MicrophoneGate(StrEnum):
     """What the server gets of the microphone."""
 
     CLOSED = "closed"
@@ -26,7 +26,7 @@ class Gate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class SendEvent:
     """Send an event to the server."""
 
     event: ClientEvent
@@ -79,7 +79,7 @@ class ResumePlayback:
 class SetMicrophone:
     """Open or close the gate between the microphone and the server, which takes audio at *hz*."""
 
-    gate: Gate
+    gate: MicrophoneGate
     hz: int
 
 
@@ -87,11 +87,11 @@ class SetMicrophone:
 class Publish:
     """Tell the subscribers."""
 
-    event: Event
+    event: IpcEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ReplyTo:
     """A command was carried out."""
 
     ticket: int
@@ -125,7 +125,7 @@ class ClearTimer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconnect:
+class ReconnectLink:
     """Close the socket and open a new one now."""
 
 
@@ -159,7 +159,7 @@ class Quit:
 
 
 Effect = (
-    Send
+    SendEvent
     | Play
     | FinishPart
     | FinishResponse
@@ -168,11 +168,11 @@ Effect = (
     | ResumePlayback
     | SetMicrophone
     | Publish
-    | Reply
+    | ReplyTo
     | Refuse
     | SetTimer
     | ClearTimer
-    | Reconnect
+    | ReconnectLink
     | DropLink
     | FailLink
     | SaveMute

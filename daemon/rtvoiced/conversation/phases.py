@@ -60,4 +60,4 @@ class Speaking:
     word: ClassVar[str] = "speaking"
 
 
-State = Idle | Listening | Hearing | Awaiting | Thinking | Speaking
+Phase = Idle | Listening | Hearing | Awaiting | Thinking | Speaking

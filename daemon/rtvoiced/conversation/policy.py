@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 POLICIES = ("auto", "server", "hold", "managed", "manual")
-HANDS_OFF = frozenset({"managed", "manual"})
+CLIENT_MANAGED = frozenset({"managed", "manual"})
 """Policies under which the server's VAD neither creates nor interrupts responses."""
 HOLDING = frozenset({"hold", "managed"})
 """Policies under which a voice holds playback before anything is cut."""
@@ -18,7 +18,7 @@ HANGOVER_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class InterruptionRules:
     """What is configured."""
 
     policy: str = "auto"
@@ -30,11 +30,11 @@ class Rules:
     """``managed``: so much voice after the answer fell silent is speech; less is a cough, or our own echo."""
 
 
-DEFAULT = Rules()
+DEFAULT = InterruptionRules()
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class VoiceActivity:
     """What our own VAD hears."""
 
     started_at: float
@@ -53,13 +53,13 @@ def in_force(policy: str, *, detection: str, hands_off: bool, cancels: bool, vad
         # Nobody but a person says when a turn begins.
         return "manual"
     if hands_off:
-        return policy if policy in HANDS_OFF else "managed"
+        return policy if policy in CLIENT_MANAGED else "managed"
     if policy == "hold" or (policy == "auto" and cancels):
         return "hold" if vad else "server"
     return "server"
 
 
-def resume_at(rules: Rules, held_at: float, voice: Voice | None) -> float:
+def resume_at(rules: InterruptionRules, held_at: float, voice: VoiceActivity | None) -> float:
     """Return when an answer that is held since *held_at* goes on, if the server says nothing."""
     latest = held_at + rules.hold_max_ms / 1000
     if voice is None:
@@ -69,13 +69,13 @@ def resume_at(rules: Rules, held_at: float, voice: Voice | None) -> float:
     return min(latest, max(held_at + rules.hold_ms / 1000, voice.stopped_at + QUIET_S))
 
 
-def spoken_s(voice: Voice, since: float, now: float) -> float:
+def spoken_s(voice: VoiceActivity, since: float, now: float) -> float:
     """Return how long *voice* has sounded since then, as far as is known *now*."""
     until = now - HANGOVER_S if voice.stopped_at is None else voice.stopped_at
     return max(0.0, until - max(since, voice.started_at))
 
 
-def spoken_at(voice: Voice, since: float, wanted_s: float) -> float:
+def spoken_at(voice: VoiceActivity, since: float, wanted_s: float) -> float:
     """Return when it will be known that *voice* has sounded for so long since then, if it goes on."""
     return max(since, voice.started_at) + wanted_s + HANGOVER_S
 

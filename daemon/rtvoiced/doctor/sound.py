@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rtvoiced.app.levels import FLOOR_DBFS, dbfs
 from rtvoiced.audio.cards.portaudio import ADVICE, PortAudioCard, open_card, quiet_stderr
 from rtvoiced.doctor.findings import Finding, Verdict, failure, ok, warning
-from rtvoiced.dsp.pcm import BLOCK_MS, Device, Pcm
+from rtvoiced.dsp.pcm import BLOCK_MS, OpenDevice, Pcm
 from rtvoiced.errors import AudioError
 from rtvoiced.host.paths import events_socket
 from rtvoiced.settings.schema import Settings, card
@@ -188,7 +188,7 @@ def _problems(problems: Mapping[str, str]) -> list[Finding]:
     ]
 
 
-def _listen(opened: PortAudioCard, device: Device) -> list[Finding]:
+def _listen(opened: PortAudioCard, device: OpenDevice) -> list[Finding]:
     rounds = int(1000 * LISTEN_S / BLOCK_MS)
     # The first blocks come as fast as the card has them.
     for _ in range(5):
@@ -207,7 +207,7 @@ def _listen(opened: PortAudioCard, device: Device) -> list[Finding]:
 # ------------------------------------------------------------------------------------ echo
 
 
-def _chime(opened: PortAudioCard, microphone: Device, speaker: Device) -> Finding:
+def _chime(opened: PortAudioCard, microphone: OpenDevice, speaker: OpenDevice) -> Finding:
     """Play a chime and find it again in what the microphone hears."""
     played = tone(speaker.hz)
     block = Pcm(speaker.hz).block

@@ -222,6 +222,32 @@ class Ignored:
     type: str
 
 
+@dataclass(frozen=True, slots=True)
+class LinkConnecting:
+    """The link tries to reach the server."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """There is no session any more; the link tries again by itself."""
+
+    reason: str
+    attempt: int
+    retry_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFailed:
+    """There is no session, and somebody has to act before there can be one."""
+
+    reason: str
+    retry_in_s: float
+    code: str = "not_connected"
+    """``auth_failed`` where the server refused the key."""
+
+
 ServerEvent = (
     SessionCreated
     | SessionUpdated

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit
 
-from rtvoiced.conversation.policy import HANDS_OFF, Rules
+from rtvoiced.conversation.policy import CLIENT_MANAGED, InterruptionRules
 from rtvoiced.errors import ConfigError, MissingKeyError
 from rtvoiced.host import key_file
 from rtvoiced.realtime.endpoint import Endpoint, is_loopback
@@ -79,14 +79,14 @@ def session_config(settings: Settings, provider: Provider) -> SessionConfig:
         prefix_ms=settings.turn.prefix_ms,
         silence_ms=settings.turn.silence_ms,
         eagerness=settings.turn.eagerness,
-        hands_off=settings.interruption.policy in HANDS_OFF,
+        hands_off=settings.interruption.policy in CLIENT_MANAGED,
     )
 
 
-def rules(settings: Settings) -> Rules:
+def rules(settings: Settings) -> InterruptionRules:
     """Return who may interrupt."""
     given = settings.interruption
-    return Rules(given.policy, given.hold_ms, given.hold_max_ms, given.speech_ms)
+    return InterruptionRules(given.policy, given.hold_ms, given.hold_max_ms, given.speech_ms)
 
 
 def local_problem() -> str | None:

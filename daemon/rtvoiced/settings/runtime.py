@@ -15,7 +15,7 @@ BY_SET = "command set"
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class SettingValue:
     """The value of a key, and who gave it."""
 
     key: str
@@ -23,7 +23,7 @@ class Value:
     origin: str
 
 
-class LiveSettings:
+class RuntimeSettings:
     """What holds now; *load* reads the configuration again, or raises `ConfigError`."""
 
     def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
@@ -53,12 +53,12 @@ class LiveSettings:
         except ConfigError as error:
             raise CommandError("bad_args", str(error), details={"arg": "value"}) from None
 
-    def value(self, key: str) -> Value:
+    def value(self, key: str) -> SettingValue:
         """Return the value in force of a known key."""
         section, _, name = key.partition(".")
-        return Value(key, getattr(getattr(self.now, section), name), self.now.origin(key))
+        return SettingValue(key, getattr(getattr(self.now, section), name), self.now.origin(key))
 
-    def put(self, value: Value) -> None:
+    def put(self, value: SettingValue) -> None:
         """Let *value*, which is of the right type, be in force."""
         section, _, name = value.key.partition(".")
         part = replace(getattr(self.now, section), **{name: value.value})
@@ -71,7 +71,7 @@ class LiveSettings:
         Raises `ConfigError`, and nothing has changed.
         """
         fresh = self._load()
-        old, new = LiveSettings(self._loaded, self._load), LiveSettings(fresh, self._load)
+        old, new = RuntimeSettings(self._loaded, self._load), RuntimeSettings(fresh, self._load)
         changed = [key for key in known_keys() if old.value(key).value != new.value(key).value]
         for key in changed:
             if key in LIVE:

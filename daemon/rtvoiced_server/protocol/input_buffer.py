@@ -13,7 +13,7 @@ import numpy as np
 
 from rtvoiced.dsp.pcm import FRAME_BYTES, WIRE
 from rtvoiced.dsp.resample import Resampler
-from rtvoiced.dsp.vad import VAD_HZ, WINDOW_MS, Judge, Onset, VoiceDetector, silero
+from rtvoiced.dsp.vad import VAD_HZ, WINDOW_MS, Onset, VadModel, VoiceDetector, silero
 from rtvoiced_server.protocol.wire import Json, Refused, new_id
 
 SLICE_MS = 100
@@ -74,10 +74,10 @@ class Judges:
     """
 
     def __init__(self) -> None:
-        self._free: list[Judge] = []
+        self._free: list[VadModel] = []
 
     @contextmanager
-    def lent(self) -> Iterator[Judge]:
+    def lent(self) -> Iterator[VadModel]:
         """Lend one."""
         judge = self._free.pop() if self._free else silero()
         try:
@@ -89,7 +89,7 @@ class Judges:
 class InputBuffer:
     """One session's input."""
 
-    def __init__(self, turn_detection: Json | None, judge: Judge | None = None) -> None:
+    def __init__(self, turn_detection: Json | None, judge: VadModel | None = None) -> None:
         """*judge* is this buffer's alone; without one it loads its own."""
         self._judge = silero() if judge is None else judge
         self._resampler = Resampler(WIRE.hz, VAD_HZ)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from rtvoiced.dsp.vad import Judge
+from rtvoiced.dsp.vad import VadModel
 from rtvoiced_server.protocol import checks, schema
 from rtvoiced_server.protocol.input_buffer import InputBuffer
 from rtvoiced_server.protocol.item_events import ItemEvents
@@ -37,7 +37,7 @@ class Session:
         clock: Callable[[], datetime],
         lifetime_s: int = LIFETIME_S,
         kind: str = schema.REALTIME,
-        judge: Judge | None = None,
+        judge: VadModel | None = None,
     ) -> None:
         """*kind* is ``realtime``, or ``transcription`` for a session that answers nothing.
 

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from rtvoiced.audio.playback.ledger import Drained, PartHeard, Started
-from rtvoiced.audio.playback.queue import Playback
-from rtvoiced.audio.thread.duplex import (
+from rtvoiced.audio.events import (
     AudioCrashed,
     DeviceDown,
     DeviceUp,
-    Duplex,
-    Microphone,
+    Drained,
+    EchoChanged,
+    MicrophoneBlock,
+    PartHeard,
     PlaybackMoved,
-    Reopen,
-    Report,
+    Started,
 )
-from rtvoiced.audio.thread.overruns import Backlog
-from rtvoiced.conversation.inputs import EchoChanged
-from rtvoiced.dsp.pcm import WIRE, Card, Device, Part
+from rtvoiced.audio.playback.queue import PlaybackQueue
+from rtvoiced.audio.thread.duplex import Duplex, Reopen, Report
+from rtvoiced.audio.thread.overruns import OverrunDetector
+from rtvoiced.dsp.pcm import WIRE, Card, OpenDevice, Part
 from rtvoiced.errors import AudioError
 from support.fakes import SimulatedCard, SimulatedClock, WallClock, bare
 
@@ -43,7 +43,7 @@ def numbered(block: int, frames: int) -> bytes:
 
 def blocks_of(reports: list[Report]) -> list[int]:
     """The numbers of the microphone's blocks, in order."""
-    pcm = b"".join(report.pcm for report in reports if isinstance(report, Microphone))
+    pcm = b"".join(report.pcm for report in reports if isinstance(report, MicrophoneBlock))
     return [int(sample) for sample in np.frombuffer(pcm, np.int16)[:: WIRE.block]]
 
 
@@ -55,7 +55,7 @@ class Room:
     cards: list[SimulatedCard] = field(default_factory=list)
     opened: list[SimulatedCard] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
-    playback: Playback = field(default_factory=lambda: Playback(HZ))
+    playback: PlaybackQueue = field(default_factory=lambda: PlaybackQueue(HZ))
     available: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class Room:
         self.duplex.run(lambda: self.clock.now >= until)
 
     def told(self) -> list[Report]:
-        return [r for r in self.reports if not isinstance(r, Microphone | PlaybackMoved | EchoChanged)]
+        return [r for r in self.reports if not isinstance(r, MicrophoneBlock | PlaybackMoved | EchoChanged)]
 
 
 def room(**card: object) -> tuple[Room, SimulatedCard]:
@@ -94,7 +94,7 @@ def test_microphone_comes_in_20_ms_without_loss() -> None:
 
     it.run(1.0)
 
-    heard = [report for report in it.reports if isinstance(report, Microphone)]
+    heard = [report for report in it.reports if isinstance(report, MicrophoneBlock)]
     assert {(len(report.pcm), report.hz) for report in heard} == {(WIRE.size(20), HZ)}
     assert blocks_of(it.reports) == list(range(1, 101))
     assert [report.at for report in heard] == pytest.approx([0.02 * n for n in range(1, 51)])
@@ -226,7 +226,7 @@ def test_overrun_is_told_by_the_clock() -> None:
 
 
 def test_lateness_alone_is_no_overrun() -> None:
-    backlog = Backlog()
+    backlog = OverrunDetector()
     for n in range(1, 1001):
         backlog.block(n * 0.01 + (0.005 if n % 3 else 0) + n * 1e-6)
 
@@ -250,7 +250,7 @@ def test_without_a_card_silence_comes_in_real_time_and_answers_drain_by_the_cloc
 
     it.run(1.0)
 
-    microphone = b"".join(r.pcm for r in it.reports if isinstance(r, Microphone))
+    microphone = b"".join(r.pcm for r in it.reports if isinstance(r, MicrophoneBlock))
     assert len(microphone) == WIRE.size(1000)
     assert not any(microphone)
     assert it.playback.reports() == [Started(A), Drained(A, 300, idle=True)]
@@ -385,7 +385,7 @@ def test_half_card_stays_as_it_is_while_the_other_half_is_missing() -> None:
 def test_another_card_takes_over_when_it_is_quiet() -> None:
     it, card = room()
     other = SimulatedCard(it.clock)
-    other.input = Device("another microphone", HZ, 0.0)
+    other.input = OpenDevice("another microphone", HZ, 0.0)
     it.cards.append(other)
     it.clock.at(0.1, lambda: it.playback.push(A, level(300), HZ))
     it.clock.at(0.1, lambda: it.playback.finish(A))
@@ -423,7 +423,7 @@ def test_another_speaker_takes_over_at_once_and_what_the_old_one_held_is_lost() 
     assert heard[0].played_ms == WIRE.ms_of_frames(int(np.count_nonzero(old == 1000)))
     assert np.count_nonzero(new == 1000) == 0
     assert np.count_nonzero(new == 2000) == WIRE.frames(100)
-    assert it.told()[-1] == DeviceUp("output", Device("simulated speaker", HZ, 0.0))
+    assert it.told()[-1] == DeviceUp("output", OpenDevice("simulated speaker", HZ, 0.0))
 
 
 def test_asking_for_another_card_while_there_is_none_changes_nothing() -> None:
@@ -447,7 +447,7 @@ def test_bug_is_told_and_ends_the_thread() -> None:
     def broken() -> Card:
         raise ZeroDivisionError
 
-    duplex = Duplex(broken, Playback(HZ), post, bare())
+    duplex = Duplex(broken, PlaybackQueue(HZ), post, bare())
     duplex.start()
     assert done.wait(5)
     duplex.stop()
@@ -461,7 +461,7 @@ def wall() -> WallClock:
     return WallClock()
 
 
-def running(open_card: Callable[[], Card], playback: Playback, reports: list[Report]) -> Duplex:
+def running(open_card: Callable[[], Card], playback: PlaybackQueue, reports: list[Report]) -> Duplex:
     duplex = Duplex(open_card, playback, reports.append, bare())
     duplex.start()
     return duplex
@@ -483,7 +483,7 @@ def test_busy_python_thread_costs_no_block_of_the_microphone(wall: WallClock) ->
             n += 1
 
     hog = threading.Thread(target=spin)
-    duplex = running(open_card, Playback(HZ), reports)
+    duplex = running(open_card, PlaybackQueue(HZ), reports)
     hog.start()
     time.sleep(2.0)
     stop.set()
@@ -504,7 +504,7 @@ def test_stop_gives_the_card_back_and_is_quick(wall: WallClock) -> None:
         cards.append(SimulatedCard(wall))
         return cards[-1]
 
-    duplex = running(open_card, Playback(HZ), [])
+    duplex = running(open_card, PlaybackQueue(HZ), [])
     time.sleep(0.05)
 
     began = time.monotonic()
@@ -519,7 +519,7 @@ def test_without_a_card_the_thread_costs_next_to_nothing() -> None:
         raise AudioError("there is no card")
 
     before = time.process_time()
-    duplex = running(no_card, Playback(HZ), [])
+    duplex = running(no_card, PlaybackQueue(HZ), [])
     time.sleep(1.0)
     duplex.stop()
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rtvoiced.dsp.pcm import WIRE, Device, Pcm
+from rtvoiced.dsp.pcm import WIRE, OpenDevice, Pcm
 from rtvoiced.errors import AudioError
 
 RATES_HZ = (48_000, 44_100)
@@ -155,12 +155,12 @@ class _Stream:
     direction: str
     hz: int
 
-    def device(self, capacity: int) -> Device:
+    def device(self, capacity: int) -> OpenDevice:
         """Describe it; our own buffer, *capacity* frames, is in PortAudio's latency and taken off."""
         latency_s = (
             self.raw.get_input_latency() if self.direction == "input" else self.raw.get_output_latency()
         )
-        return Device(
+        return OpenDevice(
             self.found.name, self.hz, max(0.0, round(latency_s * 1000 - capacity * 1000 / self.hz, 1))
         )
 

@@ -12,11 +12,12 @@ from threading import Event, Thread
 from typing import Protocol, runtime_checkable
 
 from rtvoiced.audio.capture.front_end import FrontEnd, News
+from rtvoiced.audio.events import AudioCrashed, DeviceDown, DeviceUp, MicrophoneBlock, PlaybackMoved
 from rtvoiced.audio.playback.chime import Chime
-from rtvoiced.audio.playback.queue import Playback
-from rtvoiced.audio.thread.buffer_target import Reserve
-from rtvoiced.audio.thread.overruns import Backlog
-from rtvoiced.dsp.pcm import BLOCK_MS, WIRE, Card, Device, Pcm
+from rtvoiced.audio.playback.queue import PlaybackQueue
+from rtvoiced.audio.thread.buffer_target import BufferTarget
+from rtvoiced.audio.thread.overruns import OverrunDetector
+from rtvoiced.dsp.pcm import BLOCK_MS, WIRE, Card, OpenDevice, Pcm
 from rtvoiced.errors import AudioError
 
 BLOCK_S = BLOCK_MS / 1000
@@ -35,53 +36,6 @@ CATCH_UP_S = 0.5
 STOP_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Microphone:
-    """20 ms of the microphone."""
-
-    pcm: bytes
-    hz: int
-    at: float
-    """When its last frame was read, by the thread's clock."""
-    echoes: bool = False
-    """The speaker sounds in it, and nothing took that out: the server is to get silence for it."""
-    before: bytes = b""
-    """As `Heard.before`."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceUp:
-    """A direction, ``input`` or ``output``, works."""
-
-    direction: str
-    device: Device
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceDown:
-    """A direction does not work; told once, not at each attempt."""
-
-    direction: str
-    name: str
-    status: str
-    """``lost``: it worked until now; ``unavailable``: it could not be opened."""
-    reason: str
-    lost_frames: int
-    """Of the output: what was in the card and will not be heard."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlaybackMoved:
-    """`Playback.reports` has something new."""
-
-
-@dataclass(frozen=True, slots=True)
-class AudioCrashed:
-    """The audio thread ended with a bug."""
-
-    error: BaseException
-
-
 class Reopen(Enum):
     """When another card takes over."""
 
@@ -91,11 +45,11 @@ class Reopen(Enum):
     """No answer is disturbed."""
 
 
-Report = Microphone | DeviceUp | DeviceDown | PlaybackMoved | AudioCrashed | News
+Report = MicrophoneBlock | DeviceUp | DeviceDown | PlaybackMoved | AudioCrashed | News
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class AudioThreadStats:
     """Counters since the start, and the reserve that the card is kept at."""
 
     rounds: int
@@ -128,7 +82,7 @@ class Duplex:
     def __init__(
         self,
         open_card: Callable[[], Card],
-        playback: Playback,
+        playback: PlaybackQueue,
         post: Callable[[Report], None],
         front: FrontEnd,
         clock: Callable[[], float] = time.monotonic,
@@ -151,12 +105,12 @@ class Duplex:
         """What is still to be heard of it."""
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="audio", daemon=True)
-        self._told: dict[str, Device | None] = {}
+        self._told: dict[str, OpenDevice | None] = {}
         """What was said last of each direction; None: that it is down."""
         self._opened_at = self._tick = self.beat = clock()
-        self._reserve = Reserve(self._opened_at)
+        self._reserve = BufferTarget(self._opened_at)
         self._rounds = self._underruns = self._late_rounds = self._fill = 0
-        self._backlog = Backlog()
+        self._backlog = OverrunDetector()
         self._reopen: Reopen | None = None
 
     def start(self) -> None:
@@ -175,9 +129,9 @@ class Duplex:
         if self._reopen is not Reopen.AT_ONCE:
             self._reopen = when
 
-    def stats(self) -> Stats:
+    def stats(self) -> AudioThreadStats:
         """Return the counters as they are now."""
-        return Stats(
+        return AudioThreadStats(
             rounds=self._rounds,
             underruns=self._underruns,
             overruns=self._backlog.overruns,
@@ -276,7 +230,7 @@ class Duplex:
 
     # A round
 
-    def _top_up(self, card: Card, output: Device, late: bool, now: float) -> None:
+    def _top_up(self, card: Card, output: OpenDevice, late: bool, now: float) -> None:
         """Write as many blocks as bring the card to its target: usually one, none while it holds more."""
         block = Pcm(output.hz).block
         fill = card.fill()
@@ -314,7 +268,7 @@ class Duplex:
         self.beat = self._clock()
         if heard := self.front.block(block, hz, self._fill, self.beat):
             at = self.beat - heard.delay_s
-            self._post(Microphone(heard.pcm, heard.hz, at, heard.echoes, heard.before))
+            self._post(MicrophoneBlock(heard.pcm, heard.hz, at, heard.echoes, heard.before))
         # After the hand-over, so that an onset's own audio is not delayed.
         for news in self.front.attend():
             self._post(news)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from rtvoiced.conversation import effects
-from rtvoiced.conversation.effects import Effect, Publish, Send
+from rtvoiced.conversation.effects import Effect, Publish, SendEvent
 from rtvoiced.conversation.phases import Awaiting, Hearing
 from rtvoiced.conversation.reports import late
-from rtvoiced.conversation.state import HEARING_S, HEARING_TIMER, RESPONSE_S, RESPONSE_TIMER, Talk
+from rtvoiced.conversation.state import (
+    HEARING_S,
+    HEARING_TIMER,
+    RESPONSE_S,
+    RESPONSE_TIMER,
+    ConversationState,
+)
 from rtvoiced.conversation.stores.utterances import stopped
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 
 
-class Turns:
+class UserTurnHandler:
     """When the user begins and ends to speak, and what follows for the assistant."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: ConversationState) -> None:
         self._talk = talk
 
     def speech_started(self, event: events.SpeechStarted, now: float) -> list[Effect]:
@@ -31,7 +37,7 @@ class Turns:
             over = talk.yields and not talk.session.hands_off
             over = over and not talk.answers.is_ephemeral(talk.answers.accepting or audible)
             cut: list[Effect] = [effects.CutPlayback("server_vad")] if over else []
-            return [*cut, Send(events.ClearAudio())]
+            return [*cut, SendEvent(events.ClearAudio())]
         if talk.pressed_at is not None:
             # The server does not know yet that its turn detection is off.
             talk.utterances.discarded = event.item_id
@@ -83,7 +89,7 @@ class Turns:
         """The utterance stands in the conversation."""
         talk = self._talk
         if item_id == talk.utterances.discarded:
-            delete = Send(events.DeleteItem(item_id))
+            delete = SendEvent(events.DeleteItem(item_id))
             if talk.session.hands_off:
                 return [delete]
             talk.unwanted = True

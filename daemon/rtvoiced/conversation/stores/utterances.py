@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from rtvoiced.conversation.effects import Effect, Publish, Send
-from rtvoiced.conversation.stores.history import Memory
+from rtvoiced.conversation.effects import Effect, Publish, SendEvent
+from rtvoiced.conversation.stores.history import HistoryStore
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 
 
-class Utterances:
+class UtteranceStore:
     """The user's side of the memory."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: HistoryStore) -> None:
         self.discarded: str | None = None
         """The utterance that was ended last without a trace; what the server still makes of it is dropped."""
         self._memory = memory
@@ -35,7 +35,7 @@ class Utterances:
         """End an open utterance and have nothing made of it."""
         self.discarded = item_id
         self._memory.remove(item_id)
-        return [Send(events.ClearAudio()), stopped(item_id, None, reason)]
+        return [SendEvent(events.ClearAudio()), stopped(item_id, None, reason)]
 
 
 def stopped(item_id: str | None, end_ms: int | None, reason: str) -> Effect:

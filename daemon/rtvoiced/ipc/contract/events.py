@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 
-class Event(Protocol):
+class IpcEvent(Protocol):
     """Something that happened; its fields are the event's ``data``."""
 
     event: ClassVar[str]

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_type_hints
 
 from rtvoiced.errors import CommandError
 from rtvoiced.ipc.contract.commands import COMMANDS, Command, bad_args
-from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.events import IpcEvent
 
 VERSION = 1
 ID_CHARS = (16, 64)
@@ -33,7 +33,7 @@ class Request:
     """CLOCK_MONOTONIC seconds, because a wall clock jumps."""
 
 
-def event_body(event: Event, **envelope: Any) -> bytes:
+def event_body(event: IpcEvent, **envelope: Any) -> bytes:
     """Return an event's JSON frame: ``v``, the *envelope* (run, seq, n, time, mono), event, data."""
     return _dump({"v": VERSION, **envelope, "event": event.event, "data": data_of(event)})
 
