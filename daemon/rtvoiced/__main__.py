@@ -197,6 +197,7 @@ async def serve(
     from rtvoiced.app.daemon import Daemon, Shells
     from rtvoiced.app.embedded_server import EmbeddedServer
     from rtvoiced.app.mute_file import MuteFile
+    from rtvoiced.app.session_config import interruption_rules, session_config
     from rtvoiced.audio.cards.device_watch import DeviceWatch
     from rtvoiced.audio.playback.queue import PlaybackQueue
     from rtvoiced.conversation.machine import Conversation
@@ -204,7 +205,7 @@ async def serve(
     from rtvoiced.ipc.server.control import Control
     from rtvoiced.ipc.server.publisher import Publisher
     from rtvoiced.realtime.link import Backoff, Link
-    from rtvoiced.realtime.providers import choose, rules, session_config
+    from rtvoiced.realtime.providers import choose
     from rtvoiced.settings.runtime import RuntimeSettings
 
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -213,7 +214,7 @@ async def serve(
     publisher = Publisher(context, events_path, run_id, replay_events=config.ipc.replay_events)
     server = EmbeddedServer(config.log.level)
     asked = session_config(config, provider)
-    conversation = Conversation(asked, provider.name, provider.model, rules(config))
+    conversation = Conversation(asked, provider.name, provider.model, interruption_rules(config))
     playback = PlaybackQueue(24_000, config.interruption.fade_ms, config.audio.volume_percent)
     onlooker = transcript(config)
     watch = DeviceWatch(config.audio.input or "", config.audio.output or "")

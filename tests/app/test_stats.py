@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rtvoiced.app.samples import Samples
 from rtvoiced.app.stats import StatsRecorder
 from rtvoiced.dsp.pcm import Part
+from rtvoiced.durations import Durations
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.replies import Latency
 from rtvoiced.realtime.events import ClearAudio, DeleteItem, TruncateItem
@@ -15,18 +15,18 @@ ONE, TWO = Part("r1", "i1"), Part("r2", "i2")
 
 
 def of(*durations_ms: float) -> Latency:
-    samples = Samples()
+    samples = Durations()
     for ms in durations_ms:
         samples.add(ms)
-    return samples.latency()
+    return Latency(*samples.summary())
 
 
 def first_sound(tally: StatsRecorder) -> Latency:
-    return tally.latencies(Samples()).speech_end_to_first_sound
+    return tally.latencies(Durations().summary()).speech_end_to_first_sound
 
 
 def first_delta(tally: StatsRecorder) -> Latency:
-    return tally.latencies(Samples()).first_delta_to_sound
+    return tally.latencies(Durations().summary()).first_delta_to_sound
 
 
 def test_percentiles_are_of_times_that_were_really_measured() -> None:
@@ -100,7 +100,7 @@ def test_a_cut_without_a_voice_that_is_known_says_nothing_of_how_fast_one_is_not
     tally.published(ipc.Interrupt("command", "r1", "i1", 840, 200, 0.0, 21.0), 1.0)
     tally.published(ipc.Interrupt("server_vad", "r1", "i1", 840, 200, 0.0, 21.0), 1.0)
 
-    assert tally.latencies(Samples()).onset_to_decision == of()
+    assert tally.latencies(Durations().summary()).onset_to_decision == of()
 
 
 def test_cuts_and_corrections_are_counted() -> None:
@@ -109,7 +109,7 @@ def test_cuts_and_corrections_are_counted() -> None:
     tally.published(ipc.Interrupt("local_vad", "r2", "i2", 40, 0, 71.0, 25.0), 2.0)
     for event in (TruncateItem("i1", 0, 840), DeleteItem("i2"), DeleteItem("i3"), ClearAudio()):
         tally.sent(event)
-    latencies = tally.latencies(Samples())
+    latencies = tally.latencies(Durations().summary())
 
     assert latencies.decision_to_silence == Latency(2, 21.0, 25.0, 25.0)
     assert latencies.onset_to_decision == of(71.0)

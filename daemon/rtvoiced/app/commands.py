@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rtvoiced.app import status
+from rtvoiced.app.session_config import interruption_rules
 from rtvoiced.app.stats import StatsRecorder
 from rtvoiced.app.uplink import Uplink
 from rtvoiced.audio.cards.device_list import DeviceList
@@ -29,7 +30,6 @@ from rtvoiced.ipc.server.control import Control
 from rtvoiced.ipc.server.publisher import Publisher
 from rtvoiced.realtime.events import SessionConfig
 from rtvoiced.realtime.link import Link
-from rtvoiced.realtime.providers import rules
 from rtvoiced.settings import schema
 from rtvoiced.settings.runtime import BY_SET, RuntimeSettings, SettingValue
 from rtvoiced.settings.schema import Settings
@@ -83,7 +83,7 @@ class CommandService:
             case commands.Set(key, given):
                 self._set(ticket, key, given)
             case commands.Get(key):
-                self.control.reply(ticket, asdict(self.live.get(key)))
+                self.control.reply(ticket, asdict(self._get(key)))
             case commands.Reload():
                 self.control.reply(ticket, asdict(self._reload()))
             case commands.Stats():
@@ -111,9 +111,9 @@ class CommandService:
 
     def reload(self) -> replies.Reload:
         """Read the configuration again and apply what is live; raises `ConfigError`."""
-        told = self.live.reload()
-        self._apply(frozenset(told.changed) & schema.LIVE)
-        return told
+        found = self.live.reload()
+        self._apply(frozenset(found.changed) & schema.LIVE)
+        return replies.Reload(found.changed, found.restart)
 
     async def close(self) -> None:
         """End what still looks for an answer."""
@@ -157,6 +157,10 @@ class CommandService:
             self._change(SettingValue(key, value, BY_SET))
             self.control.reply(ticket, asdict(replies.Set(key, value, "now")))
 
+    def _get(self, key: str) -> replies.Get:
+        found = self.live.shown(key)
+        return replies.Get(found.key, found.value, found.origin)
+
     def _change(self, value: SettingValue) -> None:
         self.live.put(value)
         self._apply({value.key})
@@ -188,7 +192,7 @@ class CommandService:
         if "turn.prefix_ms" in keys:
             self.microphone.preroll_ms = now.turn.prefix_ms
         if not SESSION_KEYS.isdisjoint(keys):
-            self.dispatch(inputs.Configure(self.session_of(now), ticket, reply, rules(now)))
+            self.dispatch(inputs.Configure(self.session_of(now), ticket, reply, interruption_rules(now)))
 
     # ---------------------------------------------------------------------------- devices
 
@@ -257,7 +261,7 @@ class CommandService:
             since=self.facts.since,
             **self.tally.counters(),
             **asdict(self.conversation.interruption.counts),
-            latency_ms=self.tally.latencies(self.link.mic_to_wire),
+            latency_ms=self.tally.latencies(self.link.mic_to_wire.summary()),
             audio=replies.AudioStats(
                 audio.underruns,
                 audio.overruns,

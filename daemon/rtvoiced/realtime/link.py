@@ -16,7 +16,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from rtvoiced import __version__
-from rtvoiced.app.samples import Samples
+from rtvoiced.durations import Durations
 from rtvoiced.errors import RtvoiceError
 from rtvoiced.realtime import events
 from rtvoiced.realtime.decode import UnreadableEventError, decode
@@ -100,7 +100,7 @@ class Link:
         """Events of the server that could not be read."""
         self.sessions = 0
         """Sessions that were configured since the start."""
-        self.mic_to_wire = Samples()
+        self.mic_to_wire = Durations()
         """From a microphone block's last frame until the socket had it."""
 
     @property

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit
 
-from rtvoiced.conversation.policy import CLIENT_MANAGED, InterruptionRules
 from rtvoiced.errors import ConfigError, MissingKeyError
 from rtvoiced.host import key_file
 from rtvoiced.realtime.endpoint import Endpoint, is_loopback
-from rtvoiced.realtime.events import SessionConfig
 from rtvoiced.settings.schema import Settings
 
 OPENAI_URL = "wss://api.openai.com/v1/realtime"
@@ -66,33 +64,10 @@ def choose(settings: Settings, environ: Mapping[str, str]) -> Provider:
     return _local(settings, "no key is configured")
 
 
-def session_config(settings: Settings, provider: Provider) -> SessionConfig:
-    """Return what is asked of a session with *provider*."""
-    return SessionConfig(
-        voice=provider.voice,
-        instructions=settings.session.instructions,
-        language=settings.session.language,
-        speed=settings.session.speed,
-        transcription=settings.session.transcription or None,
-        detection=settings.turn.detection,
-        threshold=settings.turn.threshold,
-        prefix_ms=settings.turn.prefix_ms,
-        silence_ms=settings.turn.silence_ms,
-        eagerness=settings.turn.eagerness,
-        hands_off=settings.interruption.policy in CLIENT_MANAGED,
-    )
-
-
-def rules(settings: Settings) -> InterruptionRules:
-    """Return who may interrupt."""
-    given = settings.interruption
-    return InterruptionRules(given.policy, given.hold_ms, given.hold_max_ms, given.speech_ms)
-
-
 def local_problem() -> str | None:
     """Return what the embedded server lacks and how to get it, or None."""
     if any(importlib.util.find_spec(name) is None for name in LOCAL_PACKAGES):
-        return "it needs the extra: pip install 'rtvoice[local]'"
+        return "it needs the extra: pip install 'rtvoiced[local]'"
     if not any(shutil.which(name) for name in LOCAL_VOICES):
         return "it needs a voice: install flite or espeak-ng (on Debian: apt install flite)"
     return None

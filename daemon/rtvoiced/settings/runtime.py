@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rtvoiced.app.check import values
 from rtvoiced.errors import CommandError, ConfigError
-from rtvoiced.ipc.contract.replies import Get, Reload
 from rtvoiced.settings.schema import LIVE, Given, Settings, known_keys, nearest, read
+from rtvoiced.settings.values import shown_values
 
 BY_SET = "command set"
 
@@ -23,6 +22,14 @@ class SettingValue:
     origin: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReloadedKeys:
+    """What a reload found: keys whose values changed, and those of them that need a restart."""
+
+    changed: list[str]
+    restart: list[str]
+
+
 class RuntimeSettings:
     """What holds now; *load* reads the configuration again, or raises `ConfigError`."""
 
@@ -32,11 +39,14 @@ class RuntimeSettings:
         self._loaded = settings
         """What the configuration said, without later commands; of keys that need a restart, at the start."""
 
-    def get(self, key: str) -> Get:
-        """Return what `get` tells; what may be a key is masked. Raises `CommandError` for an unknown one."""
+    def shown(self, key: str) -> SettingValue:
+        """Return the value in force as people may see it: what may be a key is masked.
+
+        Raises `CommandError` ``bad_args`` for a key that does not exist.
+        """
         _known(key)
-        shown = values(self.now)[key]
-        return Get(key, shown["value"], shown["origin"])
+        found = shown_values(self.now)[key]
+        return SettingValue(key, found["value"], found["origin"])
 
     def parsed(self, key: str, given: object) -> Any:
         """Return *given* in the key's type.
@@ -65,7 +75,7 @@ class RuntimeSettings:
         origins = {**self.now.origins, value.key: value.origin}
         self.now = replace(self.now, **{section: part}, origins=origins)
 
-    def reload(self) -> Reload:
+    def reload(self) -> ReloadedKeys:
         """Read the configuration again; what changed in it and is live is in force then.
 
         Raises `ConfigError`, and nothing has changed.
@@ -78,7 +88,7 @@ class RuntimeSettings:
                 self.put(new.value(key))
                 old.put(new.value(key))
         self._loaded = old.now
-        return Reload(changed, [key for key in changed if key not in LIVE])
+        return ReloadedKeys(changed, [key for key in changed if key not in LIVE])
 
 
 def _known(key: str) -> None:
