@@ -5,11 +5,12 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from rtvoiced.conversation.stores.history import MOST_ITEMS, SEEDED_ITEMS, HistoryStore
+from rtvoiced.vocabulary import Role
 
 MS = st.integers(0, 100_000)
 
 
-def filled(*items: tuple[str, str, str]) -> HistoryStore:
+def filled(*items: tuple[str, Role, str]) -> HistoryStore:
     memory = HistoryStore()
     for item_id, role, text in items:
         item = memory.add(item_id, role)

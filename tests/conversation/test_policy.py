@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtvoiced.conversation.policy import (
-    POLICIES,
     InterruptionRules,
     VoiceActivity,
     in_force,
@@ -16,6 +15,7 @@ from rtvoiced.conversation.policy import (
     spoken_at,
     spoken_s,
 )
+from rtvoiced.vocabulary import PolicySetting, words
 
 RULES = InterruptionRules()
 
@@ -33,27 +33,44 @@ RULES = InterruptionRules()
     ],
 )
 def test_the_servers_word_counts_where_it_interrupts_by_itself(
-    policy: str, cancels: bool, vad: bool, kept: str
+    policy: PolicySetting, cancels: bool, vad: bool, kept: str
 ) -> None:
-    assert in_force(policy, detection="server_vad", hands_off=False, cancels=cancels, vad=vad) == kept
+    assert (
+        in_force(policy, detection="server_vad", client_managed_turns=False, cancels=cancels, vad=vad) == kept
+    )
 
 
 @pytest.mark.parametrize("policy", ["managed", "manual"])
 @pytest.mark.parametrize("vad", [True, False])
-def test_policies_that_need_the_servers_hands_off_are_kept_only_with_that(policy: str, vad: bool) -> None:
-    assert in_force(policy, detection="semantic_vad", hands_off=True, cancels=vad, vad=vad) == policy
-    assert in_force(policy, detection="semantic_vad", hands_off=False, cancels=vad, vad=vad) == "server"
+def test_policies_that_need_the_servers_hands_off_are_kept_only_with_that(
+    policy: PolicySetting, vad: bool
+) -> None:
+    assert (
+        in_force(policy, detection="semantic_vad", client_managed_turns=True, cancels=vad, vad=vad) == policy
+    )
+    assert (
+        in_force(policy, detection="semantic_vad", client_managed_turns=False, cancels=vad, vad=vad)
+        == "server"
+    )
 
 
 @pytest.mark.parametrize("policy", ["auto", "server", "hold"])
-def test_while_the_server_still_has_its_hands_off_we_answer_and_interrupt(policy: str) -> None:
-    assert in_force(policy, detection="server_vad", hands_off=True, cancels=True, vad=True) == "managed"
+def test_while_the_server_still_has_its_hands_off_we_answer_and_interrupt(policy: PolicySetting) -> None:
+    assert (
+        in_force(policy, detection="server_vad", client_managed_turns=True, cancels=True, vad=True)
+        == "managed"
+    )
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("hands_off", [True, False])
-def test_without_turn_detection_only_a_hand_interrupts(policy: str, hands_off: bool) -> None:
-    assert in_force(policy, detection="none", hands_off=hands_off, cancels=True, vad=True) == "manual"
+@pytest.mark.parametrize("policy", words(PolicySetting))
+@pytest.mark.parametrize("client_managed_turns", [True, False])
+def test_without_turn_detection_only_a_hand_interrupts(
+    policy: PolicySetting, client_managed_turns: bool
+) -> None:
+    assert (
+        in_force(policy, detection="none", client_managed_turns=client_managed_turns, cancels=True, vad=True)
+        == "manual"
+    )
 
 
 @pytest.mark.parametrize(

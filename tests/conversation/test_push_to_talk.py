@@ -25,6 +25,7 @@ from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed
+from rtvoiced.vocabulary import SpeechEnd
 from support.histories import (
     A1,
     ANSWERED,
@@ -66,7 +67,7 @@ def at(conversation: Conversation, now: float, *inputs: Input) -> list[Effect]:
     return effects_of(conversation, *inputs, now=now)
 
 
-def stopped(reason: str) -> ipc.SpeechStopped:
+def stopped(reason: SpeechEnd) -> ipc.SpeechStopped:
     return ipc.SpeechStopped(None, None, "push_to_talk", reason)
 
 
@@ -223,7 +224,7 @@ ENDED: dict[str, tuple[tuple[Input, ...], list[MicrophoneGate]]] = {
 
 
 @pytest.mark.parametrize("reason", ENDED)
-def test_press_is_ended_with_nothing_sent_by(reason: str) -> None:
+def test_press_is_ended_with_nothing_sent_by(reason: SpeechEnd) -> None:
     conversation = pressed_at(10.0)
     what, gate = ENDED[reason]
 
@@ -359,7 +360,7 @@ def test_switching_waits_for_no_change_and_switching_back_for_each() -> None:
     assert events.UpdateTurnDetection not in [type(each) for each in sent(told)]
     # With what: that is known when the server has answered.
     told = at(conversation, 2.1, UPDATED)
-    assert sent(told)[-1] == events.UpdateTurnDetection(replace(CONFIG, hands_off=True), "talk-4")
+    assert sent(told)[-1] == events.UpdateTurnDetection(replace(CONFIG, client_managed_turns=True), "talk-4")
     assert ClearTimer("change") not in told
 
 
@@ -381,7 +382,7 @@ def test_change_under_a_press_leaves_turn_detection_off() -> None:
 
     told = at(conversation, 10.1, ruled("managed", ticket=5))
 
-    assert sent(told) == [events.UpdateSession(replace(OFF, hands_off=True), "change-3")]
+    assert sent(told) == [events.UpdateSession(replace(OFF, client_managed_turns=True), "change-3")]
 
 
 def test_audio_that_arrives_under_a_press_is_of_no_answer() -> None:

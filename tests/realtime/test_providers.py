@@ -15,6 +15,7 @@ from rtvoiced.realtime.endpoint import Endpoint, is_loopback
 from rtvoiced.realtime.events import SessionConfig
 from rtvoiced.realtime.providers import Provider, choose
 from rtvoiced.settings.schema import load
+from rtvoiced.vocabulary import DialectName
 
 KEY = "sk-proj-0123456789"
 OPENAI = {"OPENAI_API_KEY": KEY}
@@ -169,7 +170,7 @@ def test_openai() -> None:
         ),
     ],
 )
-def test_azure(flags: tuple[str, ...], url: str, dialect: str) -> None:
+def test_azure(flags: tuple[str, ...], url: str, dialect: DialectName) -> None:
     provider = chosen(*AZURE, *flags, environ={"AZURE_OPENAI_API_KEY": KEY, "OPENAI_API_KEY": "sk-other-1"})
 
     assert provider.endpoint == Endpoint(url, {"api-key": KEY}, dialect)

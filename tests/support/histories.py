@@ -18,6 +18,7 @@ from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import ClientEvent, LinkConnecting, LinkLost
+from rtvoiced.vocabulary import Detection, PhaseWord, PolicySetting, TalkAction
 
 CONFIG = events.SessionConfig(voice="marin", instructions="Be brief.")
 TEXT = "one two three four five six seven eight nine ten"
@@ -36,13 +37,15 @@ HELD = Held(A1, 505, 1000, 15.0)
 RESUMED = Resumed(A1, 305)
 
 
-def ruled(policy: str, detection: str = "server_vad", ticket: int | None = None, **ms: int) -> Configure:
+def ruled(
+    policy: PolicySetting, detection: Detection = "server_vad", ticket: int | None = None, **ms: int
+) -> Configure:
     """Another policy, or another turn detection, is to be in force."""
-    config = replace(CONFIG, hands_off=policy in CLIENT_MANAGED, detection=detection)
+    config = replace(CONFIG, client_managed_turns=policy in CLIENT_MANAGED, detection=detection)
     return Configure(config, ticket, rules=InterruptionRules(policy, **ms))
 
 
-def talk(action: str, ticket: int = 1, request: str | None = "t1") -> Commanded:
+def talk(action: TalkAction, ticket: int = 1, request: str | None = "t1") -> Commanded:
     return Commanded(ticket, request, commands.Talk(action))
 
 
@@ -147,7 +150,7 @@ def replies(told: Iterable[Effect]) -> list[dict[str, Any]]:
     return [effect.data for effect in told if isinstance(effect, ReplyTo)]
 
 
-def state(conversation: str, **other: Any) -> Publish:
+def state(conversation: PhaseWord, **other: Any) -> Publish:
     """The `state` event of a connected daemon without a card."""
     words: dict[str, Any] = {
         "muted": False,

@@ -22,6 +22,7 @@ from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import ClientEvent, LinkConnecting, LinkFailed, LinkLost
+from rtvoiced.vocabulary import Detection, EchoState, PolicySetting
 from support.histories import CONFIG, sent, state_of
 from support.model_server import Habits, ModelServer
 
@@ -184,8 +185,10 @@ class World:
             for each in sent(told)
             if isinstance(each, events.CancelResponse) and each.response_id not in beside
         ]
-        hands_off = self.conversation.session.hands_off
-        assert not cancels or cut.cause != "server_vad" or hands_off, "the server cancels by itself"
+        client_managed_turns = self.conversation.session.client_managed_turns
+        assert not cancels or cut.cause != "server_vad" or client_managed_turns, (
+            "the server cancels by itself"
+        )
         for each in cut.heard.parts:
             assert each.played_ms <= each.received_ms
         assert all(item_id in cut_items or not self.delivered[item_id] for item_id in corrected)
@@ -254,7 +257,11 @@ class World:
         return request
 
     def configure(
-        self, *, speed: float | None = None, policy: str | None = None, detection: str | None = None
+        self,
+        *,
+        speed: float | None = None,
+        policy: PolicySetting | None = None,
+        detection: Detection | None = None,
     ) -> None:
         """Run with another configuration; the server refuses what is too fast."""
         self.tickets += 1
@@ -265,7 +272,7 @@ class World:
             config,
             speed=speed or config.speed,
             detection=detection or config.detection,
-            hands_off=rules.policy in CLIENT_MANAGED,
+            client_managed_turns=rules.policy in CLIENT_MANAGED,
         )
         self.wanted = config, rules
         self.dispatch(inputs.Configure(config, self.tickets, rules=rules))
@@ -279,7 +286,7 @@ class World:
             at = self.now - 0.064
             self.dispatch(VoiceStarted(at) if voice else VoiceStopped(at))
 
-    def echo(self, state: str, *, vad: bool) -> None:
+    def echo(self, state: EchoState, *, vad: bool) -> None:
         self.voice = self.voice and vad
         self.dispatch(EchoChanged("auto", state, vad))
 

@@ -17,6 +17,7 @@ from rtvoiced.audio.thread.duplex import Duplex, Report
 from rtvoiced.dsp.pcm import WIRE, Part
 from rtvoiced.dsp.resample import Resampler
 from rtvoiced.settings.schema import EchoSettings, VadSettings
+from rtvoiced.vocabulary import EchoMode
 from rtvoiced_server.speech.voices import speak
 from support.fakes import SimulatedClock
 from support.room import DESK, Acoustics, RoomCard, as_pcm, at_level, rms_dbfs
@@ -72,7 +73,7 @@ class Scene:
         bypass: bool = False,
         hz: int = HZ,
         output_hz: int = HZ,
-        mode: str = "auto",
+        mode: EchoMode = "auto",
         chimes: bool = False,
     ) -> None:
         self.clock = SimulatedClock()

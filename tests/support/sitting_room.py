@@ -38,6 +38,7 @@ from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import ClientEvent, LinkConnecting, ServerEvent
+from rtvoiced.vocabulary import PolicySetting
 from support.histories import CONFIG
 from support.room import DESK, Acoustics
 from support.scene import Scene
@@ -57,7 +58,7 @@ class Server:
     answers: Iterator[NDArray[np.int16]]
     deaf: bool = False
     """Takes nothing for speech: as servers do that know a cough."""
-    hands_off: bool = False
+    client_managed_turns: bool = False
     speaking: str | None = None
     vad: VoiceDetector = field(default_factory=lambda: VoiceDetector(silence_ms=500))
     responses: int = 0
@@ -68,8 +69,10 @@ class Server:
     def take(self, event: ClientEvent) -> None:
         match event:
             case events.UpdateSession(config):
-                self.hands_off = config.hands_off
-                self._say(events.SessionUpdated("s1", None, "v", "m", 24_000, 24_000, self.hands_off))
+                self.client_managed_turns = config.client_managed_turns
+                self._say(
+                    events.SessionUpdated("s1", None, "v", "m", 24_000, 24_000, self.client_managed_turns)
+                )
             case events.AppendAudio(pcm):
                 self._hear(np.frombuffer(pcm, "<i2"))
             case events.ClearAudio():
@@ -103,7 +106,7 @@ class Server:
                     events.Committed(item_id, None),
                     events.ItemAdded(item_id, "user", None),
                 )
-                if not self.hands_off:
+                if not self.client_managed_turns:
                     self._respond(None, None)
 
     def _respond(self, request: str | None, kind: str | None) -> None:
@@ -135,7 +138,7 @@ class SittingRoom(Scene):
     def __init__(
         self,
         answers: Iterator[NDArray[np.int16]],
-        policy: str = "auto",
+        policy: PolicySetting = "auto",
         acoustics: Acoustics = DESK,
         *,
         bypass: bool = False,
@@ -146,7 +149,7 @@ class SittingRoom(Scene):
         self.decisions: list[float] = []
         """When playback was told to be silent."""
         self.server = Server(self._later, self._from_server, answers, deaf)
-        config = replace(CONFIG, hands_off=policy in CLIENT_MANAGED)
+        config = replace(CONFIG, client_managed_turns=policy in CLIENT_MANAGED)
         self.conversation = Conversation(config, "local", "m", InterruptionRules(policy))
         self.path = Uplink(self.server.take, 300)
         self._timers: dict[str, float] = {}

@@ -33,6 +33,7 @@ from rtvoiced.realtime.link import Link
 from rtvoiced.settings import schema
 from rtvoiced.settings.runtime import BY_SET, RuntimeSettings, SettingValue
 from rtvoiced.settings.schema import Settings
+from rtvoiced.vocabulary import Direction
 
 BY_VOLUME, BY_DEVICE = "command volume", "command set-device"
 SESSION_KEYS = frozenset(
@@ -231,7 +232,7 @@ class CommandService:
         except AudioError as error:
             raise CommandError("audio_unavailable", str(error), retryable=True) from None
 
-    async def _set_device(self, direction: str, name: str, expires: float | None) -> dict[str, Any]:
+    async def _set_device(self, direction: Direction, name: str, expires: float | None) -> dict[str, Any]:
         if schema.card(self.live.now)[0] not in ("auto", "portaudio"):
             card = self.live.now.audio.card
             raise CommandError("not_allowed", f"audio.card is {card!r}: there are no devices to choose from")
@@ -280,7 +281,7 @@ class CommandService:
         )
 
 
-def _nearest(found: tuple[FoundDevice, ...], direction: str, name: str) -> list[str]:
+def _nearest(found: tuple[FoundDevice, ...], direction: Direction, name: str) -> list[str]:
     """Return the names most like *name*, the nearest first; of few, all."""
     names = list(dict.fromkeys(each.name for each in found if each.has(direction)))
     return difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names[:3]

@@ -21,7 +21,7 @@ def session_config(settings: Settings, provider: Provider) -> SessionConfig:
         prefix_ms=settings.turn.prefix_ms,
         silence_ms=settings.turn.silence_ms,
         eagerness=settings.turn.eagerness,
-        hands_off=settings.interruption.policy in CLIENT_MANAGED,
+        client_managed_turns=settings.interruption.policy in CLIENT_MANAGED,
     )
 
 

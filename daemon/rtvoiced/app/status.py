@@ -14,6 +14,7 @@ from rtvoiced.conversation.machine import Conversation
 from rtvoiced.ipc.contract import protocol
 from rtvoiced.ipc.contract.commands import COMMANDS
 from rtvoiced.ipc.contract.events import State
+from rtvoiced.vocabulary import Direction
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class DaemonFacts:
     """Unix seconds of the last change of the connection's status."""
     since: float = 0.0
     """Unix seconds of the start."""
-    devices: dict[str, DeviceChanged] = field(
+    devices: dict[Direction, DeviceChanged] = field(
         default_factory=lambda: {name: DeviceChanged(name, "unavailable") for name in ("input", "output")}
     )
     echo: EchoChanged = field(default_factory=lambda: EchoChanged("off", "off", False))

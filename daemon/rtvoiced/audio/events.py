@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rtvoiced.dsp.pcm import OpenDevice, Part
+from rtvoiced.vocabulary import DeviceStatus, Direction, EchoMode, EchoState
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class MicrophoneBlock:
 class DeviceUp:
     """A direction, ``input`` or ``output``, works."""
 
-    direction: str
+    direction: Direction
     device: OpenDevice
 
 
@@ -38,9 +39,9 @@ class DeviceUp:
 class DeviceDown:
     """A direction does not work; told once, not at each attempt."""
 
-    direction: str
+    direction: Direction
     name: str
-    status: str
+    status: DeviceStatus
     """``lost``: it worked until now; ``unavailable``: it could not be opened."""
     reason: str
     lost_frames: int
@@ -51,8 +52,8 @@ class DeviceDown:
 class DeviceChanged:
     """A microphone or a speaker came or went."""
 
-    direction: str
-    status: str
+    direction: Direction
+    status: DeviceStatus
     name: str | None = None
     rate_hz: int | None = None
     latency_ms: float | None = None
@@ -153,9 +154,9 @@ class VoiceStopped:
 class EchoChanged:
     """The echo canceller, or what stands in for it, is in another state; never pretended."""
 
-    mode: str
+    mode: EchoMode
     """As configured: ``auto``, ``on``, ``off``, ``half_duplex``, ``system``."""
-    state: str
+    state: EchoState
     """``off``, ``converging``, ``on``, ``half_duplex``, ``failed``."""
     vad: bool
     """Whether our own VAD runs: only then do `VoiceStarted` and `VoiceStopped` come."""

@@ -9,6 +9,7 @@ from typing import Any
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.realtime.events import ClientEvent
+from rtvoiced.vocabulary import Cause
 
 
 class MicrophoneGate(StrEnum):
@@ -59,7 +60,7 @@ class FinishResponse:
 class CutPlayback:
     """Fall silent now; answered by the input `Cut` in the same turn of the loop."""
 
-    cause: str
+    cause: Cause
     ticket: int | None = None
     request: str | None = None
     lost_frames: int = 0

@@ -20,6 +20,7 @@ from rtvoiced.audio.events import (
 from rtvoiced.conversation.policy import DEFAULT, InterruptionRules
 from rtvoiced.ipc.contract import commands
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost, ServerEvent, SessionConfig
+from rtvoiced.vocabulary import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Cut:
     """Playback was cut by our effect `CutPlayback`, in the same turn of the loop."""
 
     heard: CutResult
-    cause: str
+    cause: Cause
     ticket: int | None = None
     request: str | None = None
 

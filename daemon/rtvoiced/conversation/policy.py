@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-POLICIES = ("auto", "server", "hold", "managed", "manual")
+from rtvoiced.vocabulary import Detection, Policy, PolicySetting
+
 CLIENT_MANAGED = frozenset({"managed", "manual"})
 """Policies under which the server's VAD neither creates nor interrupts responses."""
 HOLDING = frozenset({"hold", "managed"})
@@ -21,7 +22,7 @@ HANGOVER_S = 0.2
 class InterruptionRules:
     """What is configured."""
 
-    policy: str = "auto"
+    policy: PolicySetting = "auto"
     hold_ms: int = 800
     """So long is an answer held for the server to say that it hears speech."""
     hold_max_ms: int = 2000
@@ -43,17 +44,19 @@ class VoiceActivity:
     """Of its last; None while it goes on."""
 
 
-def in_force(policy: str, *, detection: str, hands_off: bool, cancels: bool, vad: bool) -> str:
+def in_force(
+    policy: PolicySetting, *, detection: Detection, client_managed_turns: bool, cancels: bool, vad: bool
+) -> Policy:
     """Return the policy that can be kept.
 
-    *detection* and *hands_off* are what the server runs with, *cancels* whether
+    *detection* and *client_managed_turns* are what the server runs with, *cancels* whether
     our own echo is taken out of the microphone, *vad* whether our own VAD runs.
     """
     if detection == "none":
         # Nobody but a person says when a turn begins.
         return "manual"
-    if hands_off:
-        return policy if policy in CLIENT_MANAGED else "managed"
+    if client_managed_turns:
+        return policy if policy == "managed" or policy == "manual" else "managed"
     if policy == "hold" or (policy == "auto" and cancels):
         return "hold" if vad else "server"
     return "server"

@@ -24,6 +24,7 @@ from rtvoiced.conversation.stores.utterances import UtteranceStore
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime.events import SessionConfig
+from rtvoiced.vocabulary import DeviceStatus, Direction, Policy
 
 RESPONSE_S = 15.0
 """From the end of speech, or from an `ask`, to ``response.created``."""
@@ -55,7 +56,7 @@ class ConversationState:
         self.utterances = UtteranceStore(self.memory)
         self.usage = UsageStore()
         self.waits = PendingReplies()
-        self.devices = {"input": "unavailable", "output": "unavailable"}
+        self.devices: dict[Direction, DeviceStatus] = {"input": "unavailable", "output": "unavailable"}
         self.sounding: Part | None = None
         """The part last queued, while anything is queued or in the card."""
         self.unwanted = False
@@ -96,12 +97,12 @@ class ConversationState:
         return effects.SetMicrophone(gate, self.session.input_hz)
 
     @property
-    def policy(self) -> str:
+    def policy(self) -> Policy:
         """The interruption policy in force."""
         return in_force(
             self.session.rules.policy,
             detection=self.session.detection,
-            hands_off=self.session.hands_off,
+            client_managed_turns=self.session.client_managed_turns,
             cancels=self.echo.state in ("on", "converging") or self.echo.mode == "system",
             vad=self.echo.vad,
         )

@@ -21,6 +21,7 @@ from rtvoiced.dsp.pcm import BLOCK_MS, OpenDevice, Pcm
 from rtvoiced.errors import AudioError
 from rtvoiced.host.paths import events_socket
 from rtvoiced.settings.schema import Settings, card
+from rtvoiced.vocabulary import Direction
 
 LISTEN_S = 1.0
 HANG_S = 10.0
@@ -31,7 +32,7 @@ SILENT = "the microphone gave nothing but zeros for a second"
 SILENT_REMEDY = "speak and look again: is it switched off, or (on macOS) not allowed to this program?"
 CHIME_S = 0.4
 CHIME_HZ = (660.0, 880.0)
-WORDS = {"input": "microphone", "output": "speaker"}
+WORDS: dict[Direction, str] = {"input": "microphone", "output": "speaker"}
 REMEDY = "rtvoiced --check lists what there is; audio.input and audio.output choose among it"
 
 Samples = NDArray[np.float32]
@@ -180,7 +181,7 @@ def _opened(config: Settings, *, chime: bool) -> list[Finding]:
         opened.close()
 
 
-def _problems(problems: Mapping[str, str]) -> list[Finding]:
+def _problems(problems: Mapping[Direction, str]) -> list[Finding]:
     """Return why a direction can't be had; the advice is the remedy's."""
     return [
         failure(WORDS[direction], text.removesuffix(f"; {ADVICE}"), REMEDY)

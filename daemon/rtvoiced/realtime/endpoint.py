@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from rtvoiced.host.masking import MASK, url_secrets
+from rtvoiced.vocabulary import DialectName
 
 SHORTEST_SECRET = 6
 """Characters. Shorter texts are no secrets, and to mask them would make every text unreadable."""
@@ -21,7 +22,7 @@ class Endpoint:
     """May hold a password or a key: only `shown_url` is for people."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """May hold the key: never logged."""
-    dialect: str | None = None
+    dialect: DialectName | None = None
     """``ga`` or ``beta``; None: told by ``session.created``."""
 
     def mask(self, text: str) -> str:

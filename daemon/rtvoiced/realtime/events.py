@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtvoiced.dsp.pcm import Part
+from rtvoiced.vocabulary import Detection, Eagerness
 
 FATAL_CODES = frozenset(
     {
@@ -72,7 +73,7 @@ class SessionUpdated:
     model: str | None
     input_hz: int
     output_hz: int
-    hands_off: bool | None = None
+    client_managed_turns: bool | None = None
     """Whether its VAD neither creates nor interrupts responses; None where it is off, or that is not told."""
 
 
@@ -288,15 +289,15 @@ class SessionConfig:
     speed: float = 1.0
     transcription: str | None = None
     """Model that writes down what the user says, or None."""
-    detection: str = "server_vad"
+    detection: Detection = "server_vad"
     """``server_vad``, ``semantic_vad``, ``none``."""
     threshold: float = 0.5
     """Server VAD: probability of speech, 0 to 1."""
     prefix_ms: int = 300
     silence_ms: int = 500
-    eagerness: str = "auto"
+    eagerness: Eagerness = "auto"
     """Semantic VAD: ``low``, ``medium``, ``high``, ``auto``."""
-    hands_off: bool = False
+    client_managed_turns: bool = False
     """The server's VAD neither creates responses nor interrupts them: that is ours."""
 
 

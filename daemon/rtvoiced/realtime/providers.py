@@ -14,6 +14,7 @@ from rtvoiced.errors import ConfigError, MissingKeyError
 from rtvoiced.host import key_file
 from rtvoiced.realtime.endpoint import Endpoint, is_loopback
 from rtvoiced.settings.schema import Settings
+from rtvoiced.vocabulary import DialectName, ProviderName
 
 OPENAI_URL = "wss://api.openai.com/v1/realtime"
 KEY_WORDS = ("auth", "key", "pass", "secret", "token")
@@ -26,7 +27,7 @@ LOCAL_VOICES = ("flite", "espeak-ng")
 class Provider:
     """The server that is used, and why."""
 
-    name: str
+    name: ProviderName
     chosen_by: str
     model: str
     voice: str
@@ -94,7 +95,8 @@ def _azure(settings: Settings, environ: Mapping[str, str], by: str) -> Provider:
     base, deployment = f"{scheme}://{parts.netloc}", quote(azure.deployment)
     if azure.api_version and azure.api_version != "v1":
         version = quote(azure.api_version)
-        url, dialect = f"{base}/openai/realtime?api-version={version}&deployment={deployment}", "beta"
+        dialect: DialectName = "beta"
+        url = f"{base}/openai/realtime?api-version={version}&deployment={deployment}"
     else:
         url, dialect = f"{base}/openai/v1/realtime?model={deployment}", "ga"
     _refuse_open_key(url, f"azure.endpoint ({origin})")

@@ -17,6 +17,7 @@ from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.dsp.vad import VadModel
 from rtvoiced.errors import AudioError
 from rtvoiced.settings.schema import EchoSettings, VadSettings
+from rtvoiced.vocabulary import EchoFallback, EchoMode
 from support.room import Acoustics, as_pcm, at_level
 from support.scene import HZ, STORY, Scene, assistant, speech
 
@@ -74,8 +75,8 @@ def no_model() -> VadModel:
 class Ear:
     """A front end, fed with one sound for ever."""
 
-    mode: str = "auto"
-    fallback: str = "half_duplex"
+    mode: EchoMode = "auto"
+    fallback: EchoFallback = "half_duplex"
     room: bool = True
     load: Callable[[], Canceller] = Perfect
     judge: Callable[[], VadModel] = lambda: Says(0.0)
@@ -139,12 +140,12 @@ def test_mode_decides_what_runs_and_that_is_told(ear: Ear, told: EchoChanged) ->
     ("rates", "reason"), [((HZ, 0), "there is no speaker"), ((0, HZ), "there is no microphone")]
 )
 @pytest.mark.parametrize("mode", ["auto", "on", "half_duplex", "system"])
-def test_half_a_card_has_no_echo(mode: str, rates: tuple[int, int], reason: str) -> None:
+def test_half_a_card_has_no_echo(mode: EchoMode, rates: tuple[int, int], reason: str) -> None:
     assert Ear(mode).opened(*rates).told == [EchoChanged(mode, "off", False, reason=reason)]
 
 
 @pytest.mark.parametrize("mode", ["auto", "on"])
-def test_without_a_wheel_half_duplex_stands_in_and_says_why(mode: str) -> None:
+def test_without_a_wheel_half_duplex_stands_in_and_says_why(mode: EchoMode) -> None:
     ear = Ear(mode, load=missing).opened()
 
     reason = f"{NO_WHEEL}; while an answer sounds, the microphone is not sent"

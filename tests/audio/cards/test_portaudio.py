@@ -13,6 +13,7 @@ from rtvoiced.audio.cards.device_watch import LOOK_S, PERIOD_S, DeviceWatch
 from rtvoiced.audio.cards.portaudio import FoundDevice, PortAudioCard, _Stream, chosen
 from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.errors import AudioError
+from rtvoiced.vocabulary import Direction, words
 
 
 def found(index: int, name: str, inputs: int = 1, outputs: int = 1, *, default: bool = False) -> FoundDevice:
@@ -38,7 +39,7 @@ DEVICES = (
         ("output", "hdmi", 3),
     ],
 )
-def test_device_is_chosen_by_name(direction: str, name: str, index: int) -> None:
+def test_device_is_chosen_by_name(direction: Direction, name: str, index: int) -> None:
     assert chosen(DEVICES, direction, name).index == index
 
 
@@ -51,7 +52,7 @@ def test_device_is_chosen_by_name(direction: str, name: str, index: int) -> None
     ],
 )
 def test_device_that_is_not_there_is_told_in_one_line(
-    devices: tuple[FoundDevice, ...], direction: str, name: str, sentence: str
+    devices: tuple[FoundDevice, ...], direction: Direction, name: str, sentence: str
 ) -> None:
     with pytest.raises(AudioError) as refused:
         chosen(devices, direction, name)
@@ -111,7 +112,9 @@ class Library:
 
 
 def card(raw: RawStream, library: Library | None = None) -> PortAudioCard:
-    streams = {name: _Stream(raw, DEVICES[0], name, WIRE.hz) for name in ("input", "output")}
+    streams: dict[Direction, _Stream] = {
+        name: _Stream(raw, DEVICES[0], name, WIRE.hz) for name in words(Direction)
+    }
     return PortAudioCard(library or Library(), streams, {})
 
 

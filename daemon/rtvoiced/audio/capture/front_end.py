@@ -23,6 +23,7 @@ from rtvoiced.dsp.resample import Resampler
 from rtvoiced.dsp.vad import VadModel
 from rtvoiced.errors import AudioError
 from rtvoiced.settings.schema import EchoSettings, VadSettings
+from rtvoiced.vocabulary import EchoMode, EchoState
 
 TAIL_S = 0.3
 """Half duplex goes on for so long after an answer: the room still sounds."""
@@ -91,12 +92,12 @@ class FrontEnd:
         """Whether an answer sounds, and since when that is so."""
 
     @property
-    def mode(self) -> str:
+    def mode(self) -> EchoMode:
         """As `EchoSettings.mode`; may be set in another thread, and the same one begins anew, too."""
         return self._wanted
 
     @mode.setter
-    def mode(self, mode: str) -> None:
+    def mode(self, mode: EchoMode) -> None:
         self._wanted = mode
         self._asked += 1
 
@@ -111,7 +112,7 @@ class FrontEnd:
         path = self.path
         return replace(self._told, erle_db=path.convergence.erle_db) if path else self._told
 
-    def prepare(self, mode: str) -> None:
+    def prepare(self, mode: EchoMode) -> None:
         """Load what *mode* will need: that takes 30 ms, in which an open card would run dry."""
         cancels = mode == "on" or (mode == "auto" and self._room)
         # Why there is none is told when a card is there.
@@ -231,7 +232,7 @@ class FrontEnd:
         self.path = EchoPath(self._canceller, self._input_hz, self._output_hz)
         self._listen("converging")
 
-    def _listen(self, state: str) -> None:
+    def _listen(self, state: EchoState) -> None:
         """Run the VAD as well, where there is one."""
         try:
             self._voice = self._voice or VoiceMonitor(self._vad, self._judge)
@@ -260,11 +261,11 @@ class FrontEnd:
         if trouble := path.trouble():
             self._fall_back(trouble, now)
             return
-        state = "on" if path.converged else "converging"
+        state: EchoState = "on" if path.converged else "converging"
         if state != self._state or path.lag_ms != self._told.lag_ms:
             self._tell(state, path.advice() or self._deaf, vad=self._told.vad)
 
-    def _tell(self, state: str, reason: str | None, *, vad: bool = False) -> None:
+    def _tell(self, state: EchoState, reason: str | None, *, vad: bool = False) -> None:
         self._state = state
         told, lag_ms = self._told, self.path.lag_ms if self.path else None
         self._told = EchoChanged(self._mode, state, vad, lag_ms, None, reason)

@@ -13,6 +13,7 @@ import sys
 
 from rtvoiced.audio.cards.portaudio import chosen, devices
 from rtvoiced.errors import AudioError
+from rtvoiced.vocabulary import Direction
 
 PERIOD_S = 10.0
 PERIOD_MAX_S = 320.0
@@ -86,7 +87,8 @@ def main(input_name: str, output_name: str) -> int:
     except AudioError:
         return 1
     there = []
-    for direction, name in (("input", input_name), ("output", output_name)):
+    names: dict[Direction, str] = {"input": input_name, "output": output_name}
+    for direction, name in names.items():
         try:
             chosen(found, direction, name)
         except AudioError:

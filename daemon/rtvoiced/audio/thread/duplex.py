@@ -19,6 +19,7 @@ from rtvoiced.audio.thread.buffer_target import BufferTarget
 from rtvoiced.audio.thread.overruns import OverrunDetector
 from rtvoiced.dsp.pcm import BLOCK_MS, WIRE, Card, OpenDevice, Pcm
 from rtvoiced.errors import AudioError
+from rtvoiced.vocabulary import DeviceStatus, Direction
 
 BLOCK_S = BLOCK_MS / 1000
 SWITCH_INTERVAL_S = 0.0005
@@ -219,7 +220,7 @@ class Duplex:
             for _ in range(self._reserve.target + 1):
                 card.write(Pcm(card.output.hz).silence(BLOCK_MS))
         problems = card.problems if isinstance(card, Explained) else {}
-        for direction, device in (("input", card.input), ("output", card.output)):
+        for direction, device in _devices(card).items():
             if not device:
                 self._tell_down(direction, "", "unavailable", problems.get(direction, "not there"), 0)
             elif self._told.get(direction) != device:
@@ -275,12 +276,18 @@ class Duplex:
 
     def _tell_lost(self, card: Card, reason: str) -> None:
         self._tick = self._clock()
-        for direction, device in (("input", card.input), ("output", card.output)):
+        for direction, device in _devices(card).items():
             if device:
                 lost_frames = self._fill if direction == "output" else 0
                 self._tell_down(direction, device.name, "lost", reason, lost_frames)
 
-    def _tell_down(self, direction: str, name: str, status: str, reason: str, lost_frames: int) -> None:
+    def _tell_down(
+        self, direction: Direction, name: str, status: DeviceStatus, reason: str, lost_frames: int
+    ) -> None:
         if direction not in self._told or self._told[direction]:
             self._told[direction] = None
             self._post(DeviceDown(direction, name, status, reason, lost_frames))
+
+
+def _devices(card: Card) -> dict[Direction, OpenDevice | None]:
+    return {"input": card.input, "output": card.output}

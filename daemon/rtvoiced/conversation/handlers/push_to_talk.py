@@ -15,6 +15,7 @@ from rtvoiced.conversation.state import HEARING_S, HEARING_TIMER, ConversationSt
 from rtvoiced.conversation.stores.utterances import stopped
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.vocabulary import SpeechEnd
 
 SHORTEST_S = 0.1
 """A shorter press is a slip of the finger; and the protocol takes no turn under 100 ms."""
@@ -51,7 +52,7 @@ class PushToTalkHandler:
             return [effects.Refuse(asked.ticket, "not_allowed", message)]
         # Of what the server makes by itself of the turn before, nothing is wanted any more.
         begun = isinstance(talk.state, Awaiting) and talk.questions.asking is None
-        talk.unwanted = talk.unwanted or (begun and not talk.session.hands_off)
+        talk.unwanted = talk.unwanted or (begun and not talk.session.client_managed_turns)
         cleared = self._turns.discard("cancel") or [SendEvent(events.ClearAudio())]
         talk.state, talk.pressed_at, talk.press_ended = Hearing(None), now, None
         talk.questions.overtake()
@@ -88,7 +89,7 @@ class PushToTalkHandler:
             _reply(asked, pressed=False, changed=True, held_ms=held_ms),
         ]
 
-    def end(self, reason: str, now: float) -> list[Effect]:
+    def end(self, reason: SpeechEnd, now: float) -> list[Effect]:
         """End a press with nothing sent; without one nothing happens."""
         talk = self._talk
         if talk.pressed_at is None:

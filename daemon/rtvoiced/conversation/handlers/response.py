@@ -144,7 +144,7 @@ class ResponseHandler:
         generating, awaited = talk.answers.accepting, isinstance(talk.state, Awaiting)
         told: list[Effect] = []
         if generating is not None:
-            by_itself = cut.cause == "server_vad" and not talk.session.hands_off
+            by_itself = cut.cause == "server_vad" and not talk.session.client_managed_turns
             if not by_itself or talk.answers.is_ephemeral(generating):
                 told.append(SendEvent(events.CancelResponse(generating)))
             told.append(effects.SetTimer(DELTA_TIMER, now + CANCELLED_S))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtvoiced.conversation.stores.heard import WordArrival
+from rtvoiced.vocabulary import Role
 
 MOST_ITEMS = 500
 SEEDED_ITEMS = 20
@@ -16,7 +17,7 @@ class ConversationItem:
     """One message of the conversation."""
 
     item_id: str
-    role: str
+    role: Role
     text: str = ""
     """What was said; of an answer, what was generated."""
     heard: str | None = None
@@ -42,7 +43,7 @@ class HistoryStore:
     def __init__(self) -> None:
         self._items: list[ConversationItem] = []
 
-    def add(self, item_id: str, role: str, previous: str | None = None) -> ConversationItem:
+    def add(self, item_id: str, role: Role, previous: str | None = None) -> ConversationItem:
         """Return the item of this id, which is put after *previous* (else last) when it is new."""
         known = self.get(item_id)
         if known is not None:

@@ -17,6 +17,7 @@ from rtvoiced.conversation.reports import BY_VOICE, CutLatency
 from rtvoiced.conversation.state import ConversationState
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.vocabulary import HoldCause
 
 HOLD_TIMER = "hold"
 SPEECH_TIMER = "speech"
@@ -32,7 +33,7 @@ class Hold:
 
     at: float
     """The decision, CLOCK_MONOTONIC seconds."""
-    cause: str
+    cause: HoldCause
     """Who heard a voice: ``local_vad`` or ``server_vad``."""
     onset: float | None
     """When the voice began, where that is known."""
@@ -124,7 +125,7 @@ class HoldStore:
             return False
         return talk.sounding is not None or (talk.policy == "managed" and talk.answering)
 
-    def begin(self, cause: str, onset: float | None, now: float) -> list[Effect]:
+    def begin(self, cause: HoldCause, onset: float | None, now: float) -> list[Effect]:
         """Hold playback."""
         self.hold = Hold(now, cause, onset)
         self.listen(now)

@@ -15,6 +15,7 @@ from rtvoiced.conversation.stores.session_changes import MOST_CHANGES, SessionCh
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
+from rtvoiced.vocabulary import ConnectionStatus, Detection
 
 CONFIGURE_S = 5.0
 """How long a server may take to answer ``session.update``."""
@@ -33,12 +34,12 @@ class Session:
         self.config = config
         self.rules = rules
         """Who may interrupt, as configured; what of it can be kept is in `talk`."""
-        self.hands_off = config.hands_off
+        self.client_managed_turns = config.client_managed_turns
         """The server's VAD does nothing by itself, as it told; without a session, as it will be asked to."""
         self.provider = provider
         self.model = model
         self.voice = config.voice
-        self.status = "connecting"
+        self.status: ConnectionStatus = "connecting"
         self.reason: str | None = None
         self.attempt = 0
         self.session_id: str | None = None
@@ -68,7 +69,7 @@ class Session:
         return self.status == "up"
 
     @property
-    def detection(self) -> str:
+    def detection(self) -> Detection:
         """What tells the server when a turn begins, but for the time of a press: ``none`` is nothing."""
         return self.config.detection
 
@@ -171,9 +172,9 @@ class Session:
 
     def interrupts(self) -> list[Effect]:
         """The server interrupted by itself, though it was told not to."""
-        if not self.hands_off:
+        if not self.client_managed_turns:
             return []
-        self.hands_off = False
+        self.client_managed_turns = False
         return [self._disobeyed()]
 
     def refused(self, error: events.ServerError, now: float) -> list[Effect] | None:
@@ -244,8 +245,10 @@ class Session:
     def _heed(self, event: events.SessionUpdated, asked: events.SessionConfig) -> bool:
         """Take over what is in force; return False where the server interrupts though asked not to."""
         # Not told while turn detection is off, be it for the time of a press.
-        self.hands_off = asked.hands_off if event.hands_off is None else event.hands_off
-        return self.hands_off or not asked.hands_off
+        self.client_managed_turns = (
+            asked.client_managed_turns if event.client_managed_turns is None else event.client_managed_turns
+        )
+        return self.client_managed_turns or not asked.client_managed_turns
 
     def _disobeyed(self) -> Effect:
         return effects.Publish(disobeyed(self.rules.policy))
@@ -286,7 +289,7 @@ class Session:
         told: list[Effect] = []
         if change is None or change.config is None:
             # What it tells is true at any rate.
-            self._heed(event, replace(self.config, hands_off=self.hands_off))
+            self._heed(event, replace(self.config, client_managed_turns=self.client_managed_turns))
         if change is None:
             return []
         if change.voice is not None:
@@ -326,7 +329,7 @@ class Session:
         if change.voice is not None:
             self.config = replace(self.config, voice=change.voice)
         if not self.up:
-            self.hands_off = self.config.hands_off
+            self.client_managed_turns = self.config.client_managed_turns
 
     def _next_session(self, change: SessionChange) -> list[Effect]:
         self._keep(change)
@@ -336,7 +339,7 @@ class Session:
 
     def _gone(self) -> list[Effect]:
         self.session_id, self.expires_at, self._configuring = None, None, False
-        self._talking, self.hands_off = False, self.config.hands_off
+        self._talking, self.client_managed_turns = False, self.config.client_managed_turns
         undone: list[Effect] = [effects.ClearTimer(CONFIGURE_TIMER)]
         if self._changes.unanswered:
             undone.append(effects.ClearTimer(CHANGE_TIMER))
