@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,9 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from rtvoiced.audio.cards import portaudio
-from rtvoiced.audio.cards.device_watch import DeviceWatch
+from rtvoiced.audio.cards.device_list import BACKGROUND, DeviceList
+from rtvoiced.audio.cards.device_watch import LOOK_S, DeviceWatch
 from rtvoiced.audio.events import (
     AudioCrashed,
+    DeviceChanged,
     DeviceDown,
     DeviceUp,
     Drained,
@@ -26,6 +30,7 @@ from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread.duplex import Duplex, Report
 from rtvoiced.dsp.pcm import WIRE, Card, Part
 from rtvoiced.errors import AudioError
+from rtvoiced.vocabulary import Direction
 from support.fakes import bare
 from support.virtual_card import RECORD_HZ, VirtualCard, available, virtual_card
 
@@ -207,27 +212,50 @@ def test_killed_sound_server_is_a_loss_and_a_restarted_one_is_found(
     assert (loud[-1] - loud[0]) / RECORD_HZ == pytest.approx(0.3, abs=0.003)
 
 
+@contextmanager
+def watching(duplex: Duplex, wanted: dict[Direction, str]) -> Iterator[None]:
+    """Watch for the missing microphone of *duplex*, in a loop beside the test."""
+    ready: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
+
+    async def watch() -> None:
+        it = DeviceWatch(DeviceList(BACKGROUND, LOOK_S), wanted, period_s=0.5)
+        it.on_device_changed(DeviceChanged("output", "open"))
+        running = asyncio.create_task(it.run(duplex.available))
+        ready.append((asyncio.get_running_loop(), running))
+        with suppress(asyncio.CancelledError):
+            await running
+
+    thread = threading.Thread(target=asyncio.run, args=(watch(),))
+    thread.start()
+    wait_for(lambda: ready)
+    try:
+        yield
+    finally:
+        loop, running = ready[0]
+        loop.call_soon_threadsafe(running.cancel)
+        thread.join()
+
+
 def test_missing_half_is_found_while_the_other_works(card: VirtualCard) -> None:
     reports: list[Report] = []
     playback = PlaybackQueue(HZ)
-    watch = DeviceWatch("latecomer", period_s=0.5)
     opened = []
 
     def open_card() -> Card:
         opened.append(portaudio.open_card("latecomer"))
         return opened[-1]
 
-    duplex = Duplex(open_card, playback, reports.append, bare(), available=watch)
-    duplex.start()
-    wait_for(lambda: len(reports) > 25)
-    assert opened[0].input is None
-    time.sleep(0.8)
-    card.plug_in("latecomer")
+    duplex = Duplex(open_card, playback, reports.append, bare())
+    with watching(duplex, {"input": "latecomer", "output": ""}):
+        duplex.start()
+        wait_for(lambda: len(reports) > 25)
+        assert opened[0].input is None
+        time.sleep(0.8)
+        card.plug_in("latecomer")
 
-    wait_for(lambda: len(opened) == 2)
-    wait_for(lambda: [r for r in reports if isinstance(r, DeviceUp) and r.direction == "input"])
-    duplex.stop()
-    watch.close()
+        wait_for(lambda: len(opened) == 2)
+        wait_for(lambda: [r for r in reports if isinstance(r, DeviceUp) and r.direction == "input"])
+        duplex.stop()
 
     told = [r for r in reports if not isinstance(r, MicrophoneBlock | PlaybackMoved | EchoChanged)]
     assert [(type(r), r.direction) for r in told if isinstance(r, DeviceUp | DeviceDown)] == [

@@ -56,7 +56,6 @@ class Room:
     opened: list[SimulatedCard] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     playback: PlaybackQueue = field(default_factory=lambda: PlaybackQueue(HZ))
-    available: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.duplex = Duplex(
@@ -66,7 +65,6 @@ class Room:
             bare(),
             self.clock,
             self.clock.sleep,
-            lambda _now: self.available,
         )
 
     def open(self) -> Card:
@@ -361,7 +359,7 @@ def test_half_card_is_opened_again_when_the_other_half_is_there_and_nothing_play
     it, _ = room(has_output=False)
     it.playback.push(A, level(500), HZ)
     it.cards.append(SimulatedCard(it.clock))
-    it.clock.at(0.2, lambda: setattr(it, "available", frozenset({"output"})))
+    it.clock.at(0.2, lambda: it.duplex.available(frozenset({"output"})))
 
     it.run(1.0)
 
@@ -375,11 +373,25 @@ def test_half_card_is_opened_again_when_the_other_half_is_there_and_nothing_play
 
 def test_half_card_stays_as_it_is_while_the_other_half_is_missing() -> None:
     it, _ = room(has_output=False)
-    it.available = frozenset({"input"})
+    it.clock.at(0.2, lambda: it.duplex.available(frozenset({"input"})))
 
     it.run(5.0)
 
     assert len(it.opened) == 1
+
+
+def test_half_card_that_opened_as_half_again_stays_so_until_more_is_told() -> None:
+    it, _ = room(has_output=False)
+    it.cards += [SimulatedCard(it.clock, has_output=False), SimulatedCard(it.clock)]
+    it.clock.at(0.2, lambda: it.duplex.available(frozenset({"input", "output"})))
+    it.clock.at(2.0, lambda: opened.append(len(it.opened)))
+    it.clock.at(2.0, lambda: it.duplex.available(frozenset({"input", "output"})))
+    opened: list[int] = []
+
+    it.run(3.0)
+
+    assert opened == [2]
+    assert len(it.opened) == 3
 
 
 def test_another_card_takes_over_when_it_is_quiet() -> None:
