@@ -19,8 +19,6 @@ from rtvoiced.audio.cards.device_watch import LOOK_S, DeviceWatch
 from rtvoiced.audio.events import (
     AudioCrashed,
     DeviceChanged,
-    DeviceDown,
-    DeviceUp,
     Drained,
     EchoChanged,
     MicrophoneBlock,
@@ -30,7 +28,7 @@ from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread.duplex import Duplex, Report
 from rtvoiced.dsp.pcm import WIRE, Card, Part
 from rtvoiced.errors import AudioError
-from rtvoiced.vocabulary import Direction
+from rtvoiced.vocabulary import DeviceStatus, Direction, words
 from support.fakes import bare
 from support.virtual_card import RECORD_HZ, VirtualCard, available, virtual_card
 
@@ -63,6 +61,11 @@ class Daemon:
 
     def told(self) -> list[Report]:
         return [r for r in self.reports if not isinstance(r, MicrophoneBlock | PlaybackMoved | EchoChanged)]
+
+
+def changes(reports: list[Report], *statuses: DeviceStatus) -> list[DeviceChanged]:
+    """What was told of devices that are in one of these statuses now."""
+    return [r for r in reports if isinstance(r, DeviceChanged) and r.status in statuses]
 
 
 @pytest.fixture
@@ -194,15 +197,15 @@ def test_killed_sound_server_is_a_loss_and_a_restarted_one_is_found(
 
     card.stop(kill=True)
     # 3 ms as a rule; PortAudio was once seen to stay in an underrun's recovery for seconds.
-    wait_for(lambda: [r for r in daemon.told() if isinstance(r, DeviceDown)], 12)
-    lost = [r for r in daemon.told() if isinstance(r, DeviceDown)]
+    wait_for(lambda: changes(daemon.told(), "lost", "unavailable"), 12)
+    lost = changes(daemon.told(), "lost", "unavailable")
     assert {(r.direction, r.status) for r in lost} <= {("input", "lost"), ("output", "lost")}
     begin = len(daemon.reports)
     time.sleep(0.5)
     assert len([r for r in daemon.reports[begin:] if isinstance(r, MicrophoneBlock)]) >= 20
 
     card.start()
-    wait_for(lambda: len([r for r in daemon.told() if isinstance(r, DeviceUp)]) == 4, 5)
+    wait_for(lambda: len(changes(daemon.told(), "open")) == 4, 5)
     begin = len(daemon.reports)
     wait_for(lambda: len([r for r in daemon.reports[begin:] if isinstance(r, MicrophoneBlock)]) > 50)
     # The first answer goes on playing, as nobody cut it: it must be out of the way.
@@ -254,14 +257,14 @@ def test_missing_half_is_found_while_the_other_works(card: VirtualCard) -> None:
         card.plug_in("latecomer")
 
         wait_for(lambda: len(opened) == 2)
-        wait_for(lambda: [r for r in reports if isinstance(r, DeviceUp) and r.direction == "input"])
+        wait_for(lambda: [r for r in changes(reports, "open") if r.direction == "input"])
         duplex.stop()
 
-    told = [r for r in reports if not isinstance(r, MicrophoneBlock | PlaybackMoved | EchoChanged)]
-    assert [(type(r), r.direction) for r in told if isinstance(r, DeviceUp | DeviceDown)] == [
-        (DeviceDown, "input"),
-        (DeviceUp, "output"),
-        (DeviceUp, "input"),
+    told = changes(reports, *words(DeviceStatus))
+    assert [(each.status, each.direction) for each in told] == [
+        ("unavailable", "input"),
+        ("open", "output"),
+        ("open", "input"),
     ]
 
 

@@ -31,8 +31,6 @@ from rtvoiced.audio.cards.device_watch import DeviceWatch
 from rtvoiced.audio.events import (
     AudioCrashed,
     DeviceChanged,
-    DeviceDown,
-    DeviceUp,
     Drained,
     EchoChanged,
     MicrophoneBlock,
@@ -278,14 +276,18 @@ class Daemon:
                     if isinstance(moved, Started):
                         self._tally.started(moved.part, time.monotonic())
                     self.dispatch(self._up_to_date(moved))
-            case DeviceUp(direction, device):
-                log.info("audio.open", direction=direction, name=device.name, rate_hz=device.hz)
-                self._device(
-                    DeviceChanged(direction, "open", device.name, device.hz, round(device.latency_ms, 1))
+            case DeviceChanged(direction, "open", name, rate_hz):
+                log.info("audio.open", direction=direction, name=name, rate_hz=rate_hz)
+                self._device(report)
+            case DeviceChanged(direction, lost_or_unavailable, name):
+                log.warning(
+                    "audio.down",
+                    direction=direction,
+                    name=name or "",
+                    status=lost_or_unavailable,
+                    reason=report.reason,
                 )
-            case DeviceDown(direction, name, word, reason, lost_frames):
-                log.warning("audio.down", direction=direction, name=name, status=word, reason=reason)
-                self._device(DeviceChanged(direction, word, name or None, lost_frames=lost_frames))
+                self._device(report)
             case EchoProbe():
                 self._audio.front.measured(report)
             case EchoChanged(mode, state):

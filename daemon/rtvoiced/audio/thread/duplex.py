@@ -12,7 +12,7 @@ from threading import Event, Thread
 from typing import Protocol, runtime_checkable
 
 from rtvoiced.audio.capture.front_end import FrontEnd, News
-from rtvoiced.audio.events import AudioCrashed, DeviceDown, DeviceUp, MicrophoneBlock, PlaybackMoved
+from rtvoiced.audio.events import AudioCrashed, DeviceChanged, MicrophoneBlock, PlaybackMoved
 from rtvoiced.audio.playback.chime import Chime
 from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread.buffer_target import BufferTarget
@@ -46,7 +46,7 @@ class Reopen(Enum):
     """No answer is disturbed."""
 
 
-Report = MicrophoneBlock | DeviceUp | DeviceDown | PlaybackMoved | AudioCrashed | News
+Report = MicrophoneBlock | DeviceChanged | PlaybackMoved | AudioCrashed | News
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,8 @@ class Duplex:
                 self._tell_down(direction, "", "unavailable", problems.get(direction, "not there"), 0)
             elif self._told.get(direction) != device:
                 self._told[direction] = device
-                self._post(DeviceUp(direction, device))
+                latency_ms = round(device.latency_ms, 1)
+                self._post(DeviceChanged(direction, "open", device.name, device.hz, latency_ms))
         self._tick = self._opened_at = self._clock()
         self._backlog.restart(self._tick)
 
@@ -289,7 +290,7 @@ class Duplex:
     ) -> None:
         if direction not in self._told or self._told[direction]:
             self._told[direction] = None
-            self._post(DeviceDown(direction, name, status, reason, lost_frames))
+            self._post(DeviceChanged(direction, status, name or None, lost_frames=lost_frames, reason=reason))
 
 
 def _devices(card: Card) -> dict[Direction, OpenDevice | None]:
