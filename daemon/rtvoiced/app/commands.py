@@ -30,14 +30,14 @@ from rtvoiced.ipc.server.control import Control
 from rtvoiced.ipc.server.publisher import Publisher
 from rtvoiced.realtime.events import SessionConfig
 from rtvoiced.realtime.link import Link
-from rtvoiced.settings import schema
+from rtvoiced.settings import reading
 from rtvoiced.settings.runtime import BY_SET, RuntimeSettings, SettingValue
-from rtvoiced.settings.schema import Settings
+from rtvoiced.settings.schema import Settings, live_keys
 from rtvoiced.vocabulary import Direction
 
 BY_VOLUME, BY_DEVICE = "command volume", "command set-device"
 SESSION_KEYS = frozenset(
-    key for key in schema.LIVE if key.startswith(("session.", "turn.", "interruption."))
+    key for key in live_keys() if key.startswith(("session.", "turn.", "interruption."))
 ) - {"interruption.fade_ms"}
 """Keys that the conversation, and mostly the server, has to be told of."""
 MOST_NAME = 200
@@ -113,7 +113,7 @@ class CommandService:
     def reload(self) -> replies.Reload:
         """Read the configuration again and apply what is live; raises `ConfigError`."""
         found = self.live.reload()
-        self._apply(frozenset(found.changed) & schema.LIVE)
+        self._apply(frozenset(found.changed) & live_keys())
         return replies.Reload(found.changed, found.restart)
 
     async def close(self) -> None:
@@ -233,7 +233,7 @@ class CommandService:
             raise CommandError("audio_unavailable", str(error), retryable=True) from None
 
     async def _set_device(self, direction: Direction, name: str, expires: float | None) -> dict[str, Any]:
-        if schema.card(self.live.now)[0] not in ("auto", "portaudio"):
+        if reading.card(self.live.now)[0] not in ("auto", "portaudio"):
             card = self.live.now.audio.card
             raise CommandError("not_allowed", f"audio.card is {card!r}: there are no devices to choose from")
         found = await self._found()
