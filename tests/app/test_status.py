@@ -30,8 +30,10 @@ def facts() -> DaemonFacts:
     return DaemonFacts(started=100.0, connection_since=1_795_204_100.2004)
 
 
-def told(*of: Any, now: float) -> dict[str, Any]:
-    return asdict(status.status(*of, now=now, run="9f3a61c2", seq=412))
+def told(
+    talk: Conversation, known: DaemonFacts, progress: Progress, volume: int, subscribers: int, now: float
+) -> dict[str, Any]:
+    return asdict(status.status(talk, known, progress, volume, subscribers, now, "9f3a61c2", 412))
 
 
 def test_at_the_start_nothing_is_there_and_all_is_told() -> None:

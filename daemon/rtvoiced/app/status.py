@@ -50,7 +50,6 @@ def status(
     volume_percent: int,
     subscribers: int,
     now: float,
-    *,
     run: str,
     seq: int,
 ) -> StatusReply:

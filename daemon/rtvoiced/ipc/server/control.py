@@ -96,11 +96,9 @@ class Control:
         Raises `TypeError` where *reply* is another command's.
         """
         if asked := self._asked(ticket):
-            wanted = REPLIES[asked.request.command.command]
-            if not isinstance(reply, wanted | bytes):
-                raise TypeError(
-                    f"{asked.request.command.command} is answered with {wanted.__name__}, not {reply!r:.100}"
-                )
+            command = asked.request.command.command
+            if not isinstance(reply, REPLIES[command] | bytes):
+                raise TypeError(f"{command} is answered with {REPLIES[command].__name__}, not {reply!r:.80}")
             self._finish(ticket, reply_body(asked.request.id, *self._numbers(), reply))
 
     def refuse(self, ticket: int, error: CommandError) -> None:
