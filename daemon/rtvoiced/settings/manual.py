@@ -15,6 +15,7 @@ import inspect
 import re
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from rtvoiced.errors import NO, OK
@@ -56,7 +57,7 @@ def _texts() -> dict[str, str]:
     found = {}
     for section in {setting.section for setting in known_keys().values()}:
         body = classes[type(getattr(Settings(), section)).__name__].body
-        for field, below in zip(body, body[1:], strict=False):
+        for field, below in pairwise(body):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 assert isinstance(below, ast.Expr), f"{section}.{field.target.id} has no text"
                 found[f"{section}.{field.target.id}"] = str(ast.literal_eval(below.value))
