@@ -415,7 +415,7 @@ WORKED: set[bytes] = set()
 
 
 def copied(driven: Driven) -> bytes:
-    """Return everything that *driven* is; `restored` makes another one of it, faster than its history does."""
+    """Return all that *driven* is; `restored` makes another one of it, faster than its history does."""
     state = (driven.conversation, sorted(driven.timers), driven.open, driven.speech, driven.held)
     return pickle.dumps(state, pickle.HIGHEST_PROTOCOL)
 

@@ -13,6 +13,8 @@ from rtvoiced_server.speech.recognisers import Ears
 from rtvoiced_server.speech.workers import Pool, Worker
 from support.talking import turn
 
+pytestmark = pytest.mark.process
+
 PATIENCE_S = 60
 ECHO = """
 import json, os, sys
