@@ -2,8 +2,8 @@
 
 A test is marked by the folder it stands in (`MARKS`), or by itself where only some of a folder start our
 programs: a test that starts a Python and is not marked ``process`` fails, so that ``make quick`` stays quick.
-No test waits for ever. pytest-timeout ends it after the `timeout` of pyproject.toml; where it does not end then
-either, because a child or a thread of it hangs, `Watch` ends the process that runs it.
+No test waits for ever. pytest-timeout ends it after the `timeout` of pyproject.toml; where it does not end
+then either, because a child or a thread of it hangs, `Watch` ends the process that runs it.
 
     pytest --cpu 20      also tells which 20 files cost most CPU time, children included
 """
@@ -66,7 +66,7 @@ class Started:
                 self.by_mistake.append(f"{args}")
             popen(process, args, *more, **options)
 
-        subprocess.Popen.__init__ = begin  # type: ignore[method-assign]
+        subprocess.Popen.__init__ = begin  # type: ignore[assignment, method-assign]
 
     def check(self) -> None:
         """Fail the test that started something."""

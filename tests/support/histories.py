@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -126,6 +127,12 @@ def after(*history: Input, now: float = 0.0) -> Conversation:
     for happened in history:
         conversation.handle(happened, now)
     return conversation
+
+
+def copied(conversation: Conversation) -> Conversation:
+    """Another conversation in the same state, made faster than by its history."""
+    made: Conversation = pickle.loads(pickle.dumps(conversation, pickle.HIGHEST_PROTOCOL))
+    return made
 
 
 def state_of(conversation: Conversation) -> Phase:

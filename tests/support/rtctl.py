@@ -39,7 +39,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
-        raise AssertionError(f"it did not end: {process.args}; it said {out!r} and {err!r}") from None
+        raise AssertionError(f"it did not end: {process.args!r}; it said {out!r} and {err!r}") from None
     return process.returncode, out or "", err or ""
 
 
@@ -57,7 +57,7 @@ def line(process: subprocess.Popen[str]) -> str:
         text = process.stdout.readline()
     finally:
         patience.cancel()
-    assert text, f"it ended, or said nothing for {PATIENCE_S} s: {process.args}"
+    assert text, f"it ended, or said nothing for {PATIENCE_S} s: {process.args!r}"
     return text.rstrip("\n")
 
 

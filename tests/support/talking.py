@@ -4,18 +4,15 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
 from rtvoiced.dsp.pcm import WIRE
-from rtvoiced.dsp.resample import Resampler
 from rtvoiced_server.protocol.session import Session
 from rtvoiced_server.protocol.wire import Hear, Output, Send, Speak
-from rtvoiced_server.speech.voices import Utterance, sentences, speak
+from rtvoiced_server.speech.voices import Utterance, sentences
 from rtvoiced_server.speech.word_times import Mark
+from support.speech import said
 from support.validation import check_wire
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
@@ -138,12 +135,9 @@ def refusal(events: Sequence[Json]) -> tuple[Any, Any, Any]:
     return error["code"], error["param"], error["event_id"]
 
 
-@lru_cache
 def voiced(text: str, voice: str = "slt") -> bytes:
     """The user's speech at 24 kHz."""
-    pcm, hz = speak(text, voice)
-    resampler = Resampler(hz, WIRE.hz)
-    return np.concatenate((resampler.process(np.frombuffer(pcm, np.int16)), resampler.flush())).tobytes()
+    return said(text, voice, WIRE.hz)
 
 
 def turn(text: str, voice: str = "slt") -> bytes:

@@ -7,7 +7,6 @@ import os
 import pty
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -548,8 +547,10 @@ def test_a_dead_daemon_is_told_within_150_ms_of_a_bare_python(room: Path) -> Non
     bare = [sys.executable, "-c", "pass"]
     asking = [sys.executable, "-m", "rtctl.cli", "--runtime-dir", str(room / "run"), "status"]
     rounds = [(took(bare), took(asking)) for _ in range(11)]
+    # The quickest of each: what somebody else has had of the processor is in all the others.
+    bare_s, asking_s = (min(column) for column in zip(*rounds, strict=True))
 
-    assert statistics.median(asked for _, asked in rounds) < statistics.median(b for b, _ in rounds) + 0.150
+    assert asking_s < bare_s + 0.150
 
 
 def test_a_retry_of_a_whole_command_is_another_one(room: Path) -> None:
