@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import difflib
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import asdict, dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from rtvoiced.app import status
@@ -19,7 +18,8 @@ from rtvoiced.audio.cards.portaudio import FoundDevice, chosen
 from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread.duplex import Duplex, Reopen
 from rtvoiced.conversation import inputs
-from rtvoiced.conversation.inputs import Input
+from rtvoiced.conversation.effects import Reply
+from rtvoiced.conversation.inputs import Input, SettingRequest
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.dsp.pcm import Pcm
 from rtvoiced.errors import AudioError, CommandError, ConfigError
@@ -94,15 +94,15 @@ class CommandService:
             case commands.SetDevice(direction, name):
                 self._answer_later(ticket, self._set_device(direction, name[:MOST_NAME], request.expires))
             case commands.History(last):
-                self.control.reply(ticket, self.conversation.memory.history(last))
+                self.control.reply(ticket, asdict(self.conversation.memory.history(last)))
             case _:
                 self._pass_on(ticket, request, request.command)
 
-    def reply(self, ticket: int, data: dict[str, Any]) -> None:
+    def reply(self, ticket: int, data: Reply) -> None:
         """Answer for the conversation: it was carried out."""
         if values := self._asked.pop(ticket, None):
             self.live.put(values[1])
-        self.control.reply(ticket, data)
+        self.control.reply(ticket, asdict(data))
 
     def refuse(self, ticket: int, error: CommandError) -> None:
         """Answer for the conversation: it was not carried out."""
@@ -153,7 +153,7 @@ class CommandService:
         if key in SESSION_KEYS:
             self._asked[ticket] = (self.live.value(key), SettingValue(key, value, BY_SET))
             self.live.put(SettingValue(key, value, BY_SET))
-            self._apply({key}, ticket, {"key": key, "value": value})
+            self._apply({key}, SettingRequest(ticket, key, value))
         else:
             self._change(SettingValue(key, value, BY_SET))
             self.control.reply(ticket, asdict(replies.Set(key, value, "now")))
@@ -172,13 +172,8 @@ class CommandService:
         except ConfigError as error:
             raise CommandError("bad_args", str(error)) from None
 
-    def _apply(
-        self,
-        keys: Collection[str],
-        ticket: int | None = None,
-        reply: Mapping[str, Any] = MappingProxyType({}),
-    ) -> None:
-        """Let the values in force of these *keys* work; *reply* is for the conversation to give."""
+    def _apply(self, keys: Collection[str], setting: SettingRequest | None = None) -> None:
+        """Let the values in force of these *keys* work; the conversation answers the *setting*."""
         now = self.live.now
         if "audio.volume_percent" in keys:
             self.playback.set_volume(now.audio.volume_percent)
@@ -193,7 +188,7 @@ class CommandService:
         if "turn.prefix_ms" in keys:
             self.microphone.preroll_ms = now.turn.prefix_ms
         if not SESSION_KEYS.isdisjoint(keys):
-            self.dispatch(inputs.Configure(self.session_of(now), ticket, reply, interruption_rules(now)))
+            self.dispatch(inputs.Configure(self.session_of(now), setting, interruption_rules(now)))
 
     # ---------------------------------------------------------------------------- devices
 
