@@ -21,7 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from rtvoiced import __version__, errors
 from rtvoiced.errors import ConfigError, RtvoiceError
 from rtvoiced.host import logs, paths
-from rtvoiced.settings import schema
+from rtvoiced.settings import reading
 
 if TYPE_CHECKING:
     from rtvoiced.app.transcript import Transcript
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rtvoiced.realtime.providers import Provider
     from rtvoiced.settings.runtime import RuntimeSettings
     from rtvoiced.settings.schema import Settings
+    from rtvoiced.vocabulary import Direction
 
 MOST_COLUMNS = 110
 """Longer lines are hard to read, however wide the terminal."""
@@ -150,7 +151,7 @@ def refuse_odd(options: argparse.Namespace) -> None:
 def load(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     """Return the settings from the flags, the environment and the file."""
     named = bool(options.config or environ.get("RTVOICE_CONFIG"))
-    return schema.load(options.given or [], environ, file(options, environ), must_exist=named)
+    return reading.load(options.given or [], environ, file(options, environ), must_exist=named)
 
 
 def file(options: argparse.Namespace, environ: Mapping[str, str]) -> Path:
@@ -179,7 +180,7 @@ def run(config: Settings, options: argparse.Namespace, environ: Mapping[str, str
 def withdraw_keys() -> None:
     """Take out of the environment what a child process needs none of: a key is nobody else's."""
     for name in list(os.environ):
-        if name.startswith(schema.PREFIX) or name.endswith("_API_KEY"):
+        if name.startswith(reading.PREFIX) or name.endswith("_API_KEY"):
             del os.environ[name]
 
 
@@ -198,7 +199,6 @@ async def serve(
     from rtvoiced.app.embedded_server import EmbeddedServer
     from rtvoiced.app.mute_file import MuteFile
     from rtvoiced.app.session_config import interruption_rules, session_config
-    from rtvoiced.audio.cards.device_watch import DeviceWatch
     from rtvoiced.audio.playback.queue import PlaybackQueue
     from rtvoiced.conversation.machine import Conversation
     from rtvoiced.host.notify import ServiceNotifier
@@ -217,7 +217,6 @@ async def serve(
     conversation = Conversation(asked, provider.name, provider.model, interruption_rules(config))
     playback = PlaybackQueue(24_000, config.interruption.fade_ms, config.audio.volume_percent)
     onlooker = transcript(config)
-    watch = DeviceWatch(config.audio.input or "", config.audio.output or "")
     mute_file = MuteFile(paths.state_dir(environ) / "mute.json")
 
     def usable() -> Settings:
@@ -236,7 +235,7 @@ async def serve(
         link=lambda post: Link(
             where, post, Backoff(config.link.retry_first_s, config.link.retry_max_s), config.link.ping_s
         ),
-        audio=lambda post: audio(live, playback, post, watch, onlooker, lambda: conversation.session.up),
+        audio=lambda post: audio(live, playback, post, onlooker, lambda: conversation.session.up),
     )
     daemon = Daemon(
         conversation,
@@ -254,7 +253,7 @@ async def serve(
         {"control": str(control_path), "events": str(events_path)},
         live,
         lambda settings: session_config(settings, provider),
-        watch.look_for,
+        device_watch(config),
         onlooker or (lambda _event: None),
         ServiceNotifier(environ),
     )
@@ -284,7 +283,6 @@ def audio(
     live: RuntimeSettings,
     playback: PlaybackQueue,
     post: Callable[[Report], None],
-    watch: DeviceWatch,
     onlooker: Transcript | None,
     ready: Callable[[], bool],
 ) -> Duplex:
@@ -292,7 +290,7 @@ def audio(
     from rtvoiced.audio.capture.front_end import FrontEnd
     from rtvoiced.audio.thread.duplex import Duplex
 
-    kind, rest = schema.card(live.now)
+    kind, rest = reading.card(live.now)
     in_a_room = kind not in ("none", "wav")
     front = FrontEnd(live.now.echo, live.now.vad, lambda: playback.audible, room=in_a_room)
     if kind == "none":
@@ -307,8 +305,18 @@ def audio(
         wanted = live.now.audio
         return portaudio.open_card(wanted.input or "", wanted.output or "")
 
-    chimes = live.now.echo.chime
-    return Duplex(open_card, playback, post, front, available=watch, closed=watch.close, chimes=chimes)
+    return Duplex(open_card, playback, post, front, chimes=live.now.echo.chime)
+
+
+def device_watch(config: Settings) -> DeviceWatch:
+    """Return the watch for missing devices; without a real card it has nothing to look for."""
+    from rtvoiced.audio.cards.device_list import BACKGROUND, DeviceList
+    from rtvoiced.audio.cards.device_watch import LOOK_S, DeviceWatch
+
+    wanted: dict[Direction, str] = {}
+    if reading.card(config)[0] not in ("none", "wav"):
+        wanted = {"input": config.audio.input or "", "output": config.audio.output or ""}
+    return DeviceWatch(DeviceList(BACKGROUND, LOOK_S), wanted)
 
 
 def no_card() -> Card:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from rtvoiced.conversation.stores.history import MOST_ITEMS, SEEDED_ITEMS, HistoryStore
-from rtvoiced.ipc.contract.replies import History, HistoryItem
+from rtvoiced.ipc.contract.replies import HistoryItem, HistoryReply
 from rtvoiced.vocabulary import Role
 
 MS = st.integers(0, 100_000)
@@ -91,7 +91,7 @@ def test_history_is_what_was_said_in_words() -> None:
     answer.text, answer.heard = "one two three", "one two"
     memory.add("a2", "assistant").text = "four"
 
-    assert memory.history(None) == History(
+    assert memory.history(None) == HistoryReply(
         [
             HistoryItem("u1", "user", "Count.", None),
             HistoryItem("a1", "assistant", "one two three", "one two"),
@@ -127,4 +127,4 @@ def test_history_ends_with_a_fresh_session() -> None:
     memory.add("a1", "assistant").text = "still sounding"
     memory.forget()
 
-    assert memory.history(None) == History([], more=False)
+    assert memory.history(None) == HistoryReply([], more=False)

@@ -18,7 +18,7 @@ from rtvoiced.conversation.phases import Hearing, Listening, Speaking, Thinking
 from rtvoiced.conversation.state import RESPONSE_S
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.replies import Mute as MuteReply
+from rtvoiced.ipc.contract.replies import MuteReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting
 from support.histories import (

@@ -23,7 +23,7 @@ from rtvoiced.conversation.state import HEARING_S
 from rtvoiced.conversation.stores.session import CHANGE_S
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.replies import Talk as TalkReply
+from rtvoiced.ipc.contract.replies import TalkReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed
 from rtvoiced.vocabulary import SpeechEnd

@@ -8,7 +8,7 @@ from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking,
 from rtvoiced.conversation.state import RESPONSE_S
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.replies import History, HistoryItem, Queued
+from rtvoiced.ipc.contract.replies import HistoryItem, HistoryReply, QueuedReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting
 from support.histories import (
@@ -57,7 +57,7 @@ def test_say_is_asked_for_and_puts_nothing_into_the_conversation() -> None:
     assert after(*LISTENING).handle(say(), now=1.0) == [
         SendEvent(ASKED_FOR),
         SetTimer("response.created", 1.0 + RESPONSE_S),
-        ReplyTo(1, Queued(True, 0)),
+        ReplyTo(1, QueuedReply(True, 0)),
         state("thinking"),
     ]
 
@@ -90,7 +90,7 @@ def test_interrupted_say_that_was_not_heard_leaves_nothing() -> None:
     told = conversation.handle(Cut(heard((A1, 0, 1000)), "command", 5, "i1"), now=1.0)
 
     assert sent(told) == [events.CancelResponse("r1")]
-    assert conversation.memory.history(None) == History([], more=False)
+    assert conversation.memory.history(None) == HistoryReply([], more=False)
 
 
 def test_cut_of_a_say_that_is_sent_whole_cancels_nothing() -> None:
@@ -112,7 +112,7 @@ def test_say_waits_while_a_response_is_made() -> None:
     for busy in (THINKING, SPEAKING):
         conversation = after(*busy)
 
-        assert conversation.handle(say(), now=1.0) == [ReplyTo(1, Queued(True, 1))]
+        assert conversation.handle(say(), now=1.0) == [ReplyTo(1, QueuedReply(True, 1))]
         assert sent(conversation.handle(done("r1"), now=1.0)) == [ASKED_FOR]
 
 
@@ -136,7 +136,7 @@ def test_say_behind_an_answer_that_only_sounds_is_made_at_once() -> None:
 def test_say_waits_until_the_users_turn_is_answered() -> None:
     conversation = after(*HEARING)
 
-    assert conversation.handle(say(), now=1.0) == [ReplyTo(1, Queued(True, 1))]
+    assert conversation.handle(say(), now=1.0) == [ReplyTo(1, QueuedReply(True, 1))]
     answer = (*AWAITING[len(HEARING) :], events.ResponseCreated("r1", None))
     assert sent(effects_of(conversation, *answer)) == []
     assert sent(conversation.handle(done("r1"), now=1.0)) == [ASKED_FOR]

@@ -12,7 +12,7 @@ from rtvoiced.conversation.stores.session import CHANGE_S
 from rtvoiced.conversation.stores.session_changes import MOST_CHANGES
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.replies import Set
+from rtvoiced.ipc.contract.replies import SetReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting
 from support.histories import (
@@ -47,7 +47,7 @@ def test_session_is_configured_whole_and_the_reply_waits_for_the_server() -> Non
     ]
     assert conversation.handle(UPDATED, now=1.5) == [
         ClearTimer("change"),
-        ReplyTo(5, Set("session.speed", 0.8, "now")),
+        ReplyTo(5, SetReply("session.speed", 0.8, "now")),
     ]
 
 

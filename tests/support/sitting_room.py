@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from rtvoiced.app.uplink import Uplink
 from rtvoiced.audio.events import (
-    DeviceDown,
-    DeviceUp,
+    DeviceChanged,
     Drained,
     EchoChanged,
     MicrophoneBlock,
@@ -167,7 +166,7 @@ class SittingRoom(Scene):
                 for moved in self.playback.reports():
                     more = isinstance(moved, Drained) and moved.idle and self.playback.sounding
                     self.dispatch(Drained(moved.part, moved.played_ms, False) if more else moved)  # type: ignore[union-attr]
-            case DeviceUp() | DeviceDown():
+            case DeviceChanged():
                 pass
             case EchoChanged() | VoiceStarted() | VoiceStopped():
                 super()._take(report)

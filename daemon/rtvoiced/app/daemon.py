@@ -27,11 +27,10 @@ from rtvoiced.app.timers import Timers
 from rtvoiced.app.uplink import Uplink
 from rtvoiced.audio.capture.echo import EchoProbe
 from rtvoiced.audio.cards.device_list import DeviceList
+from rtvoiced.audio.cards.device_watch import DeviceWatch
 from rtvoiced.audio.events import (
     AudioCrashed,
     DeviceChanged,
-    DeviceDown,
-    DeviceUp,
     Drained,
     EchoChanged,
     MicrophoneBlock,
@@ -53,6 +52,7 @@ from rtvoiced.host.terminal import Terminal
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.ipc.contract.protocol import Request
+from rtvoiced.ipc.contract.replies import LastError
 from rtvoiced.ipc.server.control import Control
 from rtvoiced.ipc.server.publisher import Publisher
 from rtvoiced.realtime.events import SessionConfig, SpeechStarted
@@ -100,7 +100,7 @@ class Daemon:
         endpoints: dict[str, str],
         live: RuntimeSettings,
         session_of: Callable[[Settings], SessionConfig],
-        look_for: Callable[[str, str], None],
+        watch: DeviceWatch,
         onlooker: Callable[[IpcEvent], None],
         notify: ServiceNotifier,
         stall_s: float = STALL_S,
@@ -112,6 +112,7 @@ class Daemon:
         self._server = server
         self._mute_file = mute_file
         self._facts = facts
+        self._watch = watch
         self._onlooker = onlooker
         self._notify = notify
         self._inputs: deque[Input] = deque()
@@ -135,7 +136,7 @@ class Daemon:
             live=live,
             session_of=session_of,
             devices=DeviceList(),
-            look_for=look_for,
+            look_for=watch.look_for,
             tally=self._tally,
             facts=facts,
             endpoints=endpoints,
@@ -158,11 +159,13 @@ class Daemon:
         link.add_done_callback(partial(self._task_ended, "link"))
         heartbeat = asyncio.create_task(self._heartbeat.run())
         heartbeat.add_done_callback(partial(self._task_ended, "heartbeat"))
+        watch = asyncio.create_task(self._watch.run(self._audio.available))
+        watch.add_done_callback(partial(self._task_ended, "devices"))
         try:
             return await self._ended
         finally:
             heartbeat.cancel()
-            await self._close(link)
+            await self._close(link, watch)
 
     def _told(self, happened: Input) -> None:
         """The link tells what the server said, or what became of it."""
@@ -239,7 +242,7 @@ class Daemon:
             case ipc.Connection():
                 self._facts.connection_since = time.time()
             case ipc.Error(code, message):
-                self._facts.last_error = {"code": code, "message": message, "time": round(time.time(), 3)}
+                self._facts.last_error = LastError(code, message, round(time.time(), 3))
                 log.warning("error", code=code, message=message)
             case _:
                 pass
@@ -274,14 +277,18 @@ class Daemon:
                     if isinstance(moved, Started):
                         self._tally.started(moved.part, time.monotonic())
                     self.dispatch(self._up_to_date(moved))
-            case DeviceUp(direction, device):
-                log.info("audio.open", direction=direction, name=device.name, rate_hz=device.hz)
-                self._device(
-                    DeviceChanged(direction, "open", device.name, device.hz, round(device.latency_ms, 1))
+            case DeviceChanged(direction, "open", name, rate_hz):
+                log.info("audio.open", direction=direction, name=name, rate_hz=rate_hz)
+                self._device(report)
+            case DeviceChanged(direction, lost_or_unavailable, name):
+                log.warning(
+                    "audio.down",
+                    direction=direction,
+                    name=name or "",
+                    status=lost_or_unavailable,
+                    reason=report.reason,
                 )
-            case DeviceDown(direction, name, word, reason, lost_frames):
-                log.warning("audio.down", direction=direction, name=name, status=word, reason=reason)
-                self._device(DeviceChanged(direction, word, name or None, lost_frames=lost_frames))
+                self._device(report)
             case EchoProbe():
                 self._audio.front.measured(report)
             case EchoChanged(mode, state):
@@ -309,6 +316,7 @@ class Daemon:
 
     def _device(self, changed: DeviceChanged) -> None:
         self._facts.devices[changed.direction] = changed
+        self._watch.on_device_changed(changed)
         self.dispatch(changed)
 
     # ---------------------------------------------------------------------------- the end
@@ -371,7 +379,7 @@ class Daemon:
         session, subscribers = self._conversation.session, self._publisher.subscribers
         return status.line(self._conversation.words(), session.reason, subscribers)
 
-    async def _close(self, link: asyncio.Task[None]) -> None:
+    async def _close(self, link: asyncio.Task[None], watch: asyncio.Task[None]) -> None:
         """Close everything, `bye` first; what hangs is left behind after `CLOSE_S`."""
         log.info("stopping", reason=self._reason)
         self._timers.clear_all()
@@ -379,10 +387,11 @@ class Daemon:
         self._publisher.close(self._reason)
         await self._link.flush(FLUSH_S)
         link.cancel()
+        watch.cancel()
         try:
             async with asyncio.timeout(CLOSE_S):
                 stopped = asyncio.to_thread(self._audio.stop)
-                closing = (link, stopped, self._server.stop(), self._desk.close())
+                closing = (link, watch, stopped, self._server.stop(), self._desk.close())
                 await asyncio.gather(*closing, return_exceptions=True)
         except TimeoutError:
             log.warning("stopping.left_behind")

@@ -7,9 +7,9 @@ the conversation, nor of the IPC, whose events are made of them elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from rtvoiced.dsp.pcm import OpenDevice, Part
+from rtvoiced.dsp.pcm import Part
 from rtvoiced.vocabulary import DeviceStatus, Direction, EchoMode, EchoState
 
 
@@ -28,37 +28,21 @@ class MicrophoneBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceUp:
-    """A direction, ``input`` or ``output``, works."""
-
-    direction: Direction
-    device: OpenDevice
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceDown:
-    """A direction does not work; told once, not at each attempt."""
-
-    direction: Direction
-    name: str
-    status: DeviceStatus
-    """``lost``: it worked until now; ``unavailable``: it could not be opened."""
-    reason: str
-    lost_frames: int
-    """Of the output: what was in the card and will not be heard."""
-
-
-@dataclass(frozen=True, slots=True)
 class DeviceChanged:
-    """A microphone or a speaker came or went."""
+    """A microphone or a speaker came or went; told once, and not at each attempt to open it."""
 
     direction: Direction
     status: DeviceStatus
     name: str | None = None
+    """None where no device could be opened."""
     rate_hz: int | None = None
+    """The rate of an open device in Hz; None of one that is not open."""
     latency_ms: float | None = None
+    """As `OpenDevice.latency_ms`, rounded to 0.1 ms; None of a device that is not open."""
     lost_frames: int = 0
-    """Frames that were thrown away with the speaker's buffer, unheard."""
+    """Frames that were thrown away with the speaker's buffer, unheard, at the rate of the card."""
+    reason: str | None = field(default=None, compare=False)
+    """Why it is not open, in one line for the log; None where it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,14 +92,14 @@ class Publish:
     event: IpcEvent
 
 
-Reply = (
-    replies.Accepted
-    | replies.Interrupt
-    | replies.Mute
-    | replies.Queued
-    | replies.Set
-    | replies.SetVoice
-    | replies.Talk
+ConversationReply = (
+    replies.AcceptedReply
+    | replies.InterruptReply
+    | replies.MuteReply
+    | replies.QueuedReply
+    | replies.SetReply
+    | replies.SetVoiceReply
+    | replies.TalkReply
 )
 """What the conversation answers its commands with."""
 
@@ -109,7 +109,7 @@ class ReplyTo:
     """A command was carried out: send *data* to whoever holds this *ticket*."""
 
     ticket: int
-    data: Reply
+    data: ConversationReply
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,11 +79,11 @@ def interrupt_event(cut: Cut, latency: CutLatency) -> ipc.Interrupt:
     )
 
 
-def interrupt_reply(cut: Cut, *, cancelled: bool) -> replies.Interrupt:
+def interrupt_reply(cut: Cut, *, cancelled: bool) -> replies.InterruptReply:
     """Return the reply to `interrupt`; no item where only a response not yet audible was cancelled."""
     parts = cut.heard.parts
     audible = parts[0] if parts and parts[0].played_ms else None
-    return replies.Interrupt(
+    return replies.InterruptReply(
         interrupted=bool(parts) or cancelled,
         item_id=audible.part.item_id if audible else None,
         played_ms=audible.played_ms if audible else 0,

@@ -12,7 +12,7 @@ from threading import Event, Thread
 from typing import Protocol, runtime_checkable
 
 from rtvoiced.audio.capture.front_end import FrontEnd, News
-from rtvoiced.audio.events import AudioCrashed, DeviceDown, DeviceUp, MicrophoneBlock, PlaybackMoved
+from rtvoiced.audio.events import AudioCrashed, DeviceChanged, MicrophoneBlock, PlaybackMoved
 from rtvoiced.audio.playback.chime import Chime
 from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread.buffer_target import BufferTarget
@@ -46,7 +46,7 @@ class Reopen(Enum):
     """No answer is disturbed."""
 
 
-Report = MicrophoneBlock | DeviceUp | DeviceDown | PlaybackMoved | AudioCrashed | News
+Report = MicrophoneBlock | DeviceChanged | PlaybackMoved | AudioCrashed | News
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,8 @@ class Duplex:
     """The audio thread of one daemon.
 
     *open_card* raises AudioError when neither direction can be had; *post* is
-    called in the audio thread and must not wait. *available* tells, without
-    waiting, which missing directions of a half card could be had now if it were
-    opened again; *closed* is called when the thread has ended. *chimes*: an echo
-    canceller is given three tones to learn from when a card was opened.
+    called in the audio thread and must not wait. *chimes*: an echo canceller is
+    given three tones to learn from when a card was opened.
     """
 
     def __init__(
@@ -88,8 +86,6 @@ class Duplex:
         front: FrontEnd,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        available: Callable[[float], frozenset[str]] = lambda _now: frozenset(),
-        closed: Callable[[], None] = lambda: None,
         chimes: bool = False,
     ) -> None:
         self._open_card = open_card
@@ -99,8 +95,6 @@ class Duplex:
         """What becomes of the microphone."""
         self._clock = clock
         self._sleep = sleep
-        self._available = available
-        self._closed = closed
         self._chimes = chimes
         self._chime: Chime | None = None
         """What is still to be heard of it."""
@@ -113,6 +107,8 @@ class Duplex:
         self._rounds = self._underruns = self._late_rounds = self._fill = 0
         self._backlog = OverrunDetector()
         self._reopen: Reopen | None = None
+        self._available: frozenset[Direction] = frozenset()
+        """Directions that could be had, as the loop has told since the card was opened."""
 
     def start(self) -> None:
         """Start the thread."""
@@ -123,12 +119,19 @@ class Duplex:
         """End the thread and give the card back; returns within a second, even if a driver hangs."""
         self._stopping.set()
         self._thread.join(STOP_S)
-        self._closed()
 
     def reopen(self, when: Reopen) -> None:
         """Open the card anew, because *open_card* would return another one now."""
         if self._reopen is not Reopen.AT_ONCE:
             self._reopen = when
+
+    def available(self, directions: frozenset[Direction]) -> None:
+        """Note that these directions could be had now; may be called in any thread.
+
+        Where the open card lacks one of them, it is opened anew as soon as
+        nothing plays. A later call replaces what an earlier one said.
+        """
+        self._available = directions
 
     def stats(self) -> AudioThreadStats:
         """Return the counters as they are now."""
@@ -155,7 +158,7 @@ class Duplex:
         self._tick = self._clock()
         while not stopped():
             # Before the card is chosen: who asks after that is served in the next round.
-            self._reopen = None
+            self._reopen, self._available = None, frozenset()
             self.front.prepare(self.front.mode)
             try:
                 card = self._open_card()
@@ -188,7 +191,7 @@ class Duplex:
     def _with_card(self, card: Card, stopped: Callable[[], bool]) -> None:
         """Run by the card. Returns when another is to be opened; raises AudioError on a loss."""
         self._welcome(card)
-        missing = {name for name, device in (("input", card.input), ("output", card.output)) if not device}
+        missing = {direction for direction, device in _devices(card).items() if not device}
         hz = card.input.hz if card.input else WIRE.hz
         before = self._clock()
         while not stopped():
@@ -203,7 +206,7 @@ class Duplex:
             else:
                 self._drain()
             self._hand_over(block, hz)
-            if missing and missing & self._available(now) and not self._playback.sounding:
+            if missing and missing & self._available and not self._playback.sounding:
                 return
             if self._reopen and (self._reopen is Reopen.AT_ONCE or not self._playback.sounding):
                 return
@@ -225,7 +228,8 @@ class Duplex:
                 self._tell_down(direction, "", "unavailable", problems.get(direction, "not there"), 0)
             elif self._told.get(direction) != device:
                 self._told[direction] = device
-                self._post(DeviceUp(direction, device))
+                latency_ms = round(device.latency_ms, 1)
+                self._post(DeviceChanged(direction, "open", device.name, device.hz, latency_ms))
         self._tick = self._opened_at = self._clock()
         self._backlog.restart(self._tick)
 
@@ -286,7 +290,7 @@ class Duplex:
     ) -> None:
         if direction not in self._told or self._told[direction]:
             self._told[direction] = None
-            self._post(DeviceDown(direction, name, status, reason, lost_frames))
+            self._post(DeviceChanged(direction, status, name or None, lost_frames=lost_frames, reason=reason))
 
 
 def _devices(card: Card) -> dict[Direction, OpenDevice | None]:

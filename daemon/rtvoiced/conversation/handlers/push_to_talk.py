@@ -130,4 +130,4 @@ class PushToTalkHandler:
 
 
 def _reply(asked: inputs.Commanded, *, pressed: bool, changed: bool, held_ms: int) -> Effect:
-    return effects.ReplyTo(asked.ticket, replies.Talk(pressed, changed, held_ms))
+    return effects.ReplyTo(asked.ticket, replies.TalkReply(pressed, changed, held_ms))

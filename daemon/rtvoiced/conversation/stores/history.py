@@ -85,12 +85,12 @@ class HistoryStore:
         """Return the items that a new session is told, oldest first."""
         return [each for each in self._items if each.known][-SEEDED_ITEMS:]
 
-    def history(self, last: int | None) -> replies.History:
+    def history(self, last: int | None) -> replies.HistoryReply:
         """Return the newest messages of which there are words, at most *last*."""
         told = [item for item in self._items if item.text and not item.forgotten]
         newest = told[-(last or MOST_ITEMS) :]
         items = [replies.HistoryItem(item.shown_id, item.role, item.text, item.heard) for item in newest]
-        return replies.History(items, more=len(newest) < len(told))
+        return replies.HistoryReply(items, more=len(newest) < len(told))
 
     def _place(self, previous: str | None) -> int:
         for index in range(len(self._items) - 1, -1, -1):

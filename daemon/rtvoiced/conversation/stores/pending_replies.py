@@ -94,7 +94,7 @@ class PendingReplies:
 
 def done(ticket: int, *, queued: bool = False) -> Effect:
     """Return the reply to a command that is over: nothing of it waits any more."""
-    return ReplyTo(ticket, replies.Queued(True, 0) if queued else replies.Accepted(True))
+    return ReplyTo(ticket, replies.QueuedReply(True, 0) if queued else replies.AcceptedReply(True))
 
 
 def refusal(ticket: int, error: Error) -> Refuse:

@@ -40,9 +40,9 @@ class SessionChange:
         if self.ticket is None:
             return []
         if self.voice is not None:
-            return [ReplyTo(self.ticket, replies.SetVoice(self.voice, applied))]
+            return [ReplyTo(self.ticket, replies.SetVoiceReply(self.voice, applied))]
         assert self.setting is not None, "nobody else waits for a reply"
-        return [ReplyTo(self.ticket, replies.Set(self.setting.key, self.setting.value, applied))]
+        return [ReplyTo(self.ticket, replies.SetReply(self.setting.key, self.setting.value, applied))]
 
     def refused(self, code: str, message: str, *, retryable: bool = False) -> list[Effect]:
         """Nothing came of the change."""
