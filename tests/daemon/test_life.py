@@ -47,7 +47,7 @@ HANGING = """
 import os, sys, time
 from pathlib import Path
 from rtvoiced import __main__ as program
-from rtvoiced.app.launch import Parts
+from rtvoiced.app.build.launch import Parts
 from rtvoiced.audio.playback.queue import PlaybackQueue
 
 take = PlaybackQueue.take

@@ -26,7 +26,7 @@ sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import numpy as np
 from support.fakes import SimulatedCard, WallClock
 from rtvoiced import __main__ as program
-from rtvoiced.app.launch import Parts
+from rtvoiced.app.build.launch import Parts
 
 def numbered(block, frames):
     return np.full(frames, block + 1, np.int16).tobytes()
