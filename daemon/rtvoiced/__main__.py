@@ -3,7 +3,7 @@
 It starts one of four things, and each is imported only when it is asked for, so that
 ``--version`` and ``--check`` load neither PyAudio nor ZeroMQ:
 
-* the daemon itself: `rtvoiced.app.build.daemon.run`,
+* the daemon itself: `rtvoiced.app.build.process.run`,
 * ``--check``: `rtvoiced.app.check`, what would be used,
 * ``--doctor``: `rtvoiced.doctor.examine`, whether a conversation is possible,
 * ``serve``: `rtvoiced_server.serve`, the embedded Realtime server.
@@ -155,7 +155,7 @@ def run(
     config: Settings, options: argparse.Namespace, environ: Mapping[str, str], parts: Parts | None
 ) -> int:
     """Run one daemon until it is asked to stop; *parts* are a test's in place of the machine's own."""
-    from rtvoiced.app.build.daemon import run as run_daemon
+    from rtvoiced.app.build import process
     from rtvoiced.app.build.launch import REAL, Launch
 
     withdraw_keys()
@@ -167,7 +167,7 @@ def run(
         system=options.system,
         supervisor=options.supervisor,
     )
-    return run_daemon(launch, parts or REAL)
+    return process.run(launch, parts or REAL)
 
 
 def examine(options: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -1,22 +1,20 @@
-"""Builds the daemon out of its parts, and runs it until it is asked to stop.
+"""Builds the daemon out of its parts.
 
-What is imported here loads numpy, PyAudio, ZeroMQ and websockets: `rtvoiced.__main__`
-imports this module only when the daemon is to run.
+What is imported here loads numpy, ZeroMQ and websockets, which takes most of the time
+of a start: `process` imports this module only when the directory of the sockets is
+its own, so that a second daemon leaves at once.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
-
-import zmq
 
 from rtvoiced.app import status
 from rtvoiced.app.audio_reports import AudioStall
 from rtvoiced.app.build.base import Base, build_base
 from rtvoiced.app.build.commands import build_commands
-from rtvoiced.app.build.launch import REAL, Launch, Parts
+from rtvoiced.app.build.launch import Launch, Parts
 from rtvoiced.app.build.sound import Sound, build_sound
 from rtvoiced.app.commands.service import CommandService
 from rtvoiced.app.daemon import Daemon
@@ -29,43 +27,15 @@ from rtvoiced.app.settings_applier import SettingsApplier
 from rtvoiced.app.shells import Shells
 from rtvoiced.app.signals import SignalHandlers
 from rtvoiced.app.timers import Timers
-from rtvoiced.audio.cards.portaudio import quiet_stderr
 from rtvoiced.audio.thread.duplex import Duplex
 from rtvoiced.conversation.inputs import TimerFired
-from rtvoiced.host import logs, paths
+from rtvoiced.host import paths
 from rtvoiced.host.heartbeat import HeartbeatLoop
 from rtvoiced.host.terminal import Terminal
-from rtvoiced.ipc.server.runtime import claim
 from rtvoiced.ipc.server.sockets import Context
 from rtvoiced.realtime.endpoint import Endpoint
 from rtvoiced.realtime.link import Backoff, Link
-from rtvoiced.realtime.providers import Provider, choose
-
-
-def run(launch: Launch, parts: Parts = REAL) -> int:
-    """Run one daemon until it is asked to stop; return its exit status.
-
-    Raises `RtvoiceError` where it can't begin: `ConfigError` for the configuration,
-    and an error with status 75 where another daemon has the directory.
-    """
-    provider = choose(launch.settings, launch.environ)
-    directory = paths.runtime_dir(launch.runtime_dir, launch.environ, daemon=True, system=launch.system)
-    lock = claim(directory, for_group=launch.system)
-    try:
-        quiet_stderr()
-        logs.configure(launch.settings.log.level, launch.settings.log.format)
-        return asyncio.run(_live(launch, provider, directory, parts))
-    finally:
-        lock.release()
-
-
-async def _live(launch: Launch, provider: Provider, directory: Path, parts: Parts) -> int:
-    context: Context = zmq.Context()
-    daemon = build(launch, provider, directory, context, parts)
-    try:
-        return await daemon.run()
-    finally:
-        context.term()
+from rtvoiced.realtime.providers import Provider
 
 
 def build(launch: Launch, provider: Provider, directory: Path, context: Context, parts: Parts) -> Daemon:
