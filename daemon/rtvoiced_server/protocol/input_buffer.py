@@ -119,7 +119,7 @@ class InputBuffer:
         detector = VoiceDetector(
             threshold=turn_detection.get("threshold", 0.5),
             silence_ms=turn_detection.get("silence_duration_ms", eagerness),
-            judge=self._judge,
+            model=self._judge,
         )
         self._detector.append(detector)
 

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from threading import Event, Thread
 from typing import Protocol, runtime_checkable
 
-from rtvoiced.audio.capture.front_end import FrontEnd, News
+from rtvoiced.audio.capture.front_end import FrontEnd, FrontEndEvent
 from rtvoiced.audio.events import AudioCrashed, DeviceChanged, MicrophoneBlock, PlaybackMoved
 from rtvoiced.audio.playback.chime import Chime
 from rtvoiced.audio.playback.queue import PlaybackQueue
@@ -46,7 +46,7 @@ class Reopen(Enum):
     """No answer is disturbed."""
 
 
-Report = MicrophoneBlock | DeviceChanged | PlaybackMoved | AudioCrashed | News
+Report = MicrophoneBlock | DeviceChanged | PlaybackMoved | AudioCrashed | FrontEndEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class Duplex:
 
     def _without_card(self, stopped: Callable[[], bool], until: float, still_until: float = 0.0) -> None:
         """Run by the clock *until* then; the queue stands still *still_until* then."""
-        self.front.opened(0, 0, self._clock())
+        self.front.on_card_opened(0, 0, self._clock())
         while not stopped() and self._clock() < until:
             self._hand_over(self._pace(), WIRE.hz)
             if self._clock() >= still_until:
@@ -213,7 +213,7 @@ class Duplex:
 
     def _welcome(self, card: Card) -> None:
         """Fill the card with silence up to its target: unprimed it stumbles for seconds."""
-        self.front.opened(
+        self.front.on_card_opened(
             card.input.hz if card.input else 0, card.output.hz if card.output else 0, self._clock()
         )
         if card.output:
@@ -247,7 +247,7 @@ class Duplex:
             if self._chime and settled:
                 sound = self._chime.over(sound, quiet=not self._playback.sounding)
             card.write(sound)
-            self.front.wrote(sound)
+            self.front.on_block_written(sound)
             fill += block
         self._fill = fill
         if self._playback.note(fill, output.latency_ms):
@@ -271,11 +271,11 @@ class Duplex:
         """Give every second block to the loop, with the one before: 20 ms, cleaned."""
         self._rounds += 1
         self.beat = self._clock()
-        if heard := self.front.block(block, hz, self._fill, self.beat):
+        if heard := self.front.process(block, hz, self._fill, self.beat):
             at = self.beat - heard.delay_s
             self._post(MicrophoneBlock(heard.pcm, heard.hz, at, heard.echoes, heard.before))
         # After the hand-over, so that an onset's own audio is not delayed.
-        for news in self.front.attend():
+        for news in self.front.listen():
             self._post(news)
 
     def _tell_lost(self, card: Card, reason: str) -> None:
