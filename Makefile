@@ -23,6 +23,7 @@ help:
 	@echo 'make boot    the service in a real systemd that boots in a container; needs root'
 	@echo 'make soak    minutes of abuse: 100,000 events past a stopped subscriber, 100,000 wrong frames'
 	@echo 'make bench   20 minutes of a quiet machine: IPC, interruption beside the article, embedded server; writes docs/benchmarks.md'
+	@echo 'make bench BEFORE=DIR  this checkout beside that one, each with its .venv'
 	@echo 'make check   ruff, mypy, import-linter'
 	@echo 'make setup   system packages and .venv, nothing else'
 
@@ -134,11 +135,15 @@ soak: test-setup
 	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m soak
 
 # All of them, even where a target is missed.
-BENCHES := $(wildcard $(addprefix tests/bench/,ipc.py interruption.py server.py))
+BENCHES := $(addprefix tests/bench/,ipc.py interruption.py server.py)
+# make bench BEFORE=DIR: this checkout beside that one, and nothing else.
+ifdef BEFORE
+BENCHES := tests/bench/before.py
+endif
 
 bench: test-setup
 	@missed=0; for each in $(BENCHES); do \
-	  $(CLEAN_ENV) PYTHONPATH=tests $(BIN)/python $$each || missed=1; \
+	  $(CLEAN_ENV) PYTHONPATH=tests BENCH_BEFORE=$(BEFORE) $(BIN)/python $$each || missed=1; \
 	done; exit $$missed
 
 clean:

@@ -12,8 +12,8 @@ from rtctl.cli.following import FIELDS
 from rtctl.cli.verbs import SHELLS, parser
 from rtvoiced.ipc.contract.events import EVENTS, State
 from rtvoiced.ipc.contract.schema import schemas
-from rtvoiced.ipc.contract.words import CONVERSATION, WORDS
 from rtvoiced.settings.schema import known_keys
+from rtvoiced.vocabulary import PhaseWord, words, words_of
 
 DIRECTORY = Path(rtctl.__file__).parent / "cli" / "completions"
 FILES = {"bash": "rtctl.bash", "zsh": "_rtctl", "fish": "rtctl.fish"}
@@ -28,14 +28,14 @@ def generated(shell: str) -> str:
     made = parser()
     (verbs,) = (action for action in made._actions if action.dest == "command")
     assert isinstance(verbs.choices, dict)
-    words = {
+    known = {
         ("events", "names"): list(EVENTS),
-        ("wait", "conditions"): [*CONVERSATION, *conditions()],
+        ("wait", "conditions"): [*words(PhaseWord), *conditions()],
         ("get", "key"): list(known_keys()),
         ("set", "key"): list(known_keys()),
         ("schema", "message"): list(schemas()),
     }
-    for (verb, dest), choices in words.items():
+    for (verb, dest), choices in known.items():
         (action,) = (each for each in verbs.choices[verb]._actions if each.dest == dest)
         action.choices = choices
     # The last line carries no trailing blanks: editors and git would complain.
@@ -44,8 +44,8 @@ def generated(shell: str) -> str:
 
 def conditions() -> Iterator[str]:
     for field in FIELDS:
-        words = ("true", "false") if field in ("muted", "push_to_talk") else WORDS[State].get(field, ())
-        yield from (f"{field}={word}" for word in words)
+        known = ("true", "false") if field in ("muted", "push_to_talk") else words_of(State, field)
+        yield from (f"{field}={word}" for word in known)
 
 
 if __name__ == "__main__":

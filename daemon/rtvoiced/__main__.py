@@ -26,12 +26,13 @@ from rtvoiced.settings import schema
 if TYPE_CHECKING:
     from rtvoiced.app.transcript import Transcript
     from rtvoiced.audio.cards.device_watch import DeviceWatch
-    from rtvoiced.audio.playback.queue import Playback
+    from rtvoiced.audio.playback.queue import PlaybackQueue
     from rtvoiced.audio.thread.duplex import Duplex, Report
     from rtvoiced.dsp.pcm import Card
     from rtvoiced.realtime.providers import Provider
-    from rtvoiced.settings.runtime import LiveSettings
+    from rtvoiced.settings.runtime import RuntimeSettings
     from rtvoiced.settings.schema import Settings
+    from rtvoiced.vocabulary import Direction
 
 MOST_COLUMNS = 110
 """Longer lines are hard to read, however wide the terminal."""
@@ -197,15 +198,15 @@ async def serve(
     from rtvoiced.app.daemon import Daemon, Shells
     from rtvoiced.app.embedded_server import EmbeddedServer
     from rtvoiced.app.mute_file import MuteFile
-    from rtvoiced.audio.cards.device_watch import DeviceWatch
-    from rtvoiced.audio.playback.queue import Playback
+    from rtvoiced.app.session_config import interruption_rules, session_config
+    from rtvoiced.audio.playback.queue import PlaybackQueue
     from rtvoiced.conversation.machine import Conversation
-    from rtvoiced.host.notify import Notify
+    from rtvoiced.host.notify import ServiceNotifier
     from rtvoiced.ipc.server.control import Control
     from rtvoiced.ipc.server.publisher import Publisher
     from rtvoiced.realtime.link import Backoff, Link
-    from rtvoiced.realtime.providers import choose, rules, session_config
-    from rtvoiced.settings.runtime import LiveSettings
+    from rtvoiced.realtime.providers import choose
+    from rtvoiced.settings.runtime import RuntimeSettings
 
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     run_id = uuid.uuid4().hex[:8]
@@ -213,10 +214,9 @@ async def serve(
     publisher = Publisher(context, events_path, run_id, replay_events=config.ipc.replay_events)
     server = EmbeddedServer(config.log.level)
     asked = session_config(config, provider)
-    conversation = Conversation(asked, provider.name, provider.model, rules(config))
-    playback = Playback(24_000, config.interruption.fade_ms, config.audio.volume_percent)
+    conversation = Conversation(asked, provider.name, provider.model, interruption_rules(config))
+    playback = PlaybackQueue(24_000, config.interruption.fade_ms, config.audio.volume_percent)
     onlooker = transcript(config)
-    watch = DeviceWatch(config.audio.input or "", config.audio.output or "")
     mute_file = MuteFile(paths.state_dir(environ) / "mute.json")
 
     def usable() -> Settings:
@@ -225,7 +225,7 @@ async def serve(
         choose(fresh, environ)
         return fresh
 
-    live = LiveSettings(config, usable)
+    live = RuntimeSettings(config, usable)
 
     async def where() -> Any:
         return provider.endpoint or await server.endpoint()
@@ -235,7 +235,7 @@ async def serve(
         link=lambda post: Link(
             where, post, Backoff(config.link.retry_first_s, config.link.retry_max_s), config.link.ping_s
         ),
-        audio=lambda post: audio(live, playback, post, watch, onlooker, lambda: conversation.session.up),
+        audio=lambda post: audio(live, playback, post, onlooker, lambda: conversation.session.up),
     )
     daemon = Daemon(
         conversation,
@@ -244,7 +244,7 @@ async def serve(
         shells,
         server,
         mute_file,
-        status.Facts(
+        status.DaemonFacts(
             time.monotonic(),
             time.time(),
             round(time.time(), 3),
@@ -253,9 +253,9 @@ async def serve(
         {"control": str(control_path), "events": str(events_path)},
         live,
         lambda settings: session_config(settings, provider),
-        watch.look_for,
+        device_watch(config),
         onlooker or (lambda _event: None),
-        Notify(environ),
+        ServiceNotifier(environ),
     )
     try:
         return await daemon.run(mute_file.read(config.audio.start_muted, time.time()))
@@ -280,10 +280,9 @@ def transcript(config: Settings) -> Transcript | None:
 
 
 def audio(
-    live: LiveSettings,
-    playback: Playback,
+    live: RuntimeSettings,
+    playback: PlaybackQueue,
     post: Callable[[Report], None],
-    watch: DeviceWatch,
     onlooker: Transcript | None,
     ready: Callable[[], bool],
 ) -> Duplex:
@@ -306,8 +305,18 @@ def audio(
         wanted = live.now.audio
         return portaudio.open_card(wanted.input or "", wanted.output or "")
 
-    chimes = live.now.echo.chime
-    return Duplex(open_card, playback, post, front, available=watch, closed=watch.close, chimes=chimes)
+    return Duplex(open_card, playback, post, front, chimes=live.now.echo.chime)
+
+
+def device_watch(config: Settings) -> DeviceWatch:
+    """Return the watch for missing devices; without a real card it has nothing to look for."""
+    from rtvoiced.audio.cards.device_list import BACKGROUND, DeviceList
+    from rtvoiced.audio.cards.device_watch import LOOK_S, DeviceWatch
+
+    wanted: dict[Direction, str] = {}
+    if schema.card(config)[0] not in ("none", "wav"):
+        wanted = {"input": config.audio.input or "", "output": config.audio.output or ""}
+    return DeviceWatch(DeviceList(BACKGROUND, LOOK_S), wanted)
 
 
 def no_card() -> Card:
@@ -316,7 +325,7 @@ def no_card() -> Card:
 
 
 def wav_card(
-    spec: str, playback: Playback, onlooker: Transcript | None, ready: Callable[[], bool]
+    spec: str, playback: PlaybackQueue, onlooker: Transcript | None, ready: Callable[[], bool]
 ) -> Callable[[], Card]:
     """Return what opens the WAV card of *spec*, ``IN,OUT``; a bad file or script is told now."""
     from rtvoiced.audio.cards.script_voice import speak

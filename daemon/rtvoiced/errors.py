@@ -6,7 +6,10 @@ A bug is none of these: it crashes with a traceback and status 70.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from rtvoiced.vocabulary import Direction
 
 # Exit statuses, after sysexits.h where that has one (docs/ipc.md, "Exit codes").
 OK = 0
@@ -80,7 +83,7 @@ class AudioError(RtvoiceError):
 
     status = AUDIO
 
-    def __init__(self, message: str, problems: Mapping[str, str] | None = None) -> None:
+    def __init__(self, message: str, problems: Mapping[Direction, str] | None = None) -> None:
         super().__init__(message)
         self.problems = problems or {}
         """By direction, ``input`` and ``output``, why each can't be had, where that is known."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from rtvoiced.app.check import audio, for_people, values
+from rtvoiced.app.check import audio, for_people
 from rtvoiced.errors import ConfigError
 from rtvoiced.settings.schema import Settings, known_keys, load
+from rtvoiced.settings.values import shown_values
 
 
 def configured(*flags: tuple[str, str]) -> Settings:
@@ -86,7 +87,9 @@ def test_a_card_of_files_is_told_as_it_was_given(tmp_path: Path) -> None:
 def test_every_key_is_told_and_what_may_be_a_key_is_masked(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('[session]\nheaders = { Authorization = "Bearer sk-1234" }\n')
-    told = values(load([("session.url", "wss://me:sk-1234@host/?code=sk-1234&model=m", "--url")], {}, file))
+    told = shown_values(
+        load([("session.url", "wss://me:sk-1234@host/?code=sk-1234&model=m", "--url")], {}, file)
+    )
 
     assert set(told) == set(known_keys())
     assert told["session.headers"] == {"value": {"Authorization": "***"}, "origin": str(file)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtvoiced.app.levels import Levels, dbfs
+from rtvoiced.app.levels import LevelMeter, dbfs
 from rtvoiced.ipc.contract.events import Level
 
 FULL = np.tile(np.array([32767, -32768], "<i2"), 240)
@@ -25,7 +25,7 @@ def test_silence_is_the_floor_and_so_is_nothing() -> None:
 
 
 def test_twenty_a_second_and_no_more() -> None:
-    levels = Levels()
+    levels = LevelMeter()
     told = [levels.measured(FULL.tobytes(), b"", None, 0.02 * block) for block in range(1, 501)]
 
     assert next(each for each in told if each) == Level(0.0, -96.0, None)

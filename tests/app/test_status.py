@@ -7,13 +7,14 @@ import os
 
 from rtvoiced import __version__
 from rtvoiced.app import status
-from rtvoiced.app.status import Facts
+from rtvoiced.app.status import DaemonFacts
+from rtvoiced.audio.events import DeviceChanged
 from rtvoiced.audio.playback.ledger import Progress
-from rtvoiced.conversation.inputs import Begun, DeviceChanged, LinkConnecting, LinkLost
+from rtvoiced.conversation.inputs import Begun
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract.commands import COMMANDS
-from rtvoiced.realtime.events import SessionConfig, SessionCreated, SessionUpdated
+from rtvoiced.realtime.events import LinkConnecting, LinkLost, SessionConfig, SessionCreated, SessionUpdated
 
 QUIET = Progress(None, 0, 0)
 
@@ -22,8 +23,8 @@ def conversation() -> Conversation:
     return Conversation(SessionConfig("slt", "Be brief."), "local", "rtvoice-local")
 
 
-def facts() -> Facts:
-    return Facts(started=100.0, connection_since=1_795_204_100.2004)
+def facts() -> DaemonFacts:
+    return DaemonFacts(started=100.0, connection_since=1_795_204_100.2004)
 
 
 def test_at_the_start_nothing_is_there_and_all_is_told() -> None:

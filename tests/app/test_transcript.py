@@ -6,10 +6,10 @@ import pytest
 
 from rtvoiced.app.transcript import Transcript
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.events import IpcEvent
 
 
-def shown(*events: Event, color: bool = False) -> list[str]:
+def shown(*events: IpcEvent, color: bool = False) -> list[str]:
     """Return the lines that these events make."""
     lines: list[str] = []
     transcript = Transcript(lines.append, color=color)
@@ -18,18 +18,18 @@ def shown(*events: Event, color: bool = False) -> list[str]:
     return lines
 
 
-def said(text: str, item: str = "i1", heard: str | None = None) -> Event:
+def said(text: str, item: str = "i1", heard: str | None = None) -> IpcEvent:
     """Return what the assistant said; *heard* is what was heard of it before it was cut."""
     return ipc.AssistantTranscript(
         "r1", item, text, text if heard is None else heard, False, heard is not None
     )
 
 
-def cut(item: str = "i1", played_ms: int = 840) -> Event:
+def cut(item: str = "i1", played_ms: int = 840) -> IpcEvent:
     return ipc.Interrupt("server_vad", "r1", item, played_ms, 3160)
 
 
-def state(*, muted: bool) -> Event:
+def state(*, muted: bool) -> IpcEvent:
     return ipc.State("listening", muted, False, "up", "open", "open", "slt", "local")
 
 

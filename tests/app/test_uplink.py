@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtvoiced.app.uplink import MicrophonePath
-from rtvoiced.conversation.effects import Gate
+from rtvoiced.app.uplink import Uplink
+from rtvoiced.conversation.effects import MicrophoneGate
 from rtvoiced.dsp.pcm import FRAME_BYTES, Pcm
 from rtvoiced.realtime.events import AppendAudio
 
@@ -19,19 +19,19 @@ def spoken(number: int) -> bytes:
     return bytes([number, 1]) * (SIZE // FRAME_BYTES)
 
 
-def path(preroll_ms: int = 60) -> tuple[MicrophonePath, list[bytes]]:
+def path(preroll_ms: int = 60) -> tuple[Uplink, list[bytes]]:
     """Return a path and what it sends."""
     sent: list[bytes] = []
 
     def send(event: AppendAudio) -> None:
         sent.append(event.pcm)
 
-    return MicrophonePath(send, preroll_ms), sent
+    return Uplink(send, preroll_ms), sent
 
 
 def test_an_open_gate_lets_everything_through_as_it_is() -> None:
     microphone, sent = path()
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
     for number in range(5):
         microphone.block(spoken(number), HZ)
 
@@ -43,7 +43,7 @@ def test_before_a_session_the_last_words_are_kept_and_go_first() -> None:
     for number in range(10):
         microphone.block(spoken(number), HZ)
     assert sent == []
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
     assert sent == [spoken(7), spoken(8), spoken(9)]
     microphone.block(spoken(10), HZ)
 
@@ -54,7 +54,7 @@ def test_echo_goes_out_as_silence_and_is_kept_as_silence() -> None:
     microphone, sent = path(preroll_ms=60)
     microphone.block(spoken(1), HZ, echoes=True)
     microphone.block(spoken(2), HZ)
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
     microphone.block(spoken(3), HZ, echoes=True)
     microphone.block(spoken(4), HZ)
 
@@ -63,9 +63,9 @@ def test_echo_goes_out_as_silence_and_is_kept_as_silence() -> None:
 
 def test_who_presses_to_talk_is_heard_though_the_room_still_echoes() -> None:
     microphone, sent = path()
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
     microphone.block(spoken(1), HZ, echoes=True)
-    microphone.set(Gate.TALK, HZ)
+    microphone.set(MicrophoneGate.TALK, HZ)
     microphone.block(spoken(2), HZ, echoes=True)
 
     # What came before the press is the answer that it cut.
@@ -75,16 +75,16 @@ def test_who_presses_to_talk_is_heard_though_the_room_still_echoes() -> None:
 def test_what_was_kept_goes_out_once() -> None:
     microphone, sent = path()
     microphone.block(spoken(1), HZ)
-    microphone.set(Gate.OPEN, HZ)
-    microphone.set(Gate.CLOSED, HZ)
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
+    microphone.set(MicrophoneGate.CLOSED, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
 
     assert sent == [spoken(1)]
 
 
 def test_onset_that_was_kept_from_the_server_goes_out_after_all() -> None:
     microphone, sent = path()
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
     microphone.block(spoken(1), HZ, 1.0, echoes=True)
     microphone.block(spoken(2), HZ, 1.02, before=spoken(1))
 
@@ -95,7 +95,7 @@ def test_onset_that_was_kept_from_the_server_goes_out_after_all() -> None:
 
 def test_who_presses_to_talk_is_not_heard_twice() -> None:
     microphone, sent = path()
-    microphone.set(Gate.TALK, HZ)
+    microphone.set(MicrophoneGate.TALK, HZ)
     microphone.block(spoken(1), HZ, echoes=True)
     microphone.block(spoken(2), HZ, before=spoken(1))
 
@@ -105,36 +105,36 @@ def test_who_presses_to_talk_is_not_heard_twice() -> None:
 def test_no_preroll_is_none() -> None:
     microphone, sent = path(preroll_ms=0)
     microphone.block(spoken(1), HZ)
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
 
     assert sent == []
 
 
-@pytest.mark.parametrize("muted", [Gate.SILENCE, Gate.OFF])
-def test_nothing_of_a_muted_microphone_is_ever_kept_or_sent(muted: Gate) -> None:
+@pytest.mark.parametrize("muted", [MicrophoneGate.SILENCE, MicrophoneGate.OFF])
+def test_nothing_of_a_muted_microphone_is_ever_kept_or_sent(muted: MicrophoneGate) -> None:
     microphone, sent = path(preroll_ms=300)
     microphone.block(spoken(1), HZ)
     microphone.set(muted, HZ)
     for _ in range(30):
         microphone.block(spoken(2), HZ)
     silence = list(sent)
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
     microphone.block(spoken(3), HZ)
 
     # Nor what was kept before the mute: it was switched off for a reason.
     assert sent[len(silence) :] == [spoken(3)]
-    assert set(silence) == ({bytes(SIZE)} if muted is Gate.SILENCE else set())
+    assert set(silence) == ({bytes(SIZE)} if muted is MicrophoneGate.SILENCE else set())
 
 
-@pytest.mark.parametrize("muted", [Gate.SILENCE, Gate.OFF])
-def test_a_mute_that_ends_without_a_session_begins_to_keep_from_then_on(muted: Gate) -> None:
+@pytest.mark.parametrize("muted", [MicrophoneGate.SILENCE, MicrophoneGate.OFF])
+def test_a_mute_that_ends_without_a_session_begins_to_keep_from_then_on(muted: MicrophoneGate) -> None:
     microphone, sent = path(preroll_ms=300)
     microphone.set(muted, HZ)
     microphone.block(spoken(1), HZ)
-    microphone.set(Gate.CLOSED, HZ)
+    microphone.set(MicrophoneGate.CLOSED, HZ)
     microphone.block(spoken(2), HZ)
     before = len(sent)
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
 
     assert sent[before:] == [spoken(2)]
 
@@ -143,7 +143,7 @@ def test_a_mute_that_ends_without_a_session_begins_to_keep_from_then_on(muted: G
 def test_silence_lasts_as_long_as_the_words_would(card_hz: int) -> None:
     lengths: list[int] = []
     block = b"\1\1" * Pcm(card_hz).frames(20)
-    for gate in (Gate.OPEN, Gate.SILENCE):
+    for gate in (MicrophoneGate.OPEN, MicrophoneGate.SILENCE):
         microphone, sent = path()
         microphone.set(gate, HZ)
         for _ in range(50):
@@ -159,7 +159,7 @@ def test_silence_lasts_as_long_as_the_words_would(card_hz: int) -> None:
 )
 def test_ten_seconds_stay_ten_seconds_at_another_rate(card_hz: int, hz: int) -> None:
     microphone, sent = path()
-    microphone.set(Gate.OPEN, hz)
+    microphone.set(MicrophoneGate.OPEN, hz)
     for _ in range(500):
         microphone.block(bytes(Pcm(card_hz).size(20)), card_hz)
     frames = len(b"".join(sent)) // FRAME_BYTES
@@ -169,7 +169,7 @@ def test_ten_seconds_stay_ten_seconds_at_another_rate(card_hz: int, hz: int) -> 
 
 def test_a_tone_is_the_same_tone_at_the_servers_rate() -> None:
     microphone, sent = path()
-    microphone.set(Gate.OPEN, 24_000)
+    microphone.set(MicrophoneGate.OPEN, 24_000)
     seconds = np.arange(48_000) / 48_000
     tone = (10_000 * np.sin(2 * np.pi * 440 * seconds)).astype("<i2").tobytes()
     for start in range(0, len(tone), 1920):
@@ -184,7 +184,7 @@ def test_a_new_card_goes_on_at_its_own_rate() -> None:
     microphone, sent = path(preroll_ms=40)
     microphone.block(bytes(Pcm(48_000).size(20)), 48_000)
     microphone.block(spoken(1), HZ)
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
 
     assert sent[-1] == spoken(1)
     assert len(sent) == 2
@@ -192,11 +192,11 @@ def test_a_new_card_goes_on_at_its_own_rate() -> None:
 
 def test_time_of_a_block_goes_with_it_and_what_was_kept_has_none() -> None:
     sent: list[AppendAudio] = []
-    microphone = MicrophonePath(sent.append, preroll_ms=60)
+    microphone = Uplink(sent.append, preroll_ms=60)
     microphone.block(spoken(1), HZ, 1.0)
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
     microphone.block(spoken(2), HZ, 2.0)
-    microphone.set(Gate.SILENCE, HZ)
+    microphone.set(MicrophoneGate.SILENCE, HZ)
     microphone.block(spoken(3), HZ, 3.0)
 
     assert [event.read_at for event in sent] == [None, 2.0, 3.0]
@@ -207,20 +207,20 @@ def test_a_shorter_preroll_keeps_less() -> None:
     microphone.preroll_ms = 20
     for number in range(5):
         microphone.block(spoken(number), HZ)
-    microphone.set(Gate.OPEN, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
 
     assert sent == [spoken(4)]
 
 
 def test_a_press_sends_the_last_300_ms_first_whether_they_were_sent_or_not() -> None:
-    for gate, again in ((Gate.OPEN, True), (Gate.CLOSED, False)):
+    for gate, again in ((MicrophoneGate.OPEN, True), (MicrophoneGate.CLOSED, False)):
         microphone, sent = path(preroll_ms=60)
-        microphone.set(Gate.OPEN, HZ)
+        microphone.set(MicrophoneGate.OPEN, HZ)
         microphone.set(gate, HZ)
         for number in range(30):
             microphone.block(spoken(number), HZ)
         before = len(sent)
-        microphone.set(Gate.TALK, HZ)
+        microphone.set(MicrophoneGate.TALK, HZ)
         microphone.block(spoken(30), HZ)
 
         assert before == (30 if again else 0)
@@ -229,32 +229,32 @@ def test_a_press_sends_the_last_300_ms_first_whether_they_were_sent_or_not() -> 
 
 def test_what_was_said_under_a_press_does_not_begin_the_next_one() -> None:
     microphone, sent = path()
-    microphone.set(Gate.TALK, HZ)
+    microphone.set(MicrophoneGate.TALK, HZ)
     microphone.block(spoken(1), HZ)
-    microphone.set(Gate.CLOSED, HZ)
+    microphone.set(MicrophoneGate.CLOSED, HZ)
     microphone.block(spoken(2), HZ)
-    microphone.set(Gate.TALK, HZ)
+    microphone.set(MicrophoneGate.TALK, HZ)
 
     assert sent == [spoken(1), spoken(2)]
 
 
 def test_a_press_that_goes_on_sends_nothing_twice() -> None:
     microphone, sent = path()
-    microphone.set(Gate.TALK, HZ)
+    microphone.set(MicrophoneGate.TALK, HZ)
     microphone.block(spoken(1), HZ)
-    microphone.set(Gate.TALK, HZ)
+    microphone.set(MicrophoneGate.TALK, HZ)
 
     assert sent == [spoken(1)]
 
 
 def test_a_press_right_after_a_mute_has_nothing_from_before() -> None:
     microphone, sent = path()
-    microphone.set(Gate.OPEN, HZ)
-    microphone.set(Gate.SILENCE, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
+    microphone.set(MicrophoneGate.SILENCE, HZ)
     microphone.block(spoken(1), HZ)
     before = len(sent)
-    microphone.set(Gate.OPEN, HZ)
-    microphone.set(Gate.TALK, HZ)
+    microphone.set(MicrophoneGate.OPEN, HZ)
+    microphone.set(MicrophoneGate.TALK, HZ)
 
     assert sent[before:] == []
 
@@ -263,7 +263,7 @@ def test_a_longer_preroll_is_for_sessions_and_not_for_presses() -> None:
     microphone, sent = path(preroll_ms=1000)
     for number in range(60):
         microphone.block(spoken(number), HZ)
-    microphone.set(Gate.TALK, HZ)
+    microphone.set(MicrophoneGate.TALK, HZ)
 
     assert sent == [spoken(number) for number in range(45, 60)]
 
@@ -272,7 +272,7 @@ def test_a_longer_preroll_is_for_sessions_and_not_for_presses() -> None:
 def test_when_a_place_of_the_session_was_read_is_known(hz: int) -> None:
     microphone, _ = path()
     assert microphone.read_at(0) is None
-    microphone.set(Gate.OPEN, hz)
+    microphone.set(MicrophoneGate.OPEN, hz)
     for number in range(100):
         microphone.block(spoken(1), HZ, 10.0 + number * 0.02)
 
@@ -284,9 +284,9 @@ def test_when_a_place_of_the_session_was_read_is_known(hz: int) -> None:
 def test_a_new_session_counts_from_its_own_beginning() -> None:
     microphone, _ = path()
     for begin in (10.0, 50.0):
-        microphone.set(Gate.OPEN, HZ)
+        microphone.set(MicrophoneGate.OPEN, HZ)
         for number in range(10):
             microphone.block(spoken(1), HZ, begin + number * 0.02)
-        microphone.set(Gate.CLOSED, HZ)
+        microphone.set(MicrophoneGate.CLOSED, HZ)
 
     assert microphone.read_at(200) == pytest.approx(50.18)

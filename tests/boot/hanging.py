@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 from rtvoiced import __main__ as program
-from rtvoiced.audio.playback.queue import Playback
+from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.ipc.server.publisher import Publisher
 
 HOME = Path(os.environ["HOME"])
-heartbeat, take = Publisher.heartbeat, Playback.take
+heartbeat, take = Publisher.heartbeat, PlaybackQueue.take
 
 
 def block(self: Publisher) -> None:
@@ -21,7 +21,7 @@ def block(self: Publisher) -> None:
     heartbeat(self)
 
 
-def die(self: Playback, frames: int) -> bytes:
+def die(self: PlaybackQueue, frames: int) -> bytes:
     if (HOME / "end-the-audio-thread").exists():
         (HOME / "end-the-audio-thread").unlink()
         # Ends a thread without a word: no bug that anybody would notice.
@@ -30,5 +30,5 @@ def die(self: Playback, frames: int) -> bytes:
 
 
 Publisher.heartbeat = block  # type: ignore[method-assign]
-Playback.take = die  # type: ignore[method-assign]
+PlaybackQueue.take = die  # type: ignore[method-assign]
 sys.exit(program.main())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtvoiced.conversation.inputs import Cut, Input
-from rtvoiced.conversation.stores.heard import MOST_STRETCHES, Arrival, words_heard
+from rtvoiced.conversation.stores.heard import MOST_STRETCHES, WordArrival, words_heard
 from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
@@ -77,9 +77,9 @@ def test_longer_listening_hears_no_less(text: str, first_ms: int, second_ms: int
     assert len(words_heard(text, less, received_ms)) <= len(words_heard(text, more, received_ms))
 
 
-def arrived(*came: str | float) -> tuple[Arrival, str]:
+def arrived(*came: str | float) -> tuple[WordArrival, str]:
     """Words, and milliseconds of audio, as they came."""
-    arrival, text = Arrival(), ""
+    arrival, text = WordArrival(), ""
     for one in came:
         if isinstance(one, str):
             arrival.words(text)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from rtvoiced.conversation.stores.history import MOST_ITEMS, SEEDED_ITEMS, Memory
+from rtvoiced.conversation.stores.history import MOST_ITEMS, SEEDED_ITEMS, HistoryStore
+from rtvoiced.vocabulary import Role
 
 MS = st.integers(0, 100_000)
 
 
-def filled(*items: tuple[str, str, str]) -> Memory:
-    memory = Memory()
+def filled(*items: tuple[str, Role, str]) -> HistoryStore:
+    memory = HistoryStore()
     for item_id, role, text in items:
         item = memory.add(item_id, role)
         item.text = text
@@ -18,7 +19,7 @@ def filled(*items: tuple[str, str, str]) -> Memory:
     return memory
 
 
-def ids(memory: Memory) -> list[str]:
+def ids(memory: HistoryStore) -> list[str]:
     return [item.item_id for item in memory.seeds()]
 
 
@@ -82,7 +83,7 @@ def test_forgotten_words_are_told_to_nobody_even_when_they_are_still_to_be_heard
 
 
 def test_history_is_what_was_said_in_words() -> None:
-    memory = Memory()
+    memory = HistoryStore()
     memory.add("u1", "user").text = "Count."
     memory.add("u2", "user")
     answer = memory.add("a1", "assistant")
@@ -100,7 +101,7 @@ def test_history_is_what_was_said_in_words() -> None:
 
 
 def test_history_tells_the_newest_and_whether_there_is_more() -> None:
-    memory = Memory()
+    memory = HistoryStore()
     for number in range(4):
         memory.add(f"u{number}", "user").text = f"word {number}"
     newest = memory.history(2)
@@ -111,7 +112,7 @@ def test_history_tells_the_newest_and_whether_there_is_more() -> None:
 
 
 def test_history_keeps_the_ids_that_the_events_told_when_a_new_session_has_others() -> None:
-    memory = Memory()
+    memory = HistoryStore()
     item = memory.add("a1", "assistant")
     item.text = item.heard = "Hello."
     item.item_id = "seed_2_0"
@@ -120,7 +121,7 @@ def test_history_keeps_the_ids_that_the_events_told_when_a_new_session_has_other
 
 
 def test_history_ends_with_a_fresh_session() -> None:
-    memory = Memory()
+    memory = HistoryStore()
     memory.add("u1", "user").text = "Count."
     memory.add("a1", "assistant").text = "still sounding"
     memory.forget()

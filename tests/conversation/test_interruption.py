@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import support.histories as h
-from rtvoiced.audio.playback.ledger import Held
+from rtvoiced.audio.events import DeviceChanged, EchoChanged, Held, VoiceStarted, VoiceStopped
 from rtvoiced.conversation.effects import (
     ClearTimer,
     CutPlayback,
@@ -18,26 +18,15 @@ from rtvoiced.conversation.effects import (
     SetTimer,
 )
 from rtvoiced.conversation.handlers.interruption import PROTECTED_S
-from rtvoiced.conversation.inputs import (
-    Begun,
-    Commanded,
-    Cut,
-    DeviceChanged,
-    EchoChanged,
-    Input,
-    LinkConnecting,
-    LinkFailed,
-    ShutdownAsked,
-    TimerFired,
-    VoiceStarted,
-    VoiceStopped,
-)
+from rtvoiced.conversation.inputs import Begun, Commanded, Cut, Input, ShutdownAsked, TimerFired
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking
-from rtvoiced.conversation.policy import Rules
+from rtvoiced.conversation.policy import InterruptionRules
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed
+from rtvoiced.vocabulary import Cause, PolicySetting
 from support.histories import (
     A1,
     ANSWERED,
@@ -108,7 +97,7 @@ def asks_for_a_turn(told: list[Effect]) -> bool:
     return isinstance(asked, events.CreateResponse) and asked.kind == events.TURN
 
 
-def speeches(told: list[Effect]) -> list[ipc.Event]:
+def speeches(told: list[Effect]) -> list[ipc.IpcEvent]:
     return [each for each in published(told) if isinstance(each, ipc.SpeechStarted | ipc.SpeechStopped)]
 
 
@@ -244,7 +233,7 @@ CUTS: dict[str, Input] = {
 
 
 @pytest.mark.parametrize("cause", CUTS)
-def test_hold_ends_with_a_cut_by(cause: str) -> None:
+def test_hold_ends_with_a_cut_by(cause: Cause) -> None:
     conversation = holding()
 
     told = at(conversation, 10.2, CUTS[cause])
@@ -364,7 +353,7 @@ def test_managed_leaves_creating_and_interrupting_to_us() -> None:
     conversation = after(*LISTENING, VAD_ON)
     told = at(conversation, 1.0, ruled("managed", ticket=5))
 
-    assert sent(told) == [events.UpdateSession(replace(CONFIG, hands_off=True), "change-2")]
+    assert sent(told) == [events.UpdateSession(replace(CONFIG, client_managed_turns=True), "change-2")]
     assert conversation.talk.policy == "hold"
     assert replies(at(conversation, 1.1, UPDATED)) == [{"applied": "now"}]
     assert conversation.talk.policy == "managed"
@@ -648,12 +637,12 @@ def test_undecided_overlap_cuts_when_the_server_is_to_decide() -> None:
 
 # ------------------------------------------------------- a server that interrupts all the same
 
-TELLS_ON = replace(UPDATED, hands_off=False)
-TELLS_OFF = replace(UPDATED, hands_off=True)
+TELLS_ON = replace(UPDATED, client_managed_turns=False)
+TELLS_OFF = replace(UPDATED, client_managed_turns=True)
 
 
 @pytest.mark.parametrize("policy", ["managed", "manual"])
-def test_policy_that_the_server_does_not_keep_is_refused_by_name(policy: str) -> None:
+def test_policy_that_the_server_does_not_keep_is_refused_by_name(policy: PolicySetting) -> None:
     """P16."""
     conversation = after(*LISTENING)
     told = at(conversation, 1.0, ruled(policy, ticket=5), TELLS_ON)
@@ -667,7 +656,9 @@ def test_policy_that_the_server_does_not_keep_is_refused_by_name(policy: str) ->
 
 
 def test_policy_that_a_new_server_does_not_keep_is_said_and_not_in_force() -> None:
-    conversation = Conversation(replace(CONFIG, hands_off=True), "custom", "m", Rules("managed"))
+    conversation = Conversation(
+        replace(CONFIG, client_managed_turns=True), "custom", "m", InterruptionRules("managed")
+    )
     told = effects_of(conversation, Begun(), LinkConnecting(0), h.CREATED, TELLS_ON)
 
     (error,) = [event for event in published(told) if isinstance(event, ipc.Error)]
@@ -727,7 +718,7 @@ def test_manual_answer_begins_although_the_user_speaks() -> None:
 
 
 @pytest.mark.parametrize("how", ["command", "push_to_talk"])
-def test_manual_is_interrupted_by_hand(how: str) -> None:
+def test_manual_is_interrupted_by_hand(how: Cause) -> None:
     conversation = after(*MANUAL_SPEAKING)
     at(conversation, 10.0, SPEECH)
 
@@ -809,7 +800,7 @@ def test_protection_ends_by_itself() -> None:
 
 
 @pytest.mark.parametrize("how", ["command", "push_to_talk"])
-def test_protected_say_is_interrupted_by_hand(how: str) -> None:
+def test_protected_say_is_interrupted_by_hand(how: Cause) -> None:
     conversation = after(*PROTECTED)
 
     told = at(conversation, 10.0, CUTS[how])

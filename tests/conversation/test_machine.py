@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtvoiced.audio.playback.ledger import Started
+from rtvoiced.audio.events import DeviceChanged, Started
 from rtvoiced.conversation.effects import (
     ClearTimer,
     CutPlayback,
@@ -13,10 +13,10 @@ from rtvoiced.conversation.effects import (
     Play,
     Publish,
     Quit,
-    Send,
+    SendEvent,
     SetTimer,
 )
-from rtvoiced.conversation.inputs import Commanded, Cut, DeviceChanged, Input, ShutdownAsked, TimerFired
+from rtvoiced.conversation.inputs import Commanded, Cut, Input, ShutdownAsked, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
 from rtvoiced.conversation.state import CANCELLED_S, DELTA_S, HEARING_S, RESPONSE_S
 from rtvoiced.dsp.pcm import Part
@@ -261,7 +261,7 @@ def test_server_is_told_what_was_heard_of_a_cut_answer_and_cancels_it_by_itself(
 
     assert conversation.handle(BY_VOICE, now=1.0) == [
         SetTimer("delta", 1.0 + CANCELLED_S),
-        Send(events.TruncateItem("a1", 0, 400)),
+        SendEvent(events.TruncateItem("a1", 0, 400)),
         Publish(FORTY_PERCENT),
         Publish(ipc.Interrupt("server_vad", "r1", "a1", 400, 600, None, 15.0)),
     ]
@@ -280,7 +280,7 @@ def test_words_of_an_interrupted_answer_that_come_late_are_not_told() -> None:
 
 def test_item_that_is_announced_after_the_cut_is_deleted() -> None:
     assert after(*CUT).handle(events.OutputItemAdded("r1", "a2", "message"), now=1.0) == [
-        Send(events.DeleteItem("a2"))
+        SendEvent(events.DeleteItem("a2"))
     ]
 
 
@@ -288,7 +288,7 @@ def test_item_that_is_announced_after_we_gave_up_is_deleted() -> None:
     conversation = after(*THINKING, TimerFired("delta"))
 
     assert conversation.handle(events.OutputItemAdded("r1", "a1", "message"), now=31.0) == [
-        Send(events.DeleteItem("a1"))
+        SendEvent(events.DeleteItem("a1"))
     ]
 
 
@@ -312,9 +312,9 @@ def test_command_cancels_by_id_then_truncates() -> None:
     conversation = after(*SPEAKING, INTERRUPT)
 
     assert conversation.handle(BY_COMMAND, now=1.0)[:3] == [
-        Send(events.CancelResponse("r1")),
+        SendEvent(events.CancelResponse("r1")),
         SetTimer("delta", 1.0 + CANCELLED_S),
-        Send(events.TruncateItem("a1", 0, 400)),
+        SendEvent(events.TruncateItem("a1", 0, 400)),
     ]
     assert conversation.state == Listening()
 
@@ -324,7 +324,7 @@ def test_item_of_which_nothing_was_heard_is_deleted() -> None:
 
     assert effects_of(after(*SPEAKING, SPEECH), nothing) == [
         SetTimer("delta", 1.0 + CANCELLED_S),
-        Send(events.DeleteItem("a1")),
+        SendEvent(events.DeleteItem("a1")),
         Publish(ipc.AssistantTranscript("r1", "a1", TEXT, "", False, True)),
         Publish(ipc.Interrupt("server_vad", "r1", "a1", 0, 1000, None, 15.0)),
     ]
@@ -516,7 +516,7 @@ def test_answer_that_stands_still_is_given_up() -> None:
         Publish(ipc.Error("timeout", "the server's answer stood still for 30 s", retryable=True)),
         FinishResponse("r1"),
         Publish(ipc.ResponseDone("r1", "failed", "timeout")),
-        Send(events.CancelResponse("r1")),
+        SendEvent(events.CancelResponse("r1")),
         state("listening"),
     ]
 
@@ -527,7 +527,7 @@ def test_speech_without_an_end_is_discarded() -> None:
     assert conversation.handle(TimerFired("hearing"), now=120.0) == [
         Publish(ipc.Error("timeout", "the server heard speech for 120 s", retryable=True)),
         ClearTimer("hearing"),
-        Send(events.ClearAudio()),
+        SendEvent(events.ClearAudio()),
         Publish(ipc.SpeechStopped("u1", None, "server", "timeout")),
         state("listening"),
     ]
@@ -632,5 +632,5 @@ def test_speech_from_before_a_mute_silences_the_answer_that_it_ended_at_the_serv
 
     assert conversation.handle(events.SpeechStarted("u2", 5), now=1.0) == [
         CutPlayback("server_vad"),
-        Send(events.ClearAudio()),
+        SendEvent(events.ClearAudio()),
     ]

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 import pytest
 
 import support.histories as h
-from rtvoiced.audio.playback.ledger import Held, Resumed, Started
+from rtvoiced.audio.events import (
+    DeviceChanged,
+    EchoChanged,
+    Held,
+    Resumed,
+    Started,
+    VoiceStarted,
+    VoiceStopped,
+)
 from rtvoiced.conversation.effects import (
     ClearTimer,
     CutPlayback,
@@ -17,24 +25,8 @@ from rtvoiced.conversation.effects import (
     SetTimer,
 )
 from rtvoiced.conversation.handlers.interruption import PROTECTED_TIMER
-from rtvoiced.conversation.inputs import (
-    Begun,
-    Commanded,
-    Configure,
-    Cut,
-    DeviceChanged,
-    EchoChanged,
-    Input,
-    LinkConnecting,
-    LinkFailed,
-    LinkLost,
-    ShutdownAsked,
-    TimerFired,
-    VoiceStarted,
-    VoiceStopped,
-)
+from rtvoiced.conversation.inputs import Begun, Commanded, Configure, Cut, Input, ShutdownAsked, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Speaking, Thinking
-from rtvoiced.conversation.policy import POLICIES
 from rtvoiced.conversation.state import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER
 from rtvoiced.conversation.stores.holds import HOLD_TIMER, SPEECH_TIMER
 from rtvoiced.conversation.stores.mute import TIMER as UNMUTE_TIMER
@@ -43,6 +35,8 @@ from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
+from rtvoiced.vocabulary import DeviceStatus, Direction, PolicySetting, words
 
 SLOW = replace(h.CONFIG, speed=0.8)
 
@@ -177,7 +171,7 @@ INPUTS: list[Input] = [
     h.UPDATED,
     events.SessionUpdated(None, None, None, None, 16_000, 24_000),
     *[events.SessionUpdated(None, None, None, None, 24_000, 24_000, off) for off in (True, False)],
-    *[DeviceChanged(way, word, "USB") for way in ("input", "output") for word in ("open", "lost", "silent")],
+    *[DeviceChanged(way, word, "USB") for way in words(Direction) for word in words(DeviceStatus)],
     *[Cut(h.NOTHING, cause) for cause in ("server_vad", "command", "device", "shutdown")],
     Cut(h.heard((h.A1, 0, 1000)), "command", 4, "i9"),
     Cut(h.heard((h.A1, 500, 1000), (h.A2, 0, 10)), "server_vad"),
@@ -193,7 +187,7 @@ INPUTS: list[Input] = [
     h.drained(Part("r0", "a0"), idle=False),
     Configure(h.CONFIG, 21, {"key": "session.speed"}),
     Configure(h.CONFIG),
-    *[h.ruled(word) for word in POLICIES],
+    *[h.ruled(word) for word in words(PolicySetting)],
     h.ruled("server", "none"),
     h.ruled("managed", "semantic_vad", 22),
     *[
@@ -389,7 +383,7 @@ class Driven:
         self.feed(Commanded(30, "u1", commands.Mute("off")))
         for each in (LinkConnecting(1), events.SessionCreated("sess_2", None, "ga"), h.UPDATED):
             self.feed(each)
-        if self.conversation.session.hands_off:
+        if self.conversation.session.client_managed_turns:
             self.come_to_rest()
         if self.conversation.session.detection == "none":
             self.feed(h.talk("press", 31))

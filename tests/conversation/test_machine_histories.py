@@ -6,11 +6,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from rtvoiced.conversation.inputs import DeviceChanged, LinkFailed, LinkLost
+from rtvoiced.audio.events import DeviceChanged
 from rtvoiced.conversation.phases import Listening
-from rtvoiced.conversation.policy import POLICIES
 from rtvoiced.ipc.contract import commands
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkFailed, LinkLost
+from rtvoiced.vocabulary import Detection, EchoState, PolicySetting, TalkAction, words
 from support.model_server import Habits, ModelServer
 from support.model_world import World
 
@@ -23,11 +24,13 @@ class ConversationMachine(RuleBasedStateMachine):
 
     @initialize(
         habits=HABITS,
-        policy=st.sampled_from(POLICIES),
+        policy=st.sampled_from(words(PolicySetting)),
         detection=st.sampled_from(["server_vad", "server_vad", "semantic_vad", "none"]),
         echo=st.sampled_from([("off", False), ("on", True), ("on", True)]),
     )
-    def begin(self, habits: Habits, policy: str, detection: str, echo: tuple[str, bool]) -> None:
+    def begin(
+        self, habits: Habits, policy: PolicySetting, detection: Detection, echo: tuple[EchoState, bool]
+    ) -> None:
         self.world = World(habits)
         self.world.configure(policy=policy, detection=detection)
         self.world.echo(echo[0], vad=echo[1])
@@ -268,20 +271,20 @@ class ConversationMachine(RuleBasedStateMachine):
     def configure(self, speed: float) -> None:
         self.world.configure(speed=speed)
 
-    @rule(policy=st.sampled_from(POLICIES))
-    def set_policy(self, policy: str) -> None:
+    @rule(policy=st.sampled_from(words(PolicySetting)))
+    def set_policy(self, policy: PolicySetting) -> None:
         self.world.configure(policy=policy)
 
     @rule(detection=st.sampled_from(["server_vad", "server_vad", "semantic_vad", "none"]))
-    def set_detection(self, detection: str) -> None:
+    def set_detection(self, detection: Detection) -> None:
         self.world.configure(detection=detection)
 
     @rule(state=st.sampled_from(["on", "on", "converging", "failed"]), vad=st.booleans())
-    def echo_changes(self, state: str, vad: bool) -> None:
+    def echo_changes(self, state: EchoState, vad: bool) -> None:
         self.world.echo(state, vad=vad)
 
     @rule(action=st.sampled_from(["press", "release", "release", "cancel"]))
-    def talk(self, action: str) -> None:
+    def talk(self, action: TalkAction) -> None:
         self.world.command(commands.Talk(action))
 
     @rule(
@@ -355,7 +358,7 @@ class OverlapMachine(RuleBasedStateMachine):
         policy=st.sampled_from(["auto", "hold", "managed", "managed", "manual"]),
         vad=st.sampled_from([True, True, True, False]),
     )
-    def begin(self, habits: Habits, policy: str, vad: bool) -> None:
+    def begin(self, habits: Habits, policy: PolicySetting, vad: bool) -> None:
         self.world = World(habits)
         self.world.configure(policy=policy)
         self.world.echo("on", vad=vad)
@@ -435,8 +438,8 @@ class OverlapMachine(RuleBasedStateMachine):
         self.world.command(command)
         self.flow()
 
-    @rule(policy=st.sampled_from(POLICIES))
-    def set_policy(self, policy: str) -> None:
+    @rule(policy=st.sampled_from(words(PolicySetting)))
+    def set_policy(self, policy: PolicySetting) -> None:
         self.world.configure(policy=policy)
         self.flow()
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from rtvoiced.conversation.effects import (
     ClearTimer,
     CutPlayback,
-    Gate,
+    MicrophoneGate,
     Publish,
-    Reply,
+    ReplyTo,
     SaveMute,
-    Send,
+    SendEvent,
     SetMicrophone,
     SetTimer,
 )
-from rtvoiced.conversation.inputs import Begun, Commanded, LinkConnecting, TimerFired
+from rtvoiced.conversation.inputs import Begun, Commanded, TimerFired
 from rtvoiced.conversation.phases import Hearing, Listening, Speaking, Thinking
 from rtvoiced.conversation.state import RESPONSE_S
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting
 from support.histories import (
     AWAITING,
     HEARING,
@@ -49,8 +50,8 @@ def test_mute_sends_silence_and_is_kept() -> None:
     assert after(*LISTENING).handle(ON, now=1.0) == [
         ClearTimer("unmute"),
         SaveMute(True, None),
-        SetMicrophone(Gate.SILENCE, 24_000),
-        Reply(1, {"muted": True, "until": None, "changed": True}),
+        SetMicrophone(MicrophoneGate.SILENCE, 24_000),
+        ReplyTo(1, {"muted": True, "until": None, "changed": True}),
         state("listening", muted=True),
     ]
 
@@ -59,8 +60,8 @@ def test_unmute_opens_the_microphone() -> None:
     assert after(*MUTED).handle(OFF, now=1.0) == [
         ClearTimer("unmute"),
         SaveMute(False, None),
-        SetMicrophone(Gate.OPEN, 24_000),
-        Reply(2, {"muted": False, "until": None, "changed": True}),
+        SetMicrophone(MicrophoneGate.OPEN, 24_000),
+        ReplyTo(2, {"muted": False, "until": None, "changed": True}),
         state("listening"),
     ]
 
@@ -81,7 +82,7 @@ def test_mute_for_a_time_ends_by_itself() -> None:
     assert conversation.handle(TimerFired("unmute"), now=61.0) == [
         ClearTimer("unmute"),
         SaveMute(False, None),
-        SetMicrophone(Gate.OPEN, 24_000),
+        SetMicrophone(MicrophoneGate.OPEN, 24_000),
         state("listening"),
     ]
 
@@ -97,7 +98,7 @@ def test_mute_says_whether_it_changed_anything() -> None:
 def test_mute_without_a_session_keeps_not_even_a_pre_roll() -> None:
     conversation = after(*LISTENING, LOST)
 
-    assert SetMicrophone(Gate.OFF, 24_000) in conversation.handle(ON, now=1.0)
+    assert SetMicrophone(MicrophoneGate.OFF, 24_000) in conversation.handle(ON, now=1.0)
 
 
 def test_mute_left_over_from_the_last_run_holds_for_what_is_left_of_it() -> None:
@@ -105,18 +106,18 @@ def test_mute_left_over_from_the_last_run_holds_for_what_is_left_of_it() -> None
 
     assert conversation.handle(Begun(muted=True, for_s=30.0, until=1030.0), now=1.0)[:2] == [
         SetTimer("unmute", 31.0),
-        SetMicrophone(Gate.OFF, 24_000),
+        SetMicrophone(MicrophoneGate.OFF, 24_000),
     ]
     told = effects_of(conversation, *LISTENING[1:])
-    assert SetMicrophone(Gate.SILENCE, 24_000) in told
-    assert SetMicrophone(Gate.OPEN, 24_000) not in told
+    assert SetMicrophone(MicrophoneGate.SILENCE, 24_000) in told
+    assert SetMicrophone(MicrophoneGate.OPEN, 24_000) not in told
 
 
 def test_mute_outlives_the_session() -> None:
     again = (LOST, LinkConnecting(1), events.SessionCreated("sess_2", None, "ga"), UPDATED)
 
     assert effects_of(after(*MUTED), *again)[-2:] == [
-        SetMicrophone(Gate.SILENCE, 24_000),
+        SetMicrophone(MicrophoneGate.SILENCE, 24_000),
         state("listening", muted=True),
     ]
 
@@ -129,7 +130,7 @@ def test_mute_ends_an_open_utterance() -> None:
 
     assert conversation.handle(ON, now=1.0)[3:-2] == [
         ClearTimer("hearing"),
-        Send(events.ClearAudio()),
+        SendEvent(events.ClearAudio()),
         Publish(ipc.SpeechStopped("u1", None, "server", "mute")),
     ]
     assert conversation.state == Listening()
@@ -139,7 +140,7 @@ def test_what_the_server_makes_of_the_ended_utterance_is_deleted_and_its_answer_
     conversation = after(*HEARING, ON, SAID[0])
 
     assert conversation.handle(SAID[1], now=1.0) == [
-        Send(events.DeleteItem("u1")),
+        SendEvent(events.DeleteItem("u1")),
         SetTimer("response.created", 1.0 + RESPONSE_S),
     ]
     words = (events.ItemAdded("u1", "user", None), events.UserTranscriptDone("u1", "secret"))
@@ -177,7 +178,7 @@ def test_speech_from_before_the_mute_that_the_server_hears_late_is_nobodys() -> 
 
     assert conversation.handle(events.SpeechStarted("u5", 100), now=1.0) == [
         CutPlayback("server_vad"),
-        Send(events.ClearAudio()),
+        SendEvent(events.ClearAudio()),
     ]
     late = (events.SpeechStopped("u5", 1), events.Committed("u5", None))
     assert sent(effects_of(conversation, *late)) == [events.DeleteItem("u5")]

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from rtvoiced.conversation.effects import ClearTimer, Effect, Reconnect, Refuse, Reply, SetTimer
-from rtvoiced.conversation.inputs import Commanded, Cut, Input, LinkConnecting, LinkFailed, TimerFired
+from rtvoiced.conversation.effects import ClearTimer, Effect, ReconnectLink, Refuse, ReplyTo, SetTimer
+from rtvoiced.conversation.inputs import Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.stores.pending_replies import MOST_WAITS
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed
 from support.histories import (
     A1,
     AWAITING,
@@ -41,11 +42,11 @@ ASK = Commanded(1, "q1", commands.Ask("What time is it?", wait=True))
 RECONNECT = Commanded(6, "c1", commands.Reconnect(wait=True), expires=50.0)
 ENDED: tuple[Input, ...] = (events.AudioDone(A1), events.TextDone("r1", "a1", TEXT, False), done("r1"))
 AGAIN: tuple[Input, ...] = (LinkConnecting(1), events.SessionCreated("sess_2", None, "ga"), UPDATED)
-OVER = Reply(1, {"accepted": True, "queued": 0})
+OVER = ReplyTo(1, {"accepted": True, "queued": 0})
 
 
 def answers(told: list[Effect]) -> list[Effect]:
-    return [each for each in told if isinstance(each, Reply | Refuse)]
+    return [each for each in told if isinstance(each, ReplyTo | Refuse)]
 
 
 # --------------------------------------------------------------- say and ask
@@ -231,7 +232,7 @@ def test_only_so_many_wait() -> None:
 def test_reconnect_is_answered_when_the_new_session_is_up() -> None:
     conversation = after(*LISTENING)
 
-    assert conversation.handle(RECONNECT, now=1.0) == [SetTimer("wait-6", 50.0), Reconnect()]
+    assert conversation.handle(RECONNECT, now=1.0) == [SetTimer("wait-6", 50.0), ReconnectLink()]
     assert answers(effects_of(conversation, LOST, *AGAIN[:-1])) == []
     assert replies(conversation.handle(UPDATED, now=2.0)) == [{"accepted": True}]
 
@@ -268,4 +269,4 @@ def test_ask_does_not_hold_up_others() -> None:
     conversation = after(*LISTENING, SAY, *SPOKEN, *SAID)
     told = conversation.handle(ask("And?", "q2", 2), now=1.0)
 
-    assert answers(told) == [Reply(2, {"accepted": True, "queued": 1})]
+    assert answers(told) == [ReplyTo(2, {"accepted": True, "queued": 1})]

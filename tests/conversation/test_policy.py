@@ -7,17 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtvoiced.conversation.policy import (
-    POLICIES,
-    Rules,
-    Voice,
+    InterruptionRules,
+    VoiceActivity,
     in_force,
     is_echo,
     resume_at,
     spoken_at,
     spoken_s,
 )
+from rtvoiced.vocabulary import PolicySetting, words
 
-RULES = Rules()
+RULES = InterruptionRules()
 
 
 @pytest.mark.parametrize(
@@ -33,41 +33,58 @@ RULES = Rules()
     ],
 )
 def test_the_servers_word_counts_where_it_interrupts_by_itself(
-    policy: str, cancels: bool, vad: bool, kept: str
+    policy: PolicySetting, cancels: bool, vad: bool, kept: str
 ) -> None:
-    assert in_force(policy, detection="server_vad", hands_off=False, cancels=cancels, vad=vad) == kept
+    assert (
+        in_force(policy, detection="server_vad", client_managed_turns=False, cancels=cancels, vad=vad) == kept
+    )
 
 
 @pytest.mark.parametrize("policy", ["managed", "manual"])
 @pytest.mark.parametrize("vad", [True, False])
-def test_policies_that_need_the_servers_hands_off_are_kept_only_with_that(policy: str, vad: bool) -> None:
-    assert in_force(policy, detection="semantic_vad", hands_off=True, cancels=vad, vad=vad) == policy
-    assert in_force(policy, detection="semantic_vad", hands_off=False, cancels=vad, vad=vad) == "server"
+def test_policies_that_need_the_servers_hands_off_are_kept_only_with_that(
+    policy: PolicySetting, vad: bool
+) -> None:
+    assert (
+        in_force(policy, detection="semantic_vad", client_managed_turns=True, cancels=vad, vad=vad) == policy
+    )
+    assert (
+        in_force(policy, detection="semantic_vad", client_managed_turns=False, cancels=vad, vad=vad)
+        == "server"
+    )
 
 
 @pytest.mark.parametrize("policy", ["auto", "server", "hold"])
-def test_while_the_server_still_has_its_hands_off_we_answer_and_interrupt(policy: str) -> None:
-    assert in_force(policy, detection="server_vad", hands_off=True, cancels=True, vad=True) == "managed"
+def test_while_the_server_still_has_its_hands_off_we_answer_and_interrupt(policy: PolicySetting) -> None:
+    assert (
+        in_force(policy, detection="server_vad", client_managed_turns=True, cancels=True, vad=True)
+        == "managed"
+    )
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("hands_off", [True, False])
-def test_without_turn_detection_only_a_hand_interrupts(policy: str, hands_off: bool) -> None:
-    assert in_force(policy, detection="none", hands_off=hands_off, cancels=True, vad=True) == "manual"
+@pytest.mark.parametrize("policy", words(PolicySetting))
+@pytest.mark.parametrize("client_managed_turns", [True, False])
+def test_without_turn_detection_only_a_hand_interrupts(
+    policy: PolicySetting, client_managed_turns: bool
+) -> None:
+    assert (
+        in_force(policy, detection="none", client_managed_turns=client_managed_turns, cancels=True, vad=True)
+        == "manual"
+    )
 
 
 @pytest.mark.parametrize(
     ("voice", "at"),
     [
         (None, 10.8),
-        (Voice(9.9), 12.0),
-        (Voice(9.9, 10.1), 10.8),
-        (Voice(9.9, 10.7), 10.9),
-        (Voice(9.9, 11.9), 12.0),
+        (VoiceActivity(9.9), 12.0),
+        (VoiceActivity(9.9, 10.1), 10.8),
+        (VoiceActivity(9.9, 10.7), 10.9),
+        (VoiceActivity(9.9, 11.9), 12.0),
     ],
 )
 def test_held_answer_goes_on_when_the_voice_is_quiet_and_at_the_latest_after_two_seconds(
-    voice: Voice | None, at: float
+    voice: VoiceActivity | None, at: float
 ) -> None:
     assert resume_at(RULES, 10.0, voice) == pytest.approx(at)
 
@@ -81,21 +98,21 @@ def test_held_answer_goes_on_when_the_voice_is_quiet_and_at_the_latest_after_two
 def test_no_hold_is_longer_than_its_longest(
     hold_ms: int, most_ms: int, started: float | None, lasted: float | None
 ) -> None:
-    voice = None if started is None else Voice(started, None if lasted is None else started + lasted)
+    voice = None if started is None else VoiceActivity(started, None if lasted is None else started + lasted)
 
-    assert resume_at(Rules("hold", hold_ms, most_ms), 50.0, voice) <= 50.0 + most_ms / 1000
+    assert resume_at(InterruptionRules("hold", hold_ms, most_ms), 50.0, voice) <= 50.0 + most_ms / 1000
 
 
 def test_voice_before_the_answer_fell_silent_does_not_count() -> None:
-    assert spoken_s(Voice(1.0), since=2.0, now=2.75) == pytest.approx(0.55)
-    assert spoken_s(Voice(1.0, 1.9), since=2.0, now=2.5) == 0.0
-    assert spoken_s(Voice(2.25, 2.75), since=2.0, now=9.0) == 0.5
+    assert spoken_s(VoiceActivity(1.0), since=2.0, now=2.75) == pytest.approx(0.55)
+    assert spoken_s(VoiceActivity(1.0, 1.9), since=2.0, now=2.5) == 0.0
+    assert spoken_s(VoiceActivity(2.25, 2.75), since=2.0, now=9.0) == 0.5
 
 
 def test_voice_of_which_no_end_is_told_yet_may_have_ended_200_ms_ago() -> None:
-    assert spoken_s(Voice(2.0), since=1.0, now=2.1) == 0.0
-    assert spoken_at(Voice(2.0), since=1.0, wanted_s=0.3) == pytest.approx(2.5)
-    assert spoken_s(Voice(2.0), since=1.0, now=2.5) == pytest.approx(0.3)
+    assert spoken_s(VoiceActivity(2.0), since=1.0, now=2.1) == 0.0
+    assert spoken_at(VoiceActivity(2.0), since=1.0, wanted_s=0.3) == pytest.approx(2.5)
+    assert spoken_s(VoiceActivity(2.0), since=1.0, now=2.5) == pytest.approx(0.3)
 
 
 SAID = "Once upon a time there was an old lighthouse on a small island, far out in the northern sea."

@@ -10,21 +10,13 @@ from rtvoiced.conversation.effects import (
     ClearTimer,
     CutPlayback,
     Effect,
-    Gate,
+    MicrophoneGate,
     Refuse,
-    Reply,
+    ReplyTo,
     SetMicrophone,
     SetTimer,
 )
-from rtvoiced.conversation.inputs import (
-    Commanded,
-    Cut,
-    Input,
-    LinkConnecting,
-    LinkFailed,
-    ShutdownAsked,
-    TimerFired,
-)
+from rtvoiced.conversation.inputs import Commanded, Cut, Input, ShutdownAsked, TimerFired
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Thinking
 from rtvoiced.conversation.state import HEARING_S
@@ -32,6 +24,8 @@ from rtvoiced.conversation.stores.session import CHANGE_S
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed
+from rtvoiced.vocabulary import SpeechEnd
 from support.histories import (
     A1,
     ANSWERED,
@@ -73,11 +67,11 @@ def at(conversation: Conversation, now: float, *inputs: Input) -> list[Effect]:
     return effects_of(conversation, *inputs, now=now)
 
 
-def stopped(reason: str) -> ipc.SpeechStopped:
+def stopped(reason: SpeechEnd) -> ipc.SpeechStopped:
     return ipc.SpeechStopped(None, None, "push_to_talk", reason)
 
 
-def gates(told: list[Effect]) -> list[Gate]:
+def gates(told: list[Effect]) -> list[MicrophoneGate]:
     return [each.gate for each in told if isinstance(each, SetMicrophone)]
 
 
@@ -97,7 +91,7 @@ def test_press_silences_clears_and_listens() -> None:
     told = at(conversation, 10.0, PRESS)
     assert told[0] == CutPlayback("push_to_talk", request="t1")
     assert sent(told) == [events.ClearAudio(), events.UpdateTurnDetection(OFF, "talk-2")]
-    assert gates(told) == [Gate.TALK]
+    assert gates(told) == [MicrophoneGate.TALK]
     assert published(told) == [STARTED]
     assert SetTimer("hearing", 10.0 + HEARING_S) in told
     assert SetTimer("change", 10.0 + CHANGE_S) in told
@@ -119,7 +113,7 @@ def test_release_commits_and_asks_for_an_answer() -> None:
         events.CreateResponse("turn-2", None, events.TURN),
         events.UpdateTurnDetection(CONFIG, "talk-3"),
     ]
-    assert gates(told) == [Gate.OPEN]
+    assert gates(told) == [MicrophoneGate.OPEN]
     assert published(told) == [stopped("release")]
     assert replies(told) == [{"push_to_talk": False, "changed": True, "held_ms": 1500}]
     assert state_of(conversation) == Awaiting()
@@ -139,20 +133,20 @@ def test_turn_by_hand_is_answered_once_where_creating_is_ours_anyway() -> None:
 
 def test_without_turn_detection_nothing_is_sent_but_under_a_press() -> None:
     conversation = after(*BY_HAND)
-    assert gates(effects_of(after(*LISTENING), ruled("auto", "none"), UPDATED)) == [Gate.CLOSED]
+    assert gates(effects_of(after(*LISTENING), ruled("auto", "none"), UPDATED)) == [MicrophoneGate.CLOSED]
 
     told = at(conversation, 10.0, PRESS)
     assert sent(told) == [events.ClearAudio()]
-    assert gates(told) == [Gate.TALK]
+    assert gates(told) == [MicrophoneGate.TALK]
     told = at(conversation, 11.0, RELEASE)
     assert sent(told) == [events.CommitAudio(), events.CreateResponse("turn-2", None, events.TURN)]
-    assert gates(told) == [Gate.CLOSED]
+    assert gates(told) == [MicrophoneGate.CLOSED]
 
 
 def test_turn_detection_that_comes_back_listens_again() -> None:
     conversation = after(*BY_HAND)
 
-    assert gates(at(conversation, 1.0, ruled("auto"), UPDATED)) == [Gate.OPEN]
+    assert gates(at(conversation, 1.0, ruled("auto"), UPDATED)) == [MicrophoneGate.OPEN]
 
 
 def test_turn_detection_that_is_switched_off_ends_what_it_heard() -> None:
@@ -168,7 +162,7 @@ def test_key_that_repeats_itself_presses_once() -> None:
     conversation = pressed_at(10.0)
 
     assert at(conversation, 10.04, talk("press", 7)) == [
-        Reply(7, {"push_to_talk": True, "changed": False, "held_ms": 40})
+        ReplyTo(7, {"push_to_talk": True, "changed": False, "held_ms": 40})
     ]
 
 
@@ -190,14 +184,14 @@ def test_cancel_forgets_what_was_said() -> None:
     told = at(conversation, 12.0, CANCEL)
 
     assert sent(told) == [events.ClearAudio(), events.UpdateTurnDetection(CONFIG, "talk-3")]
-    assert gates(told) == [Gate.OPEN]
+    assert gates(told) == [MicrophoneGate.OPEN]
     assert published(told) == [stopped("cancel")]
     assert replies(told) == [{"push_to_talk": False, "changed": True, "held_ms": 2000}]
 
 
 def test_cancel_of_nothing_changes_nothing() -> None:
     assert at(after(*SPEAKING), 1.0, CANCEL) == [
-        Reply(3, {"push_to_talk": False, "changed": False, "held_ms": 0})
+        ReplyTo(3, {"push_to_talk": False, "changed": False, "held_ms": 0})
     ]
 
 
@@ -222,15 +216,15 @@ def test_press_without_a_session_is_refused(history: tuple[Input, ...]) -> None:
     assert refusals(told) == [(1, "not_connected")]
 
 
-ENDED: dict[str, tuple[tuple[Input, ...], list[Gate]]] = {
-    "mute": ((Commanded(9, "m1", commands.Mute("on")),), [Gate.SILENCE] * 2),
-    "link_lost": ((LOST,), [Gate.CLOSED]),
-    "timeout": ((TimerFired("hearing"),), [Gate.OPEN]),
+ENDED: dict[str, tuple[tuple[Input, ...], list[MicrophoneGate]]] = {
+    "mute": ((Commanded(9, "m1", commands.Mute("on")),), [MicrophoneGate.SILENCE] * 2),
+    "link_lost": ((LOST,), [MicrophoneGate.CLOSED]),
+    "timeout": ((TimerFired("hearing"),), [MicrophoneGate.OPEN]),
 }
 
 
 @pytest.mark.parametrize("reason", ENDED)
-def test_press_is_ended_with_nothing_sent_by(reason: str) -> None:
+def test_press_is_ended_with_nothing_sent_by(reason: SpeechEnd) -> None:
     conversation = pressed_at(10.0)
     what, gate = ENDED[reason]
 
@@ -251,7 +245,7 @@ def test_session_after_a_press_that_its_loss_ended_has_turn_detection() -> None:
     told = at(conversation, 11.0, LOST, LinkConnecting(1), CREATED, UPDATED)
 
     assert sent(told) == [events.UpdateSession(CONFIG, "session-3")]
-    assert gates(told)[-1] == Gate.OPEN
+    assert gates(told)[-1] == MicrophoneGate.OPEN
 
 
 def test_end_of_the_daemon_ends_a_press() -> None:
@@ -366,7 +360,7 @@ def test_switching_waits_for_no_change_and_switching_back_for_each() -> None:
     assert events.UpdateTurnDetection not in [type(each) for each in sent(told)]
     # With what: that is known when the server has answered.
     told = at(conversation, 2.1, UPDATED)
-    assert sent(told)[-1] == events.UpdateTurnDetection(replace(CONFIG, hands_off=True), "talk-4")
+    assert sent(told)[-1] == events.UpdateTurnDetection(replace(CONFIG, client_managed_turns=True), "talk-4")
     assert ClearTimer("change") not in told
 
 
@@ -380,7 +374,7 @@ def test_turn_detection_that_is_configured_under_a_press_is_there_after_it() -> 
     told = at(conversation, 11.0, CANCEL, UPDATED)
 
     assert sent(told)[-1] == events.UpdateTurnDetection(CONFIG, "talk-4")
-    assert gates(told)[-1] == Gate.OPEN
+    assert gates(told)[-1] == MicrophoneGate.OPEN
 
 
 def test_change_under_a_press_leaves_turn_detection_off() -> None:
@@ -388,7 +382,7 @@ def test_change_under_a_press_leaves_turn_detection_off() -> None:
 
     told = at(conversation, 10.1, ruled("managed", ticket=5))
 
-    assert sent(told) == [events.UpdateSession(replace(OFF, hands_off=True), "change-3")]
+    assert sent(told) == [events.UpdateSession(replace(OFF, client_managed_turns=True), "change-3")]
 
 
 def test_audio_that_arrives_under_a_press_is_of_no_answer() -> None:

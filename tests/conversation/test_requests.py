@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from rtvoiced.conversation.effects import ClearTimer, Play, Publish, Refuse, Reply, Send, SetTimer
-from rtvoiced.conversation.inputs import Commanded, Cut, Input, LinkConnecting, TimerFired
+from rtvoiced.conversation.effects import ClearTimer, Play, Publish, Refuse, ReplyTo, SendEvent, SetTimer
+from rtvoiced.conversation.inputs import Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
 from rtvoiced.conversation.state import ASK_AGAIN_S, RESPONSE_S
 from rtvoiced.conversation.stores.requests import MOST_TRIES, MOST_WAITING
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting
 from support.histories import (
     A1,
     ANSWERED,
@@ -45,11 +46,11 @@ AGAIN = (LinkConnecting(1), events.SessionCreated("sess_2", None, "ga"), UPDATED
 
 def test_ask_is_put_and_its_answer_asked_for() -> None:
     assert after(*LISTENING).handle(ask(), now=1.0) == [
-        Send(events.CreateItem("ask_1", "user", "What time is it?")),
+        SendEvent(events.CreateItem("ask_1", "user", "What time is it?")),
         Publish(ipc.UserTranscript("ask_1", "What time is it?", True)),
-        Send(events.CreateResponse("ask-2", "q1")),
+        SendEvent(events.CreateResponse("ask-2", "q1")),
         SetTimer("response.created", 1.0 + RESPONSE_S),
-        Reply(1, {"accepted": True, "queued": 0}),
+        ReplyTo(1, {"accepted": True, "queued": 0}),
         state("thinking"),
     ]
 
@@ -76,7 +77,7 @@ def test_ask_waits_while_a_response_is_made() -> None:
     for busy in (THINKING, SPEAKING):
         conversation = after(*busy)
 
-        assert conversation.handle(ask(), now=1.0) == [Reply(1, {"accepted": True, "queued": 1})]
+        assert conversation.handle(ask(), now=1.0) == [ReplyTo(1, {"accepted": True, "queued": 1})]
         assert sent(conversation.handle(done("r1"), now=1.0)) == [
             events.CreateItem("ask_1", "user", "What time is it?"),
             events.CreateResponse("ask-2", "q1"),
@@ -99,9 +100,9 @@ def test_ask_while_an_answer_only_sounds_is_put_at_once() -> None:
 
 def test_ask_while_the_user_speaks_is_answered_with_what_is_said() -> None:
     assert after(*HEARING).handle(ask(), now=1.0) == [
-        Send(events.CreateItem("ask_1", "user", "What time is it?")),
+        SendEvent(events.CreateItem("ask_1", "user", "What time is it?")),
         Publish(ipc.UserTranscript("ask_1", "What time is it?", True)),
-        Reply(1, {"accepted": True, "queued": 0}),
+        ReplyTo(1, {"accepted": True, "queued": 0}),
     ]
 
 

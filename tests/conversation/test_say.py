@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from rtvoiced.conversation.effects import Play, Refuse, Reply, Send, SetTimer
-from rtvoiced.conversation.inputs import Commanded, Cut, Input, LinkConnecting, TimerFired
+from rtvoiced.conversation.effects import Play, Refuse, ReplyTo, SendEvent, SetTimer
+from rtvoiced.conversation.inputs import Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
 from rtvoiced.conversation.state import RESPONSE_S
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting
 from support.histories import (
     A1,
     ANSWERED,
@@ -53,9 +54,9 @@ def created(response_id: str = "r1", request: str | None = "q1") -> events.Respo
 
 def test_say_is_asked_for_and_puts_nothing_into_the_conversation() -> None:
     assert after(*LISTENING).handle(say(), now=1.0) == [
-        Send(ASKED_FOR),
+        SendEvent(ASKED_FOR),
         SetTimer("response.created", 1.0 + RESPONSE_S),
-        Reply(1, {"accepted": True, "queued": 0}),
+        ReplyTo(1, {"accepted": True, "queued": 0}),
         state("thinking"),
     ]
 
@@ -110,7 +111,7 @@ def test_say_waits_while_a_response_is_made() -> None:
     for busy in (THINKING, SPEAKING):
         conversation = after(*busy)
 
-        assert conversation.handle(say(), now=1.0) == [Reply(1, {"accepted": True, "queued": 1})]
+        assert conversation.handle(say(), now=1.0) == [ReplyTo(1, {"accepted": True, "queued": 1})]
         assert sent(conversation.handle(done("r1"), now=1.0)) == [ASKED_FOR]
 
 
@@ -134,7 +135,7 @@ def test_say_behind_an_answer_that_only_sounds_is_made_at_once() -> None:
 def test_say_waits_until_the_users_turn_is_answered() -> None:
     conversation = after(*HEARING)
 
-    assert conversation.handle(say(), now=1.0) == [Reply(1, {"accepted": True, "queued": 1})]
+    assert conversation.handle(say(), now=1.0) == [ReplyTo(1, {"accepted": True, "queued": 1})]
     answer = (*AWAITING[len(HEARING) :], events.ResponseCreated("r1", None))
     assert sent(effects_of(conversation, *answer)) == []
     assert sent(conversation.handle(done("r1"), now=1.0)) == [ASKED_FOR]
@@ -292,7 +293,7 @@ def test_speech_from_before_a_mute_does_not_end_a_say() -> None:
     muted = Commanded(9, "m1", commands.Mute("on"))
 
     assert after(*SAYING, *SAID, muted).handle(events.SpeechStarted("u2", 100), now=1.0) == [
-        Send(events.ClearAudio())
+        SendEvent(events.ClearAudio())
     ]
 
 

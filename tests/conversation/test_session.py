@@ -11,21 +11,22 @@ from rtvoiced.conversation.effects import (
     DropLink,
     FailLink,
     FinishResponse,
-    Gate,
+    MicrophoneGate,
     Publish,
-    Reconnect,
+    ReconnectLink,
     Refuse,
-    Reply,
-    Send,
+    ReplyTo,
+    SendEvent,
     SetMicrophone,
     SetTimer,
 )
-from rtvoiced.conversation.inputs import Begun, Commanded, Cut, Input, LinkConnecting, LinkFailed, TimerFired
+from rtvoiced.conversation.inputs import Begun, Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Idle, Listening, Speaking
 from rtvoiced.conversation.stores.session import CHANGE_S, CONFIGURE_S
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed
 from support.histories import (
     A1,
     ANSWERED,
@@ -67,7 +68,7 @@ def refused(code: str | None, event_id: str | None = "voice-2") -> events.Server
 
 def test_first_word_to_a_server_is_the_configuration() -> None:
     assert after(*CONNECTING).handle(CREATED, now=1.0) == [
-        Send(events.UpdateSession(CONFIG, "session-1")),
+        SendEvent(events.UpdateSession(CONFIG, "session-1")),
         SetTimer("session.updated", 1.0 + CONFIGURE_S),
     ]
 
@@ -78,7 +79,7 @@ def test_microphone_opens_once_the_configuration_is_taken() -> None:
     assert conversation.handle(UPDATED, now=1.0) == [
         ClearTimer("session.updated"),
         Publish(ipc.Connection("up", session_id="sess_1")),
-        SetMicrophone(Gate.OPEN, 24_000),
+        SetMicrophone(MicrophoneGate.OPEN, 24_000),
         state("listening"),
     ]
 
@@ -87,7 +88,7 @@ def test_microphone_runs_at_the_rate_that_the_server_took() -> None:
     conversation = after(*CONNECTING, CREATED)
     told = conversation.handle(replace(UPDATED, input_hz=16_000), now=1.0)
 
-    assert SetMicrophone(Gate.OPEN, 16_000) in told
+    assert SetMicrophone(MicrophoneGate.OPEN, 16_000) in told
 
 
 LATE = "the server did not take the session's configuration within 5 s"
@@ -217,7 +218,7 @@ def test_of_an_interrupted_answer_the_new_session_gets_the_words_heard() -> None
 def test_fresh_session_is_told_nothing() -> None:
     conversation = after(*DRAINED)
 
-    assert conversation.handle(FRESH, now=1.0) == [Reply(6, {"accepted": True}), Reconnect()]
+    assert conversation.handle(FRESH, now=1.0) == [ReplyTo(6, {"accepted": True}), ReconnectLink()]
     late = (events.Committed("u2", None), events.UserTranscriptDone("u2", "And on."))
     assert sent(effects_of(conversation, *late, LOST, *AGAIN))[1:] == []
 
@@ -285,12 +286,12 @@ def test_voice_is_changed_once_the_server_has_it() -> None:
     conversation = after(*LISTENING)
 
     assert conversation.handle(SET_VOICE, now=1.0) == [
-        Send(events.UpdateVoice("cedar", "voice-2")),
+        SendEvent(events.UpdateVoice("cedar", "voice-2")),
         SetTimer("change", 1.0 + CHANGE_S),
     ]
     assert conversation.handle(VOICE_IS_CEDAR, now=1.5) == [
         ClearTimer("change"),
-        Reply(5, {"voice": "cedar", "applied": "now"}),
+        ReplyTo(5, {"voice": "cedar", "applied": "now"}),
         state("listening", voice="cedar"),
     ]
 
@@ -301,7 +302,7 @@ def test_voice_that_the_server_cannot_change_any_more_is_the_next_sessions(event
 
     assert conversation.handle(refused("cannot_update_voice", event_id), now=1.0) == [
         ClearTimer("change"),
-        Reply(5, {"voice": "cedar", "applied": "next_session"}),
+        ReplyTo(5, {"voice": "cedar", "applied": "next_session"}),
     ]
     configs = sent(effects_of(conversation, LOST, *AGAIN))
     assert configs[0] == events.UpdateSession(replace(CONFIG, voice="cedar"), "session-3")
@@ -339,7 +340,7 @@ def test_voice_without_a_session_is_the_next_ones() -> None:
     conversation = after(*CONNECTING)
 
     assert conversation.handle(SET_VOICE, now=1.0) == [
-        Reply(5, {"voice": "cedar", "applied": "next_session"}),
+        ReplyTo(5, {"voice": "cedar", "applied": "next_session"}),
         state("idle", connection="connecting", voice="cedar"),
     ]
 

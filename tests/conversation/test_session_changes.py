@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from rtvoiced.conversation.effects import ClearTimer, Refuse, Reply, Send, SetTimer
-from rtvoiced.conversation.inputs import Begun, Commanded, Configure, Input, LinkConnecting, TimerFired
+from rtvoiced.conversation.effects import ClearTimer, Refuse, ReplyTo, SendEvent, SetTimer
+from rtvoiced.conversation.inputs import Begun, Commanded, Configure, Input, TimerFired
 from rtvoiced.conversation.stores.session import CHANGE_S
 from rtvoiced.conversation.stores.session_changes import MOST_CHANGES
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting
 from support.histories import (
     CONFIG,
     CREATED,
@@ -39,12 +40,12 @@ def test_session_is_configured_whole_and_the_reply_waits_for_the_server() -> Non
     conversation = after(*LISTENING)
 
     assert conversation.handle(SET, now=1.0) == [
-        Send(events.UpdateSession(SLOW, "change-2")),
+        SendEvent(events.UpdateSession(SLOW, "change-2")),
         SetTimer("change", 1.0 + CHANGE_S),
     ]
     assert conversation.handle(UPDATED, now=1.5) == [
         ClearTimer("change"),
-        Reply(5, {**KEY, "applied": "now"}),
+        ReplyTo(5, {**KEY, "applied": "now"}),
     ]
 
 
@@ -84,7 +85,7 @@ def test_change_without_an_answer_times_out_and_the_next_is_sent() -> None:
 
     assert conversation.handle(TimerFired("change"), now=3.0) == [
         Refuse(5, "timeout", "the server did not answer within 2 s", retryable=True),
-        Send(events.UpdateSession(EAGER, "change-3")),
+        SendEvent(events.UpdateSession(EAGER, "change-3")),
         SetTimer("change", 3.0 + CHANGE_S),
     ]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,21 +14,21 @@ import pytest
 from numpy.typing import NDArray
 
 from rtvoiced.audio.cards import portaudio
-from rtvoiced.audio.cards.device_watch import DeviceWatch
-from rtvoiced.audio.playback.ledger import Drained
-from rtvoiced.audio.playback.queue import Playback
-from rtvoiced.audio.thread.duplex import (
+from rtvoiced.audio.cards.device_list import BACKGROUND, DeviceList
+from rtvoiced.audio.cards.device_watch import LOOK_S, DeviceWatch
+from rtvoiced.audio.events import (
     AudioCrashed,
-    DeviceDown,
-    DeviceUp,
-    Duplex,
-    Microphone,
+    DeviceChanged,
+    Drained,
+    EchoChanged,
+    MicrophoneBlock,
     PlaybackMoved,
-    Report,
 )
-from rtvoiced.conversation.inputs import EchoChanged
+from rtvoiced.audio.playback.queue import PlaybackQueue
+from rtvoiced.audio.thread.duplex import Duplex, Report
 from rtvoiced.dsp.pcm import WIRE, Card, Part
 from rtvoiced.errors import AudioError
+from rtvoiced.vocabulary import DeviceStatus, Direction, words
 from support.fakes import bare
 from support.virtual_card import RECORD_HZ, VirtualCard, available, virtual_card
 
@@ -51,14 +53,19 @@ def card() -> Iterator[VirtualCard]:
 class Daemon:
     """A duplex on the default devices."""
 
-    playback: Playback = field(default_factory=lambda: Playback(HZ))
+    playback: PlaybackQueue = field(default_factory=lambda: PlaybackQueue(HZ))
     reports: list[Report] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.duplex = Duplex(portaudio.open_card, self.playback, self.reports.append, bare())
 
     def told(self) -> list[Report]:
-        return [r for r in self.reports if not isinstance(r, Microphone | PlaybackMoved | EchoChanged)]
+        return [r for r in self.reports if not isinstance(r, MicrophoneBlock | PlaybackMoved | EchoChanged)]
+
+
+def changes(reports: list[Report], *statuses: DeviceStatus) -> list[DeviceChanged]:
+    """What was told of devices that are in one of these statuses now."""
+    return [r for r in reports if isinstance(r, DeviceChanged) and r.status in statuses]
 
 
 @pytest.fixture
@@ -122,7 +129,7 @@ def test_microphone_arrives(card: VirtualCard, daemon: Daemon) -> None:
     card.say(sine(0.5).tobytes(), HZ).wait()
     time.sleep(0.3)
 
-    blocks = [r for r in daemon.reports[begin:] if isinstance(r, Microphone)]
+    blocks = [r for r in daemon.reports[begin:] if isinstance(r, MicrophoneBlock)]
     loud = [r for r in blocks if loudness(r.pcm) > 3000]
     assert len(loud) * 0.02 == pytest.approx(0.5, abs=0.06)
 
@@ -160,7 +167,7 @@ def test_stalled_thread_is_back_at_its_target_within_a_second(card: VirtualCard,
     inner = daemon.duplex._post
 
     def stall(report: Report) -> None:
-        if not stalled.is_set() and isinstance(report, Microphone):
+        if not stalled.is_set() and isinstance(report, MicrophoneBlock):
             stalled.set()
             time.sleep(0.06)
         inner(report)
@@ -190,17 +197,17 @@ def test_killed_sound_server_is_a_loss_and_a_restarted_one_is_found(
 
     card.stop(kill=True)
     # 3 ms as a rule; PortAudio was once seen to stay in an underrun's recovery for seconds.
-    wait_for(lambda: [r for r in daemon.told() if isinstance(r, DeviceDown)], 12)
-    lost = [r for r in daemon.told() if isinstance(r, DeviceDown)]
+    wait_for(lambda: changes(daemon.told(), "lost", "unavailable"), 12)
+    lost = changes(daemon.told(), "lost", "unavailable")
     assert {(r.direction, r.status) for r in lost} <= {("input", "lost"), ("output", "lost")}
     begin = len(daemon.reports)
     time.sleep(0.5)
-    assert len([r for r in daemon.reports[begin:] if isinstance(r, Microphone)]) >= 20
+    assert len([r for r in daemon.reports[begin:] if isinstance(r, MicrophoneBlock)]) >= 20
 
     card.start()
-    wait_for(lambda: len([r for r in daemon.told() if isinstance(r, DeviceUp)]) == 4, 5)
+    wait_for(lambda: len(changes(daemon.told(), "open")) == 4, 5)
     begin = len(daemon.reports)
-    wait_for(lambda: len([r for r in daemon.reports[begin:] if isinstance(r, Microphone)]) > 50)
+    wait_for(lambda: len([r for r in daemon.reports[begin:] if isinstance(r, MicrophoneBlock)]) > 50)
     # The first answer goes on playing, as nobody cut it: it must be out of the way.
     daemon.playback.cut()
     time.sleep(0.2)
@@ -208,33 +215,56 @@ def test_killed_sound_server_is_a_loss_and_a_restarted_one_is_found(
     assert (loud[-1] - loud[0]) / RECORD_HZ == pytest.approx(0.3, abs=0.003)
 
 
+@contextmanager
+def watching(duplex: Duplex, wanted: dict[Direction, str]) -> Iterator[None]:
+    """Watch for the missing microphone of *duplex*, in a loop beside the test."""
+    ready: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
+
+    async def watch() -> None:
+        it = DeviceWatch(DeviceList(BACKGROUND, LOOK_S), wanted, period_s=0.5)
+        it.on_device_changed(DeviceChanged("output", "open"))
+        running = asyncio.create_task(it.run(duplex.available))
+        ready.append((asyncio.get_running_loop(), running))
+        with suppress(asyncio.CancelledError):
+            await running
+
+    thread = threading.Thread(target=asyncio.run, args=(watch(),))
+    thread.start()
+    wait_for(lambda: ready)
+    try:
+        yield
+    finally:
+        loop, running = ready[0]
+        loop.call_soon_threadsafe(running.cancel)
+        thread.join()
+
+
 def test_missing_half_is_found_while_the_other_works(card: VirtualCard) -> None:
     reports: list[Report] = []
-    playback = Playback(HZ)
-    watch = DeviceWatch("latecomer", period_s=0.5)
+    playback = PlaybackQueue(HZ)
     opened = []
 
     def open_card() -> Card:
         opened.append(portaudio.open_card("latecomer"))
         return opened[-1]
 
-    duplex = Duplex(open_card, playback, reports.append, bare(), available=watch)
-    duplex.start()
-    wait_for(lambda: len(reports) > 25)
-    assert opened[0].input is None
-    time.sleep(0.8)
-    card.plug_in("latecomer")
+    duplex = Duplex(open_card, playback, reports.append, bare())
+    with watching(duplex, {"input": "latecomer", "output": ""}):
+        duplex.start()
+        wait_for(lambda: len(reports) > 25)
+        assert opened[0].input is None
+        time.sleep(0.8)
+        card.plug_in("latecomer")
 
-    wait_for(lambda: len(opened) == 2)
-    wait_for(lambda: [r for r in reports if isinstance(r, DeviceUp) and r.direction == "input"])
-    duplex.stop()
-    watch.close()
+        wait_for(lambda: len(opened) == 2)
+        wait_for(lambda: [r for r in changes(reports, "open") if r.direction == "input"])
+        duplex.stop()
 
-    told = [r for r in reports if not isinstance(r, Microphone | PlaybackMoved | EchoChanged)]
-    assert [(type(r), r.direction) for r in told if isinstance(r, DeviceUp | DeviceDown)] == [
-        (DeviceDown, "input"),
-        (DeviceUp, "output"),
-        (DeviceUp, "input"),
+    told = changes(reports, *words(DeviceStatus))
+    assert [(each.status, each.direction) for each in told] == [
+        ("unavailable", "input"),
+        ("open", "output"),
+        ("open", "input"),
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtvoiced.dsp.resample import Resampler
-from rtvoiced.dsp.vad import VAD_HZ, WINDOW, Gate, Offset, Onset, VoiceDetector, level_db
+from rtvoiced.dsp.vad import VAD_HZ, WINDOW, LevelGate, Offset, Onset, VoiceDetector, level_db
 from rtvoiced_server.speech.voices import speak
 
 LOUD = np.full(WINDOW, 8000, np.int16)
@@ -123,7 +123,7 @@ def test_reset_drops_an_open_voice_and_keeps_the_time() -> None:
 
 
 def test_the_floor_falls_at_once_and_rises_slowly() -> None:
-    gate = Gate(floor_db=-40)
+    gate = LevelGate(floor_db=-40)
     gate.learn(-60)
     assert gate.floor_db == -60
     gate.learn(-30)

@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from rtvoiced.host.heartbeat import Heartbeat
-from rtvoiced.host.notify import Notify
+from rtvoiced.host.heartbeat import HeartbeatLoop
+from rtvoiced.host.notify import ServiceNotifier
 from support.service_manager import ServiceManager, service_manager
 
 WATCHDOG = {"WATCHDOG_USEC": "20000"}
@@ -20,8 +20,8 @@ def run(
     """Let a heartbeat run for *s* seconds; the audio thread is late after half a second."""
 
     async def main() -> None:
-        notify = Notify({"NOTIFY_SOCKET": manager.address, **WATCHDOG})
-        heartbeat = Heartbeat(lambda: None, lambda: "well", audio_beat, stalled, notify, 0.5)
+        notify = ServiceNotifier({"NOTIFY_SOCKET": manager.address, **WATCHDOG})
+        heartbeat = HeartbeatLoop(lambda: None, lambda: "well", audio_beat, stalled, notify, 0.5)
         task = asyncio.create_task(heartbeat.run())
         await asyncio.wait((task,), timeout=s)
         task.cancel()
@@ -68,8 +68,8 @@ def test_an_audio_thread_that_is_late_once_is_not_given_up() -> None:
 def test_a_reload_is_told_before_and_after() -> None:
     order: list[str] = []
     with service_manager() as manager:
-        notify = Notify({"NOTIFY_SOCKET": manager.address})
-        heartbeat = Heartbeat(lambda: None, lambda: "well", time.monotonic, lambda: None, notify, 0.5)
+        notify = ServiceNotifier({"NOTIFY_SOCKET": manager.address})
+        heartbeat = HeartbeatLoop(lambda: None, lambda: "well", time.monotonic, lambda: None, notify, 0.5)
         heartbeat.reload(lambda: order.extend(line for told in everything(manager) for line in told))
 
         assert [line.partition("=")[0] for line in order] == ["RELOADING", "MONOTONIC_USEC"]

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from rtvoiced.app import status
-from rtvoiced.host.notify import Notify
+from rtvoiced.host.notify import ServiceNotifier
 from rtvoiced.ipc.contract.events import State
 from support.service_manager import ServiceManager, service_manager
 
 WORDS = State("listening", False, False, "up", "open", "open", "slt", "local")
-Made = Callable[..., Notify]
+Made = Callable[..., ServiceNotifier]
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -27,7 +27,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServiceM
 
 @pytest.fixture
 def notify(manager: ServiceManager) -> Made:
-    return lambda **environ: Notify({"NOTIFY_SOCKET": manager.address, **environ})
+    return lambda **environ: ServiceNotifier({"NOTIFY_SOCKET": manager.address, **environ})
 
 
 def test_ready_comes_with_the_line_for_people_from_the_process_itself(
@@ -96,15 +96,15 @@ def test_only_the_process_that_is_watched_feeds_the_watchdog(
 
 def test_without_a_service_manager_nobody_is_told() -> None:
     for environ in ({}, {"NOTIFY_SOCKET": ""}):
-        told = Notify({**environ, "WATCHDOG_USEC": "30000000"})
+        told = ServiceNotifier({**environ, "WATCHDOG_USEC": "30000000"})
         told.ready("")
         assert told.watchdog_s is None
 
 
 def test_a_manager_that_is_gone_or_reads_nothing_stops_nobody(tmp_path: Path) -> None:
-    Notify({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).ready("")
+    ServiceNotifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")}).ready("")
     with service_manager(tmp_path) as deaf:
-        told = Notify({"NOTIFY_SOCKET": deaf.address})
+        told = ServiceNotifier({"NOTIFY_SOCKET": deaf.address})
         for _ in range(10_000):
             told.alive()
 

@@ -259,7 +259,7 @@ def test_voice_may_be_an_object(voice: object, name: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("detection", "hands_off"),
+    ("detection", "client_managed_turns"),
     [
         ({"type": "server_vad", "create_response": True, "interrupt_response": True}, False),
         ({"type": "server_vad", "create_response": False, "interrupt_response": False}, True),
@@ -272,12 +272,14 @@ def test_voice_may_be_an_object(voice: object, name: str | None) -> None:
         ("server_vad", None),
     ],
 )
-def test_whether_the_servers_vad_does_anything_by_itself(detection: object, hands_off: bool | None) -> None:
+def test_whether_the_servers_vad_does_anything_by_itself(
+    detection: object, client_managed_turns: bool | None
+) -> None:
     ga = read("session.updated", session={"audio": {"input": {"turn_detection": detection}}})
     beta = read("session.updated", session=BETA_SESSION | {"turn_detection": detection})
 
-    assert [each.hands_off for each in (ga, beta) if isinstance(each, events.SessionUpdated)] == [
-        hands_off
+    assert [each.client_managed_turns for each in (ga, beta) if isinstance(each, events.SessionUpdated)] == [
+        client_managed_turns
     ] * 2
 
 

@@ -175,7 +175,7 @@ def detections(config: events.SessionConfig) -> list[Any]:
 def test_server_that_leaves_interrupting_to_us_creates_nothing_either() -> None:
     vad = VAD | {"create_response": False, "interrupt_response": False}
 
-    assert detections(replace(PLAIN, hands_off=True)) == [vad] * 4
+    assert detections(replace(PLAIN, client_managed_turns=True)) == [vad] * 4
 
 
 def test_semantic_vad_has_an_eagerness_and_no_times() -> None:
@@ -185,7 +185,7 @@ def test_semantic_vad_has_an_eagerness_and_no_times() -> None:
 
 
 def test_no_turn_detection_is_null() -> None:
-    assert detections(replace(PLAIN, detection="none", hands_off=True)) == [None] * 4
+    assert detections(replace(PLAIN, detection="none", client_managed_turns=True)) == [None] * 4
 
 
 def test_turn_detection_alone_changes_nothing_else() -> None:

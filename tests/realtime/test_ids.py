@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.realtime import events
-from rtvoiced.realtime.ids import MOST, Ids
+from rtvoiced.realtime.ids import MOST, SessionIds
 
 DELTA = events.AudioDelta(Part("resp_1", "item_1"), b"\0\0")
 
 
 def test_ids_of_the_first_session_stay_as_they_are() -> None:
-    ids = Ids()
+    ids = SessionIds()
     ids.new_session()
 
     assert ids.incoming(DELTA) == DELTA
@@ -19,7 +19,7 @@ def test_ids_of_the_first_session_stay_as_they_are() -> None:
 
 
 def test_id_that_an_earlier_session_used_is_marked_until_it_goes_back() -> None:
-    ids = Ids()
+    ids = SessionIds()
     ids.new_session()
     ids.incoming(DELTA)
     ids.incoming(events.SpeechStarted("item_2", 0))
@@ -36,7 +36,7 @@ def test_id_that_an_earlier_session_used_is_marked_until_it_goes_back() -> None:
 
 
 def test_a_third_session_has_a_mark_of_its_own() -> None:
-    ids = Ids()
+    ids = SessionIds()
     for _ in range(2):
         ids.new_session()
         ids.incoming(events.ResponseCreated("resp_1", None))
@@ -46,7 +46,7 @@ def test_a_third_session_has_a_mark_of_its_own() -> None:
 
 
 def test_only_the_newest_ids_are_remembered() -> None:
-    ids = Ids()
+    ids = SessionIds()
     ids.new_session()
     for number in range(3 * MOST):
         ids.incoming(events.ResponseCreated(f"resp_{number}", None))

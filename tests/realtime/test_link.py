@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from rtvoiced.conversation.inputs import LinkConnecting, LinkLost
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.errors import RtvoiceError
 from rtvoiced.realtime.dialects import beta, ga
@@ -18,17 +17,20 @@ from rtvoiced.realtime.events import (
     CancelResponse,
     ClearAudio,
     Ignored,
+    LinkConnecting,
+    LinkLost,
     SessionCreated,
     SessionUpdated,
     TruncateItem,
     UpdateSession,
 )
 from rtvoiced.realtime.link import CLOSE_S, Backoff
+from rtvoiced.vocabulary import DialectName
 from support.linking import CONFIG, linked, run
 from support.scripted_server import Refusal, Visit, scripted_server
 
 CREATED = SessionCreated("sess_0", None, "ga")
-UPDATED = SessionUpdated("sess_0", None, "marin", None, 24_000, 24_000, hands_off=False)
+UPDATED = SessionUpdated("sess_0", None, "marin", None, 24_000, 24_000, client_managed_turns=False)
 BIG = AppendAudio(bytes(1 << 20))
 """Fifty of these are more than any socket takes."""
 
@@ -76,7 +78,7 @@ def test_the_key_and_the_name_go_along() -> None:
     ],
 )
 def test_the_first_event_shows_a_servers_dialect_unless_it_is_known(
-    dialect: str | None, session: dict[str, str | None], expected: object
+    dialect: DialectName | None, session: dict[str, str | None], expected: object
 ) -> None:
     async def scenario() -> None:
         async def script(visit: Visit) -> None:

@@ -11,10 +11,16 @@ from typing import Any
 import pytest
 import websockets
 
-from rtvoiced.conversation.inputs import LinkConnecting, LinkFailed, LinkLost
-from rtvoiced.realtime.ending import Ended, refused
+from rtvoiced.realtime.ending import LinkEnding, refused
 from rtvoiced.realtime.endpoint import Endpoint
-from rtvoiced.realtime.events import ResponseDone, ServerError, SessionUpdated
+from rtvoiced.realtime.events import (
+    LinkConnecting,
+    LinkFailed,
+    LinkLost,
+    ResponseDone,
+    ServerError,
+    SessionUpdated,
+)
 from rtvoiced.realtime.link import Backoff, Link
 from support.linking import QUICK, Told, linked, run
 from support.scripted_server import Refusal, Visit, error_body, scripted_server
@@ -223,10 +229,10 @@ def test_an_address_is_never_repeated_for_it_may_hold_a_password() -> None:
     invalid = websockets.InvalidURI(f"ws://me:{KEY}@host#x", "fragment identifier is meaningless")
     proxy = websockets.InvalidProxy(f"ftp://me:{KEY}@proxy", "scheme isn't HTTP")
 
-    assert refused(invalid, 10) == Ended(
+    assert refused(invalid, 10) == LinkEnding(
         "cannot connect: the URL is not valid: fragment identifier is meaningless"
     )
-    assert refused(proxy, 10) == Ended("cannot connect: the proxy is not valid: scheme isn't HTTP")
+    assert refused(proxy, 10) == LinkEnding("cannot connect: the proxy is not valid: scheme isn't HTTP")
 
 
 def test_what_stands_in_the_way_of_connecting_is_told_and_tried_again(
@@ -240,7 +246,7 @@ def test_what_stands_in_the_way_of_connecting_is_told_and_tried_again(
             assert lost.reason.startswith("cannot connect: the proxy needs a package that is not installed")
 
     run(scenario)
-    assert refused(UnicodeError("label too long"), 10) == Ended(
+    assert refused(UnicodeError("label too long"), 10) == LinkEnding(
         "cannot connect: the host's name is not valid"
     )
 

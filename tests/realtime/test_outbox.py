@@ -14,7 +14,7 @@ from rtvoiced.realtime.events import (
     DeleteItem,
     TruncateItem,
 )
-from rtvoiced.realtime.outbox import MOST_AUDIO, Outbox
+from rtvoiced.realtime.outbox import MOST_AUDIO, LinkOutbox
 
 CONTROL: list[ClientEvent] = [
     CancelResponse("r1"),
@@ -28,12 +28,12 @@ def audio(number: int) -> AppendAudio:
     return AppendAudio(number.to_bytes(2, "little") * 480)
 
 
-def taken(outbox: Outbox) -> list[ClientEvent]:
+def taken(outbox: LinkOutbox) -> list[ClientEvent]:
     return [outbox.take() for _ in range(len(outbox))]
 
 
 def test_events_leave_in_the_order_they_came() -> None:
-    outbox = Outbox()
+    outbox = LinkOutbox()
     events = [CONTROL[0], audio(1), CONTROL[1], audio(2)]
     for each in events:
         outbox.put(each)
@@ -45,7 +45,7 @@ def test_events_leave_in_the_order_they_came() -> None:
 
 
 def test_too_much_audio_pushes_out_the_oldest_audio_and_nothing_else() -> None:
-    outbox = Outbox(most_audio=2)
+    outbox = LinkOutbox(most_audio=2)
     for each in [CONTROL[0], audio(1), CONTROL[1], audio(2), audio(3), CONTROL[2], audio(4)]:
         outbox.put(each)
 
@@ -54,7 +54,7 @@ def test_too_much_audio_pushes_out_the_oldest_audio_and_nothing_else() -> None:
 
 
 def test_a_second_of_audio_waits() -> None:
-    outbox = Outbox()
+    outbox = LinkOutbox()
     for number in range(MOST_AUDIO + 7):
         outbox.put(audio(number))
 
@@ -63,7 +63,7 @@ def test_a_second_of_audio_waits() -> None:
 
 
 def test_what_was_taken_makes_room() -> None:
-    outbox = Outbox(most_audio=1)
+    outbox = LinkOutbox(most_audio=1)
     for number in range(5):
         outbox.put(audio(number))
         assert outbox.take() == audio(number)
@@ -72,7 +72,7 @@ def test_what_was_taken_makes_room() -> None:
 
 
 def test_what_is_forgotten_counts_as_dropped_where_it_is_audio() -> None:
-    outbox = Outbox()
+    outbox = LinkOutbox()
     for each in [audio(1), *CONTROL, audio(2)]:
         outbox.put(each)
     outbox.forget()
@@ -86,7 +86,7 @@ def test_what_is_forgotten_counts_as_dropped_where_it_is_audio() -> None:
 def test_whatever_happens_control_is_whole_and_in_order_and_audio_is_the_newest(
     steps: list[str], most: int
 ) -> None:
-    outbox = Outbox(most)
+    outbox = LinkOutbox(most)
     put: list[ClientEvent] = []
     got: list[ClientEvent] = []
     for number, step in enumerate(steps):

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from rtvoiced.app.session_config import session_config
 from rtvoiced.errors import ConfigError
-from rtvoiced.realtime.endpoint import Endpoint, is_loopback, shown_url
+from rtvoiced.host.masking import shown_url
+from rtvoiced.realtime.endpoint import Endpoint, is_loopback
 from rtvoiced.realtime.events import SessionConfig
-from rtvoiced.realtime.providers import Provider, choose, session_config
+from rtvoiced.realtime.providers import Provider, choose
 from rtvoiced.settings.schema import load
+from rtvoiced.vocabulary import DialectName
 
 KEY = "sk-proj-0123456789"
 OPENAI = {"OPENAI_API_KEY": KEY}
@@ -116,10 +119,10 @@ def test_without_a_key_and_without_the_extra_both_remedies_are_named(
 
     assert refusal() == (
         "no key for OpenAI (set OPENAI_API_KEY or session.key_file), and the embedded server can't run:"
-        " it needs the extra: pip install 'rtvoice[local]'"
+        " it needs the extra: pip install 'rtvoiced[local]'"
     )
     assert refusal("session.provider=local") == (
-        "the embedded server can't run: it needs the extra: pip install 'rtvoice[local]'"
+        "the embedded server can't run: it needs the extra: pip install 'rtvoiced[local]'"
     )
     assert chosen(environ=OPENAI).name == "openai"
 
@@ -167,7 +170,7 @@ def test_openai() -> None:
         ),
     ],
 )
-def test_azure(flags: tuple[str, ...], url: str, dialect: str) -> None:
+def test_azure(flags: tuple[str, ...], url: str, dialect: DialectName) -> None:
     provider = chosen(*AZURE, *flags, environ={"AZURE_OPENAI_API_KEY": KEY, "OPENAI_API_KEY": "sk-other-1"})
 
     assert provider.endpoint == Endpoint(url, {"api-key": KEY}, dialect)

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from rtvoiced.errors import CommandError, ConfigError
-from rtvoiced.ipc.contract.replies import Get, Reload
-from rtvoiced.settings.runtime import LiveSettings, Value
+from rtvoiced.settings.runtime import ReloadedKeys, RuntimeSettings, SettingValue
 from rtvoiced.settings.schema import LIVE, known_keys, load
 
 
@@ -19,7 +18,7 @@ class Configured:
     def __init__(self, folder: Path, text: str) -> None:
         self.file = folder / "config.toml"
         self.write(text)
-        self.live = LiveSettings(self.load(), self.load)
+        self.live = RuntimeSettings(self.load(), self.load)
 
     def write(self, text: str) -> None:
         self.file.write_text(text)
@@ -28,7 +27,7 @@ class Configured:
         return load([("turn.silence_ms", "700", "--set")], {}, self.file)
 
     def set(self, key: str, given: object) -> None:
-        self.live.put(Value(key, self.live.parsed(key, given), "command set"))
+        self.live.put(SettingValue(key, self.live.parsed(key, given), "command set"))
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def here(tmp_path: Path) -> Configured:
     return Configured(tmp_path, '[audio]\nvolume_percent = 80\ncard = "none"\n')
 
 
-def refusal(live: LiveSettings, key: str, given: object) -> tuple[str, str]:
+def refusal(live: RuntimeSettings, key: str, given: object) -> tuple[str, str]:
     with pytest.raises(CommandError) as refused:
         live.parsed(key, given)
     return refused.value.code, str(refused.value)
@@ -50,12 +49,12 @@ def test_value_comes_with_its_origin_and_what_may_be_a_key_is_masked(tmp_path: P
     text = '[session]\nurl = "ws://me:secret@127.0.0.1/?key=secret"\n[session.headers]\nX-Key = "secret"\n'
     live = Configured(tmp_path, text).live
 
-    assert live.get("turn.silence_ms") == Get("turn.silence_ms", 700, "flag --set")
-    assert live.get("session.voice") == Get("session.voice", None, "default")
-    assert live.get("session.headers").value == {"X-Key": "***"}
-    assert "secret" not in str(live.get("session.url"))
+    assert live.shown("turn.silence_ms") == SettingValue("turn.silence_ms", 700, "flag --set")
+    assert live.shown("session.voice") == SettingValue("session.voice", None, "default")
+    assert live.shown("session.headers").value == {"X-Key": "***"}
+    assert "secret" not in str(live.shown("session.url"))
     with pytest.raises(CommandError, match=r"unknown key turn.silense_ms; did you mean turn.silence_ms\?"):
-        live.get("turn.silense_ms")
+        live.shown("turn.silense_ms")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +74,7 @@ def test_values_are_read_by_the_type_of_their_key(
 ) -> None:
     here.set(key, given)
 
-    assert here.live.get(key) == Get(key, value, "command set")
+    assert here.live.shown(key) == SettingValue(key, value, "command set")
 
 
 def test_what_has_no_meaning_is_refused(here: Configured) -> None:
@@ -107,25 +106,25 @@ def test_other_keys_need_a_restart(here: Configured, key: str) -> None:
 
 
 def test_reload_tells_what_changed_and_what_needs_a_restart(here: Configured) -> None:
-    assert here.live.reload() == Reload([], [])
+    assert here.live.reload() == ReloadedKeys([], [])
     here.write('[audio]\nvolume_percent = 30\ncard = "auto"\n[turn]\nsilence_ms = 200\n')
 
     # The flag still wins over the file.
-    assert here.live.reload() == Reload(["audio.card", "audio.volume_percent"], ["audio.card"])
+    assert here.live.reload() == ReloadedKeys(["audio.card", "audio.volume_percent"], ["audio.card"])
     assert here.live.now.audio.volume_percent == 30
     assert here.live.now.audio.card == "none"
     # What waits for a restart goes on waiting.
-    assert here.live.reload() == Reload(["audio.card"], ["audio.card"])
+    assert here.live.reload() == ReloadedKeys(["audio.card"], ["audio.card"])
 
 
 def test_reload_leaves_alone_what_a_command_changed_and_the_file_did_not(here: Configured) -> None:
     here.set("audio.volume_percent", 55)
 
-    assert here.live.reload() == Reload([], [])
-    assert here.live.get("audio.volume_percent") == Get("audio.volume_percent", 55, "command set")
+    assert here.live.reload() == ReloadedKeys([], [])
+    assert here.live.shown("audio.volume_percent") == SettingValue("audio.volume_percent", 55, "command set")
     here.write("[audio]\nvolume_percent = 20\n")
     here.live.reload()
-    assert here.live.get("audio.volume_percent") == Get("audio.volume_percent", 20, str(here.file))
+    assert here.live.shown("audio.volume_percent") == SettingValue("audio.volume_percent", 20, str(here.file))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.vocabulary import PolicySetting
 from support.overlaps import alone, barge_ins, noises
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
@@ -36,7 +37,7 @@ def test_fifty_five_interruptions() -> None:
 
 
 @pytest.mark.parametrize(("policy", "deaf"), [("managed", False), ("hold", True)])
-def test_forty_coughs_clicks_and_chords(policy: str, deaf: bool) -> None:
+def test_forty_coughs_clicks_and_chords(policy: PolicySetting, deaf: bool) -> None:
     it = noises(40, policy, deaf=deaf)
     held, resumed = len(it.holds), len(it.playback_told("resumed"))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rtvoiced.audio.capture.front_end import FrontEnd
-from rtvoiced.dsp.pcm import BLOCK_MS, FRAME_BYTES, Device, Pcm
+from rtvoiced.dsp.pcm import BLOCK_MS, FRAME_BYTES, OpenDevice, Pcm
 from rtvoiced.errors import AudioError
 from rtvoiced.settings.schema import EchoSettings, VadSettings
 
@@ -80,8 +80,8 @@ class SimulatedCard:
         has_input: bool = True,
         has_output: bool = True,
     ) -> None:
-        self.input = Device("simulated microphone", hz, 0.0) if has_input else None
-        self.output = Device("simulated speaker", hz, latency_ms) if has_output else None
+        self.input = OpenDevice("simulated microphone", hz, 0.0) if has_input else None
+        self.output = OpenDevice("simulated speaker", hz, latency_ms) if has_output else None
         self.heard = bytearray()
         self.gaps = 0
         self.blocks_lost = 0

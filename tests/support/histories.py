@@ -6,33 +6,25 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from rtvoiced.audio.playback.ledger import Drained, Heard, Held, PartHeard, Resumed
-from rtvoiced.conversation.effects import Effect, Publish, Reply, Send
-from rtvoiced.conversation.inputs import (
-    Begun,
-    Commanded,
-    Configure,
-    Cut,
-    EchoChanged,
-    Input,
-    LinkConnecting,
-    LinkLost,
-)
+from rtvoiced.audio.events import CutResult, Drained, EchoChanged, Held, PartHeard, Resumed
+from rtvoiced.conversation.effects import Effect, Publish, ReplyTo, SendEvent
+from rtvoiced.conversation.inputs import Begun, Commanded, Configure, Cut, Input
 from rtvoiced.conversation.machine import Conversation
-from rtvoiced.conversation.phases import State
-from rtvoiced.conversation.policy import HANDS_OFF, Rules
+from rtvoiced.conversation.phases import Phase
+from rtvoiced.conversation.policy import CLIENT_MANAGED, InterruptionRules
 from rtvoiced.dsp.pcm import WIRE, Part
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.realtime import events
-from rtvoiced.realtime.events import ClientEvent
+from rtvoiced.realtime.events import ClientEvent, LinkConnecting, LinkLost
+from rtvoiced.vocabulary import Detection, PhaseWord, PolicySetting, TalkAction
 
 CONFIG = events.SessionConfig(voice="marin", instructions="Be brief.")
 TEXT = "one two three four five six seven eight nine ten"
 SECOND = WIRE.silence(1000)
 A1, A2, B1 = Part("r1", "a1"), Part("r1", "a2"), Part("r2", "b1")
-NOTHING = Heard((), 0, 10.0)
+NOTHING = CutResult((), 0, 10.0)
 
 CREATED = events.SessionCreated("sess_1", None, "ga")
 UPDATED = events.SessionUpdated("sess_1", None, "marin", "rtvoice-local", 24_000, 24_000)
@@ -45,13 +37,15 @@ HELD = Held(A1, 505, 1000, 15.0)
 RESUMED = Resumed(A1, 305)
 
 
-def ruled(policy: str, detection: str = "server_vad", ticket: int | None = None, **ms: int) -> Configure:
+def ruled(
+    policy: PolicySetting, detection: Detection = "server_vad", ticket: int | None = None, **ms: int
+) -> Configure:
     """Another policy, or another turn detection, is to be in force."""
-    config = replace(CONFIG, hands_off=policy in HANDS_OFF, detection=detection)
-    return Configure(config, ticket, rules=Rules(policy, **ms))
+    config = replace(CONFIG, client_managed_turns=policy in CLIENT_MANAGED, detection=detection)
+    return Configure(config, ticket, rules=InterruptionRules(policy, **ms))
 
 
-def talk(action: str, ticket: int = 1, request: str | None = "t1") -> Commanded:
+def talk(action: TalkAction, ticket: int = 1, request: str | None = "t1") -> Commanded:
     return Commanded(ticket, request, commands.Talk(action))
 
 
@@ -63,10 +57,10 @@ def drained(part: Part, played_ms: int = 1000, *, idle: bool = True) -> Drained:
     return Drained(part, played_ms, idle)
 
 
-def heard(*parts: tuple[Part, int, int]) -> Heard:
+def heard(*parts: tuple[Part, int, int]) -> CutResult:
     """What a cut leaves of (part, played_ms, received_ms) each."""
     left = tuple(PartHeard(part, played, received, False) for part, played, received in parts)
-    return Heard(left, sum(each.received_ms - each.played_ms for each in left), 15.0)
+    return CutResult(left, sum(each.received_ms - each.played_ms for each in left), 15.0)
 
 
 def ask(text: str = "What time is it?", request: str | None = "q1", ticket: int = 1) -> Commanded:
@@ -134,7 +128,7 @@ def after(*history: Input, now: float = 0.0) -> Conversation:
     return conversation
 
 
-def state_of(conversation: Conversation) -> State:
+def state_of(conversation: Conversation) -> Phase:
     return conversation.state
 
 
@@ -143,20 +137,20 @@ def effects_of(conversation: Conversation, *inputs: Input, now: float = 1.0) -> 
 
 
 def sent(told: Iterable[Effect]) -> list[ClientEvent]:
-    return [effect.event for effect in told if isinstance(effect, Send)]
+    return [effect.event for effect in told if isinstance(effect, SendEvent)]
 
 
-def published(told: Iterable[Effect]) -> list[Event]:
+def published(told: Iterable[Effect]) -> list[IpcEvent]:
     """What subscribers get, but for `state` and the counts of arriving audio."""
     events_ = [effect.event for effect in told if isinstance(effect, Publish)]
     return [each for each in events_ if not isinstance(each, ipc.State | ipc.AudioArrived)]
 
 
 def replies(told: Iterable[Effect]) -> list[dict[str, Any]]:
-    return [effect.data for effect in told if isinstance(effect, Reply)]
+    return [effect.data for effect in told if isinstance(effect, ReplyTo)]
 
 
-def state(conversation: str, **other: Any) -> Publish:
+def state(conversation: PhaseWord, **other: Any) -> Publish:
     """The `state` event of a connected daemon without a card."""
     words: dict[str, Any] = {
         "muted": False,

@@ -7,9 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
-from rtvoiced.conversation.inputs import LinkConnecting, LinkFailed, LinkLost
 from rtvoiced.realtime.endpoint import Endpoint
-from rtvoiced.realtime.events import ServerEvent, SessionConfig, SessionCreated, UpdateSession
+from rtvoiced.realtime.events import (
+    LinkConnecting,
+    LinkFailed,
+    LinkLost,
+    ServerEvent,
+    SessionConfig,
+    SessionCreated,
+    UpdateSession,
+)
 from rtvoiced.realtime.link import Backoff, Link
 
 PATIENCE_S = 20.0

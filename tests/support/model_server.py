@@ -78,7 +78,7 @@ class ModelServer:
         assert self.config.detection != "none"
         self.speaking = self._id("u")
         self.told.append(events.SpeechStarted(self.speaking, 0))
-        if not self.config.hands_off:
+        if not self.config.client_managed_turns:
             self._end("cancelled", "turn_detected")
 
     def silence(self) -> None:
@@ -87,7 +87,7 @@ class ModelServer:
         item_id, self.speaking = self.speaking, None
         self.told.append(events.SpeechStopped(item_id, 0))
         self._commit(item_id)
-        if not self.config.hands_off:
+        if not self.config.client_managed_turns:
             self.respond(None)
         self.told.append(events.UserTranscriptDone(item_id, "hello"))
 
@@ -222,12 +222,12 @@ class ModelServer:
             # Another turn detection begins anew.
             self.speaking = None
         by_itself = not self.habits.leaves_interrupting_to_us
-        self.config = replace(config, hands_off=False) if by_itself else config
+        self.config = replace(config, client_managed_turns=False) if by_itself else config
 
     def _updated(self, voice: str | None) -> events.SessionUpdated:
-        hands_off = None if self.config.detection == "none" else self.config.hands_off
+        client_managed_turns = None if self.config.detection == "none" else self.config.client_managed_turns
         return events.SessionUpdated(
-            f"sess_{self.number}", None, voice, "m", 24_000, 24_000, hands_off=hands_off
+            f"sess_{self.number}", None, voice, "m", 24_000, 24_000, client_managed_turns=client_managed_turns
         )
 
     def _create_speech(self, event_id: str, request: str | None) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import replace
 
-from rtvoiced.audio.playback.ledger import Drained
-from rtvoiced.audio.playback.queue import Playback
+from rtvoiced.audio.events import Drained, EchoChanged, VoiceStarted, VoiceStopped
+from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
 from rtvoiced.conversation.handlers.interruption import PROTECTED_TIMER
 from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
-from rtvoiced.conversation.policy import HANDS_OFF, Rules
+from rtvoiced.conversation.policy import CLIENT_MANAGED, InterruptionRules
 from rtvoiced.conversation.state import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER
 from rtvoiced.conversation.stores.holds import HOLD_TIMER
 from rtvoiced.conversation.stores.session import CHANGE_TIMER, CONFIGURE_TIMER
@@ -21,7 +21,8 @@ from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
-from rtvoiced.realtime.events import ClientEvent
+from rtvoiced.realtime.events import ClientEvent, LinkConnecting, LinkFailed, LinkLost
+from rtvoiced.vocabulary import Detection, EchoState, PolicySetting
 from support.histories import CONFIG, sent, state_of
 from support.model_server import Habits, ModelServer
 
@@ -34,12 +35,12 @@ class World:
         self.conversation = Conversation(CONFIG, "local", "m")
         self.now = 0.0
         self.timers: dict[str, float] = {}
-        self.playback = Playback(WIRE.hz)
+        self.playback = PlaybackQueue(WIRE.hz)
         self.server: ModelServer | None = None
         self.to_server: deque[ClientEvent] = deque()
         self.sessions = 0
-        self.gate = effects.Gate.CLOSED
-        self.published: list[ipc.Event] = []
+        self.gate = effects.MicrophoneGate.CLOSED
+        self.published: list[ipc.IpcEvent] = []
         self.words: ipc.State | None = None
         self.unanswered: set[int] = set()
         self.tickets = 0
@@ -56,9 +57,9 @@ class World:
         self.creating = False
         self.link_order: Input | None = None
         self.quit = False
-        self.wanted = (CONFIG, Rules())
+        self.wanted = (CONFIG, InterruptionRules())
         """The configuration, as whoever sets it sees it."""
-        self.before: dict[int, tuple[events.SessionConfig, Rules]] = {}
+        self.before: dict[int, tuple[events.SessionConfig, InterruptionRules]] = {}
         """By ticket: the configuration before what the server has not answered yet."""
         self.voice = False
         """Our own VAD hears a voice."""
@@ -84,7 +85,7 @@ class World:
 
     def _apply(self, effect: Effect, waiting: deque[Input]) -> None:  # noqa: C901
         match effect:
-            case effects.Send(event):
+            case effects.SendEvent(event):
                 self._send(event)
             case effects.Play(part, pcm, hz):
                 assert part.response_id not in self.dead, "audio of a cut answer was played"
@@ -109,7 +110,7 @@ class World:
                 self.gate = gate
             case effects.Publish(event):
                 self._published(event)
-            case effects.Reply(ticket):
+            case effects.ReplyTo(ticket):
                 self.unanswered.remove(ticket)
                 self.before.pop(ticket, None)
             case effects.Refuse(ticket):
@@ -120,12 +121,12 @@ class World:
                 self.timers[name] = at
             case effects.ClearTimer(name):
                 self.timers.pop(name, None)
-            case effects.Reconnect():
-                self.link_order = inputs.LinkLost("reconnect", 0, 0.0)
+            case effects.ReconnectLink():
+                self.link_order = LinkLost("reconnect", 0, 0.0)
             case effects.DropLink(reason):
-                self.link_order = inputs.LinkLost(reason, 1, 0.0)
+                self.link_order = LinkLost(reason, 1, 0.0)
             case effects.FailLink(reason):
-                self.link_order = inputs.LinkFailed(reason, 600.0)
+                self.link_order = LinkFailed(reason, 600.0)
             case effects.Quit():
                 self.quit = True
             case effects.SaveMute():
@@ -142,7 +143,7 @@ class World:
             self.dead.add(event.response_id)
         self.to_server.append(event)
 
-    def _published(self, event: ipc.Event) -> None:
+    def _published(self, event: ipc.IpcEvent) -> None:
         self.published.append(event)
         match event:
             case ipc.State():
@@ -171,7 +172,7 @@ class World:
         corrected = Counter(
             effect.event.item_id
             for effect in told
-            if isinstance(effect, effects.Send)
+            if isinstance(effect, effects.SendEvent)
             and isinstance(effect.event, events.TruncateItem | events.DeleteItem)
         )
         known = self.server.audio_ms if self.server and self.conversation.session.up else {}
@@ -184,8 +185,10 @@ class World:
             for each in sent(told)
             if isinstance(each, events.CancelResponse) and each.response_id not in beside
         ]
-        hands_off = self.conversation.session.hands_off
-        assert not cancels or cut.cause != "server_vad" or hands_off, "the server cancels by itself"
+        client_managed_turns = self.conversation.session.client_managed_turns
+        assert not cancels or cut.cause != "server_vad" or client_managed_turns, (
+            "the server cancels by itself"
+        )
         for each in cut.heard.parts:
             assert each.played_ms <= each.received_ms
         assert all(item_id in cut_items or not self.delivered[item_id] for item_id in corrected)
@@ -233,9 +236,9 @@ class World:
             assert HOLD_TIMER not in self.timers
         assert talk.answers.protected == (PROTECTED_TIMER in self.timers)
         pressed = talk.pressed_at is not None
-        assert pressed == (talk.state == Hearing(None)) == (self.gate is effects.Gate.TALK)
+        assert pressed == (talk.state == Hearing(None)) == (self.gate is effects.MicrophoneGate.TALK)
         assert not pressed or (talk.session.up and not talk.mute.on)
-        assert not (talk.session.up and talk.mute.on) or self.gate is not effects.Gate.OPEN
+        assert not (talk.session.up and talk.mute.on) or self.gate is not effects.MicrophoneGate.OPEN
 
     # ------------------------------------------------------------- commands
 
@@ -254,7 +257,11 @@ class World:
         return request
 
     def configure(
-        self, *, speed: float | None = None, policy: str | None = None, detection: str | None = None
+        self,
+        *,
+        speed: float | None = None,
+        policy: PolicySetting | None = None,
+        detection: Detection | None = None,
     ) -> None:
         """Run with another configuration; the server refuses what is too fast."""
         self.tickets += 1
@@ -265,7 +272,7 @@ class World:
             config,
             speed=speed or config.speed,
             detection=detection or config.detection,
-            hands_off=rules.policy in HANDS_OFF,
+            client_managed_turns=rules.policy in CLIENT_MANAGED,
         )
         self.wanted = config, rules
         self.dispatch(inputs.Configure(config, self.tickets, rules=rules))
@@ -277,11 +284,11 @@ class World:
         if voice != self.voice and self.conversation.talk.echo.vad:
             self.voice = voice
             at = self.now - 0.064
-            self.dispatch(inputs.VoiceStarted(at) if voice else inputs.VoiceStopped(at))
+            self.dispatch(VoiceStarted(at) if voice else VoiceStopped(at))
 
-    def echo(self, state: str, *, vad: bool) -> None:
+    def echo(self, state: EchoState, *, vad: bool) -> None:
         self.voice = self.voice and vad
-        self.dispatch(inputs.EchoChanged("auto", state, vad))
+        self.dispatch(EchoChanged("auto", state, vad))
 
     # ----------------------------------------------------------------- link
 
@@ -289,7 +296,7 @@ class World:
         self.sessions += 1
         self.server = ModelServer(self.sessions, self.habits)
         self.to_server.clear()
-        self.dispatch(inputs.LinkConnecting(0))
+        self.dispatch(LinkConnecting(0))
 
     def lose_link(self, how: Input) -> None:
         self.server = None
@@ -378,12 +385,12 @@ class World:
         """The user speaks and is answered, audibly and to the end."""
         assert self.server
         if self.server.config.detection == "none":
-            assert self.gate == effects.Gate.CLOSED
+            assert self.gate == effects.MicrophoneGate.CLOSED
             self.command(commands.Talk("press"))
             self.pass_time(500)
             self.command(commands.Talk("release"))
         else:
-            assert self.gate == effects.Gate.OPEN
+            assert self.gate == effects.MicrophoneGate.OPEN
             self.server.speech()
             self.client_reads(100)
             assert isinstance(self.conversation.state, Hearing)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.vocabulary import PolicySetting
 from support.room import DESK, Signal, at_level, rms_dbfs
 from support.scene import HZ, STORY, assistant, speech
 from support.sitting_room import SittingRoom
@@ -81,7 +82,9 @@ NOISES: tuple[Callable[[np.random.Generator], Signal], ...] = (cough, click, cho
 # What happens
 
 
-def room(policy: str, gain: float = DESK.gain, *, bypass: bool = False, deaf: bool = False) -> SittingRoom:
+def room(
+    policy: PolicySetting, gain: float = DESK.gain, *, bypass: bool = False, deaf: bool = False
+) -> SittingRoom:
     """Where the speaker is turned up so far that its echo is twice as loud, the microphone must not clip."""
     dbfs = -20.0 if gain <= 1 else -26.0
     answers = itertools.cycle([assistant(text, dbfs=dbfs) for text in ANSWERS])
@@ -128,7 +131,7 @@ def barge_ins(
     return found, it
 
 
-def noises(count: int, policy: str, *, deaf: bool = False) -> SittingRoom:
+def noises(count: int, policy: PolicySetting, *, deaf: bool = False) -> SittingRoom:
     """So many coughs, clicks and chords fall into answers, as loud as the echo and 6 dB louder."""
     it, rng = room(policy, deaf=deaf), np.random.default_rng(5)
     it.ask(1.0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtvoiced.dsp.pcm import FRAME_BYTES, Device, Pcm
+from rtvoiced.dsp.pcm import FRAME_BYTES, OpenDevice, Pcm
 from rtvoiced.dsp.resample import Resampler
 from support.fakes import SimulatedClock
 
@@ -93,8 +93,8 @@ class RoomCard:
         output_hz: int = 24_000,
         capacity_blocks: int = 3,
     ) -> None:
-        self.input: Device | None = Device("simulated microphone", hz, 0.0)
-        self.output: Device | None = Device("simulated loudspeaker", output_hz, 0.0)
+        self.input: OpenDevice | None = OpenDevice("simulated microphone", hz, 0.0)
+        self.output: OpenDevice | None = OpenDevice("simulated loudspeaker", output_hz, 0.0)
         self.delay_ms = acoustics.delay_ms
         """May change while it runs: somebody moved, or the system's buffer grew."""
         self.gaps = 0

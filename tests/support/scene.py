@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from rtvoiced.audio.capture.echo import EchoProbe
 from rtvoiced.audio.capture.front_end import FrontEnd
-from rtvoiced.audio.playback.queue import Playback
-from rtvoiced.audio.thread.duplex import Duplex, Microphone, PlaybackMoved, Report
-from rtvoiced.conversation.inputs import EchoChanged, VoiceStarted
+from rtvoiced.audio.events import EchoChanged, MicrophoneBlock, PlaybackMoved, VoiceStarted
+from rtvoiced.audio.playback.queue import PlaybackQueue
+from rtvoiced.audio.thread.duplex import Duplex, Report
 from rtvoiced.dsp.pcm import WIRE, Part
 from rtvoiced.dsp.resample import Resampler
 from rtvoiced.settings.schema import EchoSettings, VadSettings
+from rtvoiced.vocabulary import EchoMode
 from rtvoiced_server.speech.voices import speak
 from support.fakes import SimulatedClock
 from support.room import DESK, Acoustics, RoomCard, as_pcm, at_level, rms_dbfs
@@ -72,12 +73,12 @@ class Scene:
         bypass: bool = False,
         hz: int = HZ,
         output_hz: int = HZ,
-        mode: str = "auto",
+        mode: EchoMode = "auto",
         chimes: bool = False,
     ) -> None:
         self.clock = SimulatedClock()
         self.card = RoomCard(self.clock, acoustics, hz, output_hz)
-        self.playback = Playback(HZ)
+        self.playback = PlaybackQueue(HZ)
         self.reports: list[Report] = []
         self.onsets: list[Onset] = []
         self.microphone = bytearray()
@@ -100,7 +101,7 @@ class Scene:
 
     def _take(self, report: Report) -> None:
         match report:
-            case Microphone(pcm, hz, _, echoes):
+            case MicrophoneBlock(pcm, hz, _, echoes):
                 self.cleaned += pcm
                 self.microphone += bytes(len(pcm)) if echoes else pcm
                 self.microphone_hz = hz

@@ -13,22 +13,31 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rtvoiced.app.uplink import MicrophonePath
-from rtvoiced.audio.playback.ledger import Drained
-from rtvoiced.audio.thread.duplex import DeviceDown, DeviceUp, Microphone, PlaybackMoved, Report
+from rtvoiced.app.uplink import Uplink
+from rtvoiced.audio.events import (
+    DeviceChanged,
+    Drained,
+    EchoChanged,
+    MicrophoneBlock,
+    PlaybackMoved,
+    VoiceStarted,
+    VoiceStopped,
+)
+from rtvoiced.audio.thread.duplex import Report
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
 from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Listening
-from rtvoiced.conversation.policy import HANDS_OFF, Rules
+from rtvoiced.conversation.policy import CLIENT_MANAGED, InterruptionRules
 from rtvoiced.dsp.pcm import WIRE, Part
 from rtvoiced.dsp.resample import Resampler
 from rtvoiced.dsp.vad import VAD_HZ, Onset, VoiceDetector
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
-from rtvoiced.realtime.events import ClientEvent, ServerEvent
+from rtvoiced.realtime.events import ClientEvent, LinkConnecting, ServerEvent
+from rtvoiced.vocabulary import PolicySetting
 from support.histories import CONFIG
 from support.room import DESK, Acoustics
 from support.scene import Scene
@@ -48,7 +57,7 @@ class Server:
     answers: Iterator[NDArray[np.int16]]
     deaf: bool = False
     """Takes nothing for speech: as servers do that know a cough."""
-    hands_off: bool = False
+    client_managed_turns: bool = False
     speaking: str | None = None
     vad: VoiceDetector = field(default_factory=lambda: VoiceDetector(silence_ms=500))
     responses: int = 0
@@ -59,8 +68,10 @@ class Server:
     def take(self, event: ClientEvent) -> None:
         match event:
             case events.UpdateSession(config):
-                self.hands_off = config.hands_off
-                self._say(events.SessionUpdated("s1", None, "v", "m", 24_000, 24_000, self.hands_off))
+                self.client_managed_turns = config.client_managed_turns
+                self._say(
+                    events.SessionUpdated("s1", None, "v", "m", 24_000, 24_000, self.client_managed_turns)
+                )
             case events.AppendAudio(pcm):
                 self._hear(np.frombuffer(pcm, "<i2"))
             case events.ClearAudio():
@@ -94,7 +105,7 @@ class Server:
                     events.Committed(item_id, None),
                     events.ItemAdded(item_id, "user", None),
                 )
-                if not self.hands_off:
+                if not self.client_managed_turns:
                     self._respond(None, None)
 
     def _respond(self, request: str | None, kind: str | None) -> None:
@@ -117,7 +128,7 @@ class Told:
     """Something that the subscribers were told, and when."""
 
     at: float
-    event: ipc.Event
+    event: ipc.IpcEvent
 
 
 class SittingRoom(Scene):
@@ -126,7 +137,7 @@ class SittingRoom(Scene):
     def __init__(
         self,
         answers: Iterator[NDArray[np.int16]],
-        policy: str = "auto",
+        policy: PolicySetting = "auto",
         acoustics: Acoustics = DESK,
         *,
         bypass: bool = False,
@@ -137,27 +148,27 @@ class SittingRoom(Scene):
         self.decisions: list[float] = []
         """When playback was told to be silent."""
         self.server = Server(self._later, self._from_server, answers, deaf)
-        config = replace(CONFIG, hands_off=policy in HANDS_OFF)
-        self.conversation = Conversation(config, "local", "m", Rules(policy))
-        self.path = MicrophonePath(self.server.take, 300)
+        config = replace(CONFIG, client_managed_turns=policy in CLIENT_MANAGED)
+        self.conversation = Conversation(config, "local", "m", InterruptionRules(policy))
+        self.path = Uplink(self.server.take, 300)
         self._timers: dict[str, float] = {}
         self._tickets = 0
-        for happened in (inputs.Begun(), inputs.LinkConnecting(0), events.SessionCreated("s1", None, "ga")):
+        for happened in (inputs.Begun(), LinkConnecting(0), events.SessionCreated("s1", None, "ga")):
             self.dispatch(happened)
 
     # The daemon's loop
 
     def _take(self, report: Report) -> None:
         match report:
-            case Microphone(pcm, hz, at, echoes, before):
+            case MicrophoneBlock(pcm, hz, at, echoes, before):
                 self.path.block(pcm, hz, at, echoes=echoes, before=before)
             case PlaybackMoved():
                 for moved in self.playback.reports():
                     more = isinstance(moved, Drained) and moved.idle and self.playback.sounding
                     self.dispatch(Drained(moved.part, moved.played_ms, False) if more else moved)  # type: ignore[union-attr]
-            case DeviceUp() | DeviceDown():
+            case DeviceChanged():
                 pass
-            case inputs.EchoChanged() | inputs.VoiceStarted() | inputs.VoiceStopped():
+            case EchoChanged() | VoiceStarted() | VoiceStopped():
                 super()._take(report)
                 self.dispatch(report)
             case _:
@@ -171,7 +182,7 @@ class SittingRoom(Scene):
 
     def _apply(self, effect: Effect, waiting: deque[Input]) -> None:
         match effect:
-            case effects.Send(event):
+            case effects.SendEvent(event):
                 told = event
                 self._later(NETWORK_S, lambda: self.server.take(told))
             case effects.Play(part, pcm, hz):
@@ -234,7 +245,7 @@ class SittingRoom(Scene):
 
     # What came of it
 
-    def events(self, kind: type[ipc.Event], begin: float = 0.0, end: float = float("inf")) -> list[Told]:
+    def events(self, kind: type[ipc.IpcEvent], begin: float = 0.0, end: float = float("inf")) -> list[Told]:
         return [told for told in self.told if isinstance(told.event, kind) and begin <= told.at < end]
 
     def playback_told(self, status: str) -> list[Told]:

@@ -13,7 +13,7 @@ import numpy as np
 from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.dsp.resample import Resampler
 from rtvoiced_server.audio.processing import SessionAudio
-from rtvoiced_server.protocol.outputs import RecogniseAudio, SendEvent, SessionOutput, SpeakText
+from rtvoiced_server.protocol.outputs import RecogniseAudio, SendToClient, SessionOutput, SpeakText
 from rtvoiced_server.protocol.session import ServerSession
 from rtvoiced_server.protocol.word_end import WordEnd
 from rtvoiced_server.speech.sentences import SpokenSentence, sentences
@@ -58,8 +58,10 @@ class Talk:
 
     def take(self, outputs: Sequence[SessionOutput]) -> list[Json]:
         """Keep what is to be done, return what was sent."""
-        self.todo += [output for output in outputs if not isinstance(output, SendEvent)]
-        sent = [json.loads(json.dumps(output.event)) for output in outputs if isinstance(output, SendEvent)]
+        self.todo += [output for output in outputs if not isinstance(output, SendToClient)]
+        sent = [
+            json.loads(json.dumps(output.event)) for output in outputs if isinstance(output, SendToClient)
+        ]
         self.told += [check_wire(event, "server") for event in sent]
         return sent
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from rtctl.cli.output import colored, encoded, nearest, put, say
 from rtctl.cli.verbs import parser
-from rtctl.client.asking import TIMEOUT_S, Asking
+from rtctl.client.asking import TIMEOUT_S, DaemonRequests
 from rtvoiced.errors import (
     INTERNAL,
     INTERRUPTED,
@@ -118,7 +118,7 @@ def _run(options: argparse.Namespace) -> int:
             return _look_beyond(options)
     command, args = _wire(options)
     directory = runtime_dir(options.runtime_dir, os.environ, system=options.system)
-    with Asking(directory, system=options.system) as daemon:
+    with DaemonRequests(directory, system=options.system) as daemon:
         data = daemon.request(command, args, _limit_s(options)).data
     if options.command == "is-muted":
         return _answer_muted(data, options)

@@ -10,13 +10,11 @@ TEXT_OF_CONNECTION = {
     "connecting": "connecting",
     "lost": "connection lost",
     "failed": "connection failed",
-    "parked": "parked",
 }
 COLOR_OF_KIND = {
     "offline": "#6c6c6c",
     "idle": "#6c6c6c",
     "connecting": "#d7af5f",
-    "parked": "#d7af5f",
     "lost": "#d75f5f",
     "failed": "#d75f5f",
     "no-microphone": "#d75f5f",

@@ -19,7 +19,7 @@ from rtctl.client.sync import Client
 from rtvoiced.errors import OK, CommandError, NotRunningError
 from rtvoiced.host.paths import runtime_dir
 from rtvoiced.ipc.contract.events import EVENTS, State
-from rtvoiced.ipc.contract.words import CONVERSATION, WORDS
+from rtvoiced.vocabulary import PhaseWord, words, words_of
 
 FIELDS = tuple(each.name for each in fields(State))
 TRUTHS = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
@@ -165,15 +165,15 @@ def _condition(text: str) -> tuple[str, Any]:
 def _bad_condition(text: str) -> str | None:
     field, equals, word = text.partition("=")
     if not equals:
-        if text in CONVERSATION:
+        if text in words(PhaseWord):
             return None
-        return f"{text!r} is neither FIELD=WORD nor one of {', '.join(CONVERSATION)}"
+        return f"{text!r} is neither FIELD=WORD nor one of {', '.join(words(PhaseWord))}"
     if field not in FIELDS:
         return f"the state has no {field!r}; the nearest is {nearest(field, FIELDS)!r}"
-    words = ("true", "false") if field in ("muted", "push_to_talk") else WORDS[State].get(field, ())
-    if not words or word in words or (words == ("true", "false") and word in TRUTHS):
+    known = ("true", "false") if field in ("muted", "push_to_talk") else words_of(State, field)
+    if not known or word in known or (known == ("true", "false") and word in TRUTHS):
         return None
-    return f"{field} is never {word!r}; it is one of {', '.join(words)}"
+    return f"{field} is never {word!r}; it is one of {', '.join(known)}"
 
 
 def _unknown_event(name: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
-COLOR_OF_CONNECTION = {"up": GREEN, "connecting": YELLOW, "parked": YELLOW, "lost": RED, "failed": RED}
+COLOR_OF_CONNECTION = {"up": GREEN, "connecting": YELLOW, "lost": RED, "failed": RED}
 COLOR_OF_ECHO = {"on": GREEN, "half_duplex": YELLOW, "failed": RED}
 COLOR_OF_EVENT = {"interrupt": YELLOW, "error": RED, "bye": RED, "speech_started": GREEN}
 
@@ -271,6 +271,5 @@ def _when(data: dict[str, Any]) -> str:
     when = {
         "now": "",
         "next_session": " from the next session on",
-        "after_swap": " once the session is swapped",
     }
     return when.get(str(data.get("applied", "now")), "")

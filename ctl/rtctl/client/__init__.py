@@ -8,14 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rtctl.client.aio import AsyncClient as AsyncClient
-    from rtctl.client.follow import Back as Back
-    from rtctl.client.follow import Event as Event
-    from rtctl.client.follow import Gap as Gap
-    from rtctl.client.follow import Gone as Gone
-    from rtctl.client.follow import Restarted as Restarted
-    from rtctl.client.follow import Snapshot as Snapshot
-    from rtctl.client.sync import Client as Client
+    from rtctl.client.aio import AsyncClient
+    from rtctl.client.follow import Back, Event, Gap, Gone, Restarted, Snapshot
+    from rtctl.client.sync import Client
+
+__all__ = ["AsyncClient", "Back", "Client", "Event", "Gap", "Gone", "Restarted", "Snapshot"]
 
 MODULES = {
     "Client": "sync",

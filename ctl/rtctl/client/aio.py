@@ -16,13 +16,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from rtctl.client.asking import TIMEOUT_S, Asking
-from rtctl.client.connection import Connection
+from rtctl.client.asking import TIMEOUT_S, DaemonRequests
+from rtctl.client.connection import DaemonConnection
 from rtctl.client.follow import Follower, Item
 from rtctl.client.messages import (
     RETRY_S,
     WAIT_GRACE_S,
-    Reply,
+    CommandReply,
     ended_before,
     is_passing,
     message_of,
@@ -65,7 +65,7 @@ class AsyncClient:
         events may be silent before the daemon counts as gone.
         """
         named = None if directory is None else str(directory)
-        self._asking = Asking(runtime_dir(named, environ, system=system), system=system)
+        self._asking = DaemonRequests(runtime_dir(named, environ, system=system), system=system)
         self._timeout_s, self._silence_s = timeout_s, silence_s
         self._post: _Post | None = None
 
@@ -191,7 +191,7 @@ class AsyncClient:
 
     async def request(
         self, command: str, args: dict[str, Any] | None = None, *, timeout_s: float | None = None
-    ) -> Reply:
+    ) -> CommandReply:
         """Return the whole reply to any command, also one that this library does not know."""
         waits = (args or {}).get("wait") is True
         limit_s = self._timeout_s if timeout_s is None and not waits else timeout_s
@@ -200,7 +200,7 @@ class AsyncClient:
             self._post = None
         if self._post is None:
             path = control_socket(self._asking.directory)
-            self._post = _Post(Connection.to_control(self._asking.found(), path))
+            self._post = _Post(DaemonConnection.to_control(self._asking.found(), path))
         return await self._post.ask(command, args or {}, limit_s)
 
     async def _ask(self, kind: type[T], command: str, timeout_s: float | None, **args: Any) -> T:
@@ -221,7 +221,7 @@ class AsyncClient:
         while True:
             try:
                 path = events_socket(self.directory)
-                with Connection.to_events(self._asking.found(), path, follower.topics) as stream:
+                with DaemonConnection.to_events(self._asking.found(), path, follower.topics) as stream:
                     await _welcome(stream, follower, join_s)
                     for item in follower.joined(*await self._snapshot(follower)):
                         yield item
@@ -237,7 +237,7 @@ class AsyncClient:
             join_s = self._timeout_s
             await asyncio.sleep(LOOK_S)
 
-    async def _next(self, stream: Connection, follower: Follower) -> list[Item]:
+    async def _next(self, stream: DaemonConnection, follower: Follower) -> list[Item]:
         if follower.missing:
             return await self._repaired(follower)
         if follower.stale:
@@ -264,7 +264,7 @@ class AsyncClient:
 class _Post:
     """Requests on their way, by id, and the task that hands out their replies."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: DaemonConnection) -> None:
         """Take the connection, which is closed with this."""
         self._connection = connection
         self._open: dict[str, asyncio.Future[bytes]] = {}
@@ -275,8 +275,8 @@ class _Post:
         """Whether the daemon that this was connected to is gone."""
         return self._task.done() or self._connection.hung_up
 
-    async def ask(self, command: str, args: dict[str, Any], timeout_s: float | None) -> Reply:
-        """Return the reply to a command; see `Asking.request`."""
+    async def ask(self, command: str, args: dict[str, Any], timeout_s: float | None) -> CommandReply:
+        """Return the reply to a command; see `DaemonRequests.request`."""
         request_id, now = new_id(), time.monotonic()
         expires = None if timeout_s is None else now + timeout_s
         deadline = expires + WAIT_GRACE_S if expires is not None and args.get("wait") else expires
@@ -333,7 +333,7 @@ def _body(coming: asyncio.Future[bytes], command: str) -> bytes:
     return coming.result()
 
 
-async def _welcome(stream: Connection, follower: Follower, timeout_s: float) -> None:
+async def _welcome(stream: DaemonConnection, follower: Follower, timeout_s: float) -> None:
     until = time.monotonic() + timeout_s
     while (left := until - time.monotonic()) > 0:
         frames = await _received(stream, left)
@@ -342,8 +342,8 @@ async def _welcome(stream: Connection, follower: Follower, timeout_s: float) -> 
     raise no_welcome(timeout_s)
 
 
-async def _received(connection: Connection, timeout_s: float | None) -> list[bytes] | None:
-    """Return the next message as `Connection.receive` does, without holding up the loop."""
+async def _received(connection: DaemonConnection, timeout_s: float | None) -> list[bytes] | None:
+    """Return the next message as `DaemonConnection.receive` does, without holding up the loop."""
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
     until = None if timeout_s is None else loop.time() + timeout_s
     while (frames := connection.receive(0)) is None:

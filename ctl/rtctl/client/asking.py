@@ -12,17 +12,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rtctl.client.messages import WAIT_GRACE_S, Reply, new_id, request_of
+from rtctl.client.messages import WAIT_GRACE_S, CommandReply, new_id, request_of
 from rtvoiced.errors import NotRunningError, PermissionRefusedError
 from rtvoiced.host.paths import check_runtime_dir_of_daemon, control_socket
 
 if TYPE_CHECKING:
-    from rtctl.client.connection import Connection, Context
+    from rtctl.client.connection import Context, DaemonConnection
 
 TIMEOUT_S = 3.0
 
 
-class Asking:
+class DaemonRequests:
     """The connection to the daemon's ``control.sock``, made when it is needed; for one thread at a time."""
 
     def __init__(self, directory: Path, *, system: bool = False) -> None:
@@ -30,7 +30,7 @@ class Asking:
         self.directory = directory
         self._system = system
         self._context: Context | None = None
-        self._connection: Connection | None = None
+        self._connection: DaemonConnection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +40,7 @@ class Asking:
 
     def request(
         self, command: str, args: dict[str, Any] | None = None, timeout_s: float | None = TIMEOUT_S
-    ) -> Reply:
+    ) -> CommandReply:
         """Return the reply to a command; *timeout_s* None: wait for ever.
 
         A reply that gets lost is asked for again with the same id. Raises
@@ -77,15 +77,15 @@ class Asking:
             self._context.destroy(0)
             self._context = None
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> DaemonConnection:
         # libzmq would reconnect by itself, and carry a request over to the next daemon.
         if self._connection is not None and self._connection.hung_up:
             self._disconnect()
         if self._connection is None:
             context = self.found()
-            from rtctl.client.connection import Connection
+            from rtctl.client.connection import DaemonConnection
 
-            self._connection = Connection.to_control(context, control_socket(self.directory))
+            self._connection = DaemonConnection.to_control(context, control_socket(self.directory))
         return self._connection
 
     def _disconnect(self) -> None:

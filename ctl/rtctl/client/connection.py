@@ -9,13 +9,13 @@ from typing import Self
 
 import zmq
 
-from rtctl.client.messages import RETRY_S, Reply, ended_before, no_answer, reply_of
+from rtctl.client.messages import RETRY_S, CommandReply, ended_before, no_answer, reply_of
 from rtvoiced.errors import CommandError, NotRunningError
 
 Context = zmq.Context[zmq.Socket[bytes]]
 
 
-class Connection:
+class DaemonConnection:
     """A connected socket that notices when the daemon hangs up, which libzmq by itself hides."""
 
     def __init__(self, context: Context, kind: int, path: Path, topics: tuple[str, ...] = ()) -> None:
@@ -77,7 +77,7 @@ class Connection:
         except zmq.Again:
             raise CommandError("busy", "the daemon does not read its requests", retryable=True) from None
 
-    def ask(self, body: bytes, request_id: str, command: str, deadline: float | None) -> Reply:
+    def ask(self, body: bytes, request_id: str, command: str, deadline: float | None) -> CommandReply:
         """Send a request and return its reply; *deadline* is CLOCK_MONOTONIC seconds.
 
         A DEALER, because REQ would drop the reply to the first try after a

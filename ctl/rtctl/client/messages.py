@@ -19,7 +19,7 @@ WAIT_GRACE_S = 0.15
 """A command that waits is answered at its ``expires``: that reply needs a moment to arrive."""
 
 
-class Reply(NamedTuple):
+class CommandReply(NamedTuple):
     """What a command that was carried out is answered with."""
 
     data: dict[str, Any]
@@ -40,7 +40,7 @@ def request_of(command: str, args: dict[str, Any], request_id: str, expires: flo
     return json.dumps(request).encode()
 
 
-def reply_of(body: bytes, request_id: str) -> Reply | None:
+def reply_of(body: bytes, request_id: str) -> CommandReply | None:
     """Return the reply to *request_id*; None: another request's, for which nobody waits any more.
 
     Raises `CommandError` with the daemon's code, or ``unsupported_protocol``.
@@ -50,7 +50,7 @@ def reply_of(body: bytes, request_id: str) -> Reply | None:
         return None
     data, run, seq = reply.get("data"), reply.get("run"), reply.get("seq")
     if reply.get("ok") is True and isinstance(data, dict) and isinstance(run, str) and isinstance(seq, int):
-        return Reply(data, run, seq)
+        return CommandReply(data, run, seq)
     error = reply.get("error")
     if not isinstance(error, dict):
         raise unreadable()

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from rtctl.client.asking import TIMEOUT_S, Asking
-from rtctl.client.connection import Connection
+from rtctl.client.asking import TIMEOUT_S, DaemonRequests
+from rtctl.client.connection import DaemonConnection
 from rtctl.client.follow import Follower, Item
-from rtctl.client.messages import Reply, is_passing, message_of, no_welcome
+from rtctl.client.messages import CommandReply, is_passing, message_of, no_welcome
 from rtctl.client.typed import typed
 from rtvoiced.errors import CommandError, RtvoiceError
 from rtvoiced.host.paths import events_socket, runtime_dir
@@ -58,7 +58,7 @@ class Client:
         events may be silent before the daemon counts as gone.
         """
         named = None if directory is None else str(directory)
-        self._asking = Asking(runtime_dir(named, environ, system=system), system=system)
+        self._asking = DaemonRequests(runtime_dir(named, environ, system=system), system=system)
         self._timeout_s, self._silence_s = timeout_s, silence_s
 
     def __enter__(self) -> Self:
@@ -175,7 +175,7 @@ class Client:
 
     def request(
         self, command: str, args: dict[str, Any] | None = None, *, timeout_s: float | None = None
-    ) -> Reply:
+    ) -> CommandReply:
         """Return the whole reply to any command, also one that this library does not know."""
         waits = (args or {}).get("wait") is True
         return self._asking.request(
@@ -222,7 +222,7 @@ class Client:
             join_s = self._timeout_s
             time.sleep(over.at_most(LOOK_S))
 
-    def _followed(self, stream: Connection, follower: Follower, over: _Deadline) -> Iterator[Item]:
+    def _followed(self, stream: DaemonConnection, follower: Follower, over: _Deadline) -> Iterator[Item]:
         """Yield what comes until the daemon is gone."""
         while follower.following:
             if follower.missing:
@@ -245,11 +245,11 @@ class Client:
             data = typed(replies.Replay, page.data)
             yield from follower.replayed(data.events, data.more, page.seq)
 
-    def _subscribed(self, topics: tuple[str, ...]) -> Connection:
+    def _subscribed(self, topics: tuple[str, ...]) -> DaemonConnection:
         context, path = self._asking.found(), events_socket(self.directory)
-        return Connection.to_events(context, path, topics)
+        return DaemonConnection.to_events(context, path, topics)
 
-    def _await_welcome(self, stream: Connection, follower: Follower, timeout_s: float) -> None:
+    def _await_welcome(self, stream: DaemonConnection, follower: Follower, timeout_s: float) -> None:
         until = time.monotonic() + timeout_s
         while (left := until - time.monotonic()) > 0:
             frames = stream.receive(left)

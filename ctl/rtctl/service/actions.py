@@ -13,7 +13,7 @@ from rtctl.cli.output import colored, encoded, put
 from rtctl.service import key, reports
 from rtctl.service.program import checked, program, refuse_home
 from rtctl.service.steps import Step, Write, perform
-from rtctl.service.supervisor import Supervisor, Wanted
+from rtctl.service.supervisor import Supervisor, WantedService
 from rtvoiced.errors import OK, ConfigError, NotRunningError, PermissionRefusedError
 
 CHANGES = ("install", "uninstall", "start", "stop", "restart")
@@ -79,7 +79,7 @@ def connected(*, system: bool) -> Supervisor:
 # ---------------------------------------------------------------------------------- install
 
 
-def _wanted(service: Supervisor, options: argparse.Namespace) -> Wanted:
+def _wanted(service: Supervisor, options: argparse.Namespace) -> WantedService:
     """Return what is to be installed; asks for a key where one is needed."""
     path = program()
     if options.system:
@@ -87,7 +87,7 @@ def _wanted(service: Supervisor, options: argparse.Namespace) -> Wanted:
     found = service.installed()
     provider = options.provider or (found.provider if found else None) or _chosen()
     hardened = options.hardened or service.is_hardened()
-    return Wanted(path, provider, _key(service, options, provider), hardened)
+    return WantedService(path, provider, _key(service, options, provider), hardened)
 
 
 def _chosen() -> str:
@@ -121,7 +121,7 @@ def _key(service: Supervisor, options: argparse.Namespace, provider: str) -> str
 def _print(service: Supervisor, options: argparse.Namespace) -> int:
     """Print the files that `install` would write, but for the key's."""
     provider = options.provider or _chosen()
-    wanted = Wanted(program(), provider, None, options.hardened)
+    wanted = WantedService(program(), provider, None, options.hardened)
     written = {str(step.path): step.text for step in service.writes(wanted) if isinstance(step, Write)}
     if options.json:
         put(encoded({"files": written}))

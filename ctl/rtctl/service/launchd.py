@@ -11,7 +11,7 @@ from pathlib import Path
 from rtctl.service import files, key
 from rtctl.service.files import LABEL, Installed
 from rtctl.service.steps import MakeDirectory, Remove, Run, Runner, Step, Write, runner
-from rtctl.service.supervisor import State, Wanted, own_text
+from rtctl.service.supervisor import ServiceState, WantedService, own_text
 from rtvoiced.errors import ConfigError, PermissionRefusedError
 from rtvoiced.host.paths import config_file, runtime_dir
 
@@ -62,7 +62,7 @@ class Launchd:
         """Return the flags by which the service finds its key; the key itself stands in no plist."""
         return ("--set", f"session.key_file={self.keys / name}")
 
-    def state(self) -> State:
+    def state(self) -> ServiceState:
         """Ask how it does."""
         ended = self.run(("launchctl", "print", self._service))
         loaded = ended.returncode == 0
@@ -73,7 +73,7 @@ class Launchd:
 
         pid, status = told("pid"), told("last exit code")
         running = loaded and pid.isdecimal()
-        return State(
+        return ServiceState(
             enabled=self.file.exists(),
             active="active"
             if running
@@ -101,12 +101,12 @@ class Launchd:
 
     # What is to be done
 
-    def install(self, wanted: Wanted) -> list[Step]:
+    def install(self, wanted: WantedService) -> list[Step]:
         """Return what writes all files and starts the service."""
         own_text(self.file)
         return [*self.writes(wanted), *self.restart()]
 
-    def writes(self, wanted: Wanted) -> list[Step]:
+    def writes(self, wanted: WantedService) -> list[Step]:
         """Return what writes all files."""
         if wanted.hardened:
             raise ConfigError("--hardened is for systemd; launchd has nothing of the kind")

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from rtctl.cli.output import encoded, put
-from rtctl.client.asking import Asking
+from rtctl.client.asking import DaemonRequests
 from rtctl.service import key
 from rtctl.service.program import program
 from rtctl.service.steps import Write
-from rtctl.service.supervisor import State, Supervisor, Wanted, words_of_exit
+from rtctl.service.supervisor import ServiceState, Supervisor, WantedService, words_of_exit
 from rtvoiced import __version__
 from rtvoiced.errors import (
     CONFIG,
@@ -58,13 +58,13 @@ def reported(service: Supervisor, options: argparse.Namespace) -> dict[str, Any]
 def answer_of(service: Supervisor, options: argparse.Namespace) -> dict[str, Any] | None:
     """Return what the daemon in the service's directory says of itself; None: there is none."""
     try:
-        with Asking(service.directory, system=options.system) as daemon:
+        with DaemonRequests(service.directory, system=options.system) as daemon:
             return daemon.request("status").data
     except (NotRunningError, PermissionRefusedError, CommandError):
         return None
 
 
-def _ended(service: Supervisor, state: State) -> Exception:
+def _ended(service: Supervisor, state: ServiceState) -> Exception:
     """Return the error that says why the service does not answer."""
     status = state.exit_status or 0
     words = words_of_exit(status)
@@ -134,7 +134,9 @@ def _lines(told: dict[str, Any], answer: dict[str, Any] | None) -> list[str]:
     return [f"{name:<9}{text}" for name, text in [*rows, *(("note", note) for note in told["notes"])]]
 
 
-def problems(service: Supervisor, state: State, answer: dict[str, Any] | None) -> list[tuple[str, str]]:
+def problems(
+    service: Supervisor, state: ServiceState, answer: dict[str, Any] | None
+) -> list[tuple[str, str]]:
     """Return what its owner should mend, and how."""
     found = service.installed()
     told = []
@@ -144,7 +146,7 @@ def problems(service: Supervisor, state: State, answer: dict[str, Any] | None) -
             told.append((f"{found.program} is gone, by an upgrade perhaps", f"{again} finds the new one"))
         elif found.program != str(path):
             told.append((f"this rtctl goes with {path}", f"{again} has the service start that"))
-        elif _is_old(service, Wanted(path, found.provider or "", None, service.is_hardened())):
+        elif _is_old(service, WantedService(path, found.provider or "", None, service.is_hardened())):
             told.append(("its files are of another version", f"{again} writes them anew"))
         if state.given_up and state.exit_status:
             told.append((f"it ended with status {state.exit_status}", words_of_exit(state.exit_status)))
@@ -165,7 +167,7 @@ def problems(service: Supervisor, state: State, answer: dict[str, Any] | None) -
     return told
 
 
-def _is_old(service: Supervisor, wanted: Wanted) -> bool:
+def _is_old(service: Supervisor, wanted: WantedService) -> bool:
     """Return whether a file that is installed is not what this version would write."""
     for step in service.writes(wanted):
         if isinstance(step, Write):

@@ -33,7 +33,7 @@ def words_of_exit(status: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedService:
     """What is to be installed."""
 
     program: Path
@@ -47,7 +47,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ServiceState:
     """How the service does."""
 
     enabled: bool
@@ -101,11 +101,11 @@ class Supervisor(Protocol):
         """Return the flags by which the service finds the key in the file *name*, where it needs some."""
         ...
 
-    def writes(self, wanted: Wanted) -> list[Step]:
+    def writes(self, wanted: WantedService) -> list[Step]:
         """Return what writes all files."""
         ...
 
-    def install(self, wanted: Wanted) -> list[Step]:
+    def install(self, wanted: WantedService) -> list[Step]:
         """Return what writes all files and starts the service."""
         ...
 
@@ -125,7 +125,7 @@ class Supervisor(Protocol):
         """Return what stops and starts it."""
         ...
 
-    def state(self) -> State:
+    def state(self) -> ServiceState:
         """Ask how it does."""
         ...
 

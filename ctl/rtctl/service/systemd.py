@@ -10,7 +10,7 @@ from pathlib import Path
 from rtctl.service import files, key
 from rtctl.service.files import UNIT, Installed
 from rtctl.service.steps import MakeDirectory, Remove, Run, Runner, Step, Write, last_line, runner
-from rtctl.service.supervisor import SIGNALLED, State, Wanted, own_text
+from rtctl.service.supervisor import SIGNALLED, ServiceState, WantedService, own_text
 from rtvoiced.errors import PermissionRefusedError, ServiceError
 from rtvoiced.host.paths import SERVICE_USER, SYSTEM_RUNTIME_DIR, runtime_dir
 
@@ -73,7 +73,7 @@ class Systemd:
         """Return nothing: the key comes as a credential."""
         return ()
 
-    def state(self) -> State:
+    def state(self) -> ServiceState:
         """Ask how it does."""
         ended = self.run(("systemctl", *self._scope, "show", UNIT, f"--property={PROPERTIES}"))
         if ended.returncode:
@@ -82,7 +82,7 @@ class Systemd:
         # 0: no run has ended; 1: one exited; 2, 3: it was killed (CLD_… of sigaction(2)).
         how, exit_status = int(told.get("ExecMainCode") or 0), int(told.get("ExecMainStatus") or 0)
         exit_status += SIGNALLED if how > 1 else 0
-        return State(
+        return ServiceState(
             enabled=told.get("UnitFileState") == "enabled",
             active=told.get("ActiveState", "inactive"),
             pid=int(told.get("MainPID") or 0) or None,
@@ -120,13 +120,13 @@ class Systemd:
 
     # What is to be done
 
-    def install(self, wanted: Wanted) -> list[Step]:
+    def install(self, wanted: WantedService) -> list[Step]:
         """Return what writes all files and starts the service."""
         for path in self._files():
             own_text(path)
         return [*self.writes(wanted), *self._activate()]
 
-    def writes(self, wanted: Wanted) -> list[Step]:
+    def writes(self, wanted: WantedService) -> list[Step]:
         """Return what writes the files."""
         flags = ("--system",) if self._system else ()
         command = [str(wanted.program), *flags, "--provider", wanted.provider]

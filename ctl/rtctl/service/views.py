@@ -42,7 +42,7 @@ class Connect(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServicePlace:
     """Where rtvoiced is asked: what it is, and the environment and the flags that it gets."""
 
     program: Path
@@ -54,18 +54,18 @@ class Place:
         return asked(self.program, self.environ, *self.words, *words)
 
 
-def of_service(service: Supervisor) -> Place:
+def of_service(service: Supervisor) -> ServicePlace:
     """Return the place of the service; raises `NotRunningError` where none is installed."""
     found = service.installed()
     if found is None:
         raise NotRunningError(f"no service is installed ({service.file}); rtctl service install does that")
-    return Place(Path(found.program), service.environ(), found.words)
+    return ServicePlace(Path(found.program), service.environ(), found.words)
 
 
-def of_shell(options: argparse.Namespace) -> Place:
+def of_shell(options: argparse.Namespace) -> ServicePlace:
     """Return the place of a daemon that were started here and now."""
     words = ("--runtime-dir", options.runtime_dir) if options.runtime_dir is not None else ()
-    return Place(program(), os.environ, words)
+    return ServicePlace(program(), os.environ, words)
 
 
 # ---------------------------------------------------------------------------------- config

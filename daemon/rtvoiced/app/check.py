@@ -6,18 +6,18 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from rtvoiced import errors
-from rtvoiced.dsp.pcm import Device
+from rtvoiced.dsp.pcm import OpenDevice
 from rtvoiced.errors import AudioError, MissingKeyError, RtvoiceError
 from rtvoiced.host import paths
-from rtvoiced.realtime.endpoint import MASK, shown_url
+from rtvoiced.host.masking import shown_url
 from rtvoiced.realtime.providers import choose
 from rtvoiced.settings import schema
 from rtvoiced.settings.schema import Settings
+from rtvoiced.settings.values import shown_values
 
 NAME = 12
 """Columns of the names."""
@@ -42,7 +42,7 @@ def report(config: Settings, environ: Mapping[str, str], file: Path, *, as_json:
         },
         "audio": audio(config, quick=quick),
         "state_dir": str(paths.state_dir(environ)),
-        "settings": values(config),
+        "settings": shown_values(config),
     }
     tell(json.dumps(found, indent=2) if as_json else for_people(found))
     return errors.OK
@@ -94,27 +94,10 @@ def audio(config: Settings, *, quick: bool = False) -> dict[str, Any]:
     return result
 
 
-def _device(device: Device | None) -> dict[str, Any] | None:
+def _device(device: OpenDevice | None) -> dict[str, Any] | None:
     if device is None:
         return None
     return {"name": device.name, "rate_hz": device.hz, "latency_ms": device.latency_ms}
-
-
-def values(config: Settings) -> dict[str, Any]:
-    """Return every key's value and origin; what may be a key is masked."""
-    shown = {}
-    for section in fields(config):
-        if section.name == "origins":
-            continue
-        part = getattr(config, section.name)
-        for each in fields(part):
-            key, value = f"{section.name}.{each.name}", getattr(part, each.name)
-            if key == "session.headers":
-                value = dict.fromkeys(value, MASK)
-            elif key in ("session.url", "azure.endpoint") and value is not None:
-                value = shown_url(value)
-            shown[key] = {"value": value, "origin": config.origin(key)}
-    return shown
 
 
 def for_people(found: dict[str, Any]) -> str:

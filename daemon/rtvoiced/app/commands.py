@@ -11,11 +11,12 @@ from types import MappingProxyType
 from typing import Any
 
 from rtvoiced.app import status
-from rtvoiced.app.stats import Tally
-from rtvoiced.app.uplink import MicrophonePath
+from rtvoiced.app.session_config import interruption_rules
+from rtvoiced.app.stats import StatsRecorder
+from rtvoiced.app.uplink import Uplink
 from rtvoiced.audio.cards.device_list import DeviceList
 from rtvoiced.audio.cards.portaudio import FoundDevice, chosen
-from rtvoiced.audio.playback.queue import Playback
+from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread.duplex import Duplex, Reopen
 from rtvoiced.conversation import inputs
 from rtvoiced.conversation.inputs import Input
@@ -29,10 +30,10 @@ from rtvoiced.ipc.server.control import Control
 from rtvoiced.ipc.server.publisher import Publisher
 from rtvoiced.realtime.events import SessionConfig
 from rtvoiced.realtime.link import Link
-from rtvoiced.realtime.providers import rules
 from rtvoiced.settings import schema
-from rtvoiced.settings.runtime import BY_SET, LiveSettings, Value
+from rtvoiced.settings.runtime import BY_SET, RuntimeSettings, SettingValue
 from rtvoiced.settings.schema import Settings
+from rtvoiced.vocabulary import Direction
 
 BY_VOLUME, BY_DEVICE = "command volume", "command set-device"
 SESSION_KEYS = frozenset(
@@ -44,29 +45,29 @@ MOST_NAME = 200
 
 
 @dataclass(slots=True)
-class Desk:
+class CommandService:
     """Answers each ticket once; what takes a while is answered later, and others meanwhile."""
 
     control: Control
     publisher: Publisher
     conversation: Conversation
-    playback: Playback
-    microphone: MicrophonePath
+    playback: PlaybackQueue
+    microphone: Uplink
     audio: Duplex
     link: Link
-    live: LiveSettings
+    live: RuntimeSettings
     session_of: Callable[[Settings], SessionConfig]
     devices: DeviceList
     look_for: Callable[[str, str], None]
     """Tells whoever looks for missing devices the names of those that are wanted now."""
-    tally: Tally
-    facts: status.Facts
+    tally: StatsRecorder
+    facts: status.DaemonFacts
     endpoints: dict[str, str]
     dispatch: Callable[[Input], None]
     failed: Callable[[BaseException], None]
     """Told of a bug."""
     _later: set[asyncio.Task[None]] = field(default_factory=set)
-    _asked: dict[int, tuple[Value, Value]] = field(default_factory=dict)
+    _asked: dict[int, tuple[SettingValue, SettingValue]] = field(default_factory=dict)
     """By ticket: the value before a `set` that the server has to take, and the new one."""
 
     def serve(self, ticket: int, request: Request) -> None:
@@ -83,7 +84,7 @@ class Desk:
             case commands.Set(key, given):
                 self._set(ticket, key, given)
             case commands.Get(key):
-                self.control.reply(ticket, asdict(self.live.get(key)))
+                self.control.reply(ticket, asdict(self._get(key)))
             case commands.Reload():
                 self.control.reply(ticket, asdict(self._reload()))
             case commands.Stats():
@@ -111,9 +112,9 @@ class Desk:
 
     def reload(self) -> replies.Reload:
         """Read the configuration again and apply what is live; raises `ConfigError`."""
-        told = self.live.reload()
-        self._apply(frozenset(told.changed) & schema.LIVE)
-        return told
+        found = self.live.reload()
+        self._apply(frozenset(found.changed) & schema.LIVE)
+        return replies.Reload(found.changed, found.restart)
 
     async def close(self) -> None:
         """End what still looks for an answer."""
@@ -144,20 +145,24 @@ class Desk:
         before = self.live.now.audio.volume_percent
         wanted = percent if percent is not None else min(100, max(0, before + (relative or 0)))
         if (percent, relative) != (None, None):
-            self._change(Value("audio.volume_percent", wanted, BY_VOLUME))
+            self._change(SettingValue("audio.volume_percent", wanted, BY_VOLUME))
         return replies.Volume(wanted)
 
     def _set(self, ticket: int, key: str, given: object) -> None:
         value = self.live.parsed(key, given)
         if key in SESSION_KEYS:
-            self._asked[ticket] = (self.live.value(key), Value(key, value, BY_SET))
-            self.live.put(Value(key, value, BY_SET))
+            self._asked[ticket] = (self.live.value(key), SettingValue(key, value, BY_SET))
+            self.live.put(SettingValue(key, value, BY_SET))
             self._apply({key}, ticket, {"key": key, "value": value})
         else:
-            self._change(Value(key, value, BY_SET))
+            self._change(SettingValue(key, value, BY_SET))
             self.control.reply(ticket, asdict(replies.Set(key, value, "now")))
 
-    def _change(self, value: Value) -> None:
+    def _get(self, key: str) -> replies.Get:
+        found = self.live.shown(key)
+        return replies.Get(found.key, found.value, found.origin)
+
+    def _change(self, value: SettingValue) -> None:
         self.live.put(value)
         self._apply({value.key})
 
@@ -188,7 +193,7 @@ class Desk:
         if "turn.prefix_ms" in keys:
             self.microphone.preroll_ms = now.turn.prefix_ms
         if not SESSION_KEYS.isdisjoint(keys):
-            self.dispatch(inputs.Configure(self.session_of(now), ticket, reply, rules(now)))
+            self.dispatch(inputs.Configure(self.session_of(now), ticket, reply, interruption_rules(now)))
 
     # ---------------------------------------------------------------------------- devices
 
@@ -227,7 +232,7 @@ class Desk:
         except AudioError as error:
             raise CommandError("audio_unavailable", str(error), retryable=True) from None
 
-    async def _set_device(self, direction: str, name: str, expires: float | None) -> dict[str, Any]:
+    async def _set_device(self, direction: Direction, name: str, expires: float | None) -> dict[str, Any]:
         if schema.card(self.live.now)[0] not in ("auto", "portaudio"):
             card = self.live.now.audio.card
             raise CommandError("not_allowed", f"audio.card is {card!r}: there are no devices to choose from")
@@ -240,7 +245,7 @@ class Desk:
         except AudioError as error:
             near = _nearest(found, direction, name)
             raise CommandError("device_not_found", str(error), details={"nearest": near}) from None
-        self.live.put(Value(f"audio.{direction}", name or None, BY_DEVICE))
+        self.live.put(SettingValue(f"audio.{direction}", name or None, BY_DEVICE))
         wanted = self.live.now.audio
         self.look_for(wanted.input or "", wanted.output or "")
         is_open = self.facts.devices[direction]
@@ -257,7 +262,7 @@ class Desk:
             since=self.facts.since,
             **self.tally.counters(),
             **asdict(self.conversation.interruption.counts),
-            latency_ms=self.tally.latencies(self.link.mic_to_wire),
+            latency_ms=self.tally.latencies(self.link.mic_to_wire.summary()),
             audio=replies.AudioStats(
                 audio.underruns,
                 audio.overruns,
@@ -276,7 +281,7 @@ class Desk:
         )
 
 
-def _nearest(found: tuple[FoundDevice, ...], direction: str, name: str) -> list[str]:
+def _nearest(found: tuple[FoundDevice, ...], direction: Direction, name: str) -> list[str]:
     """Return the names most like *name*, the nearest first; of few, all."""
     names = list(dict.fromkeys(each.name for each in found if each.has(direction)))
     return difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names[:3]

@@ -19,33 +19,44 @@ import structlog
 
 from rtvoiced import errors
 from rtvoiced.app import status
-from rtvoiced.app.commands import Desk
-from rtvoiced.app.levels import Levels
+from rtvoiced.app.commands import CommandService
+from rtvoiced.app.levels import LevelMeter
 from rtvoiced.app.mute_file import MuteFile
-from rtvoiced.app.stats import Tally
+from rtvoiced.app.stats import StatsRecorder
 from rtvoiced.app.timers import Timers
-from rtvoiced.app.uplink import MicrophonePath
+from rtvoiced.app.uplink import Uplink
 from rtvoiced.audio.capture.echo import EchoProbe
 from rtvoiced.audio.cards.device_list import DeviceList
-from rtvoiced.audio.playback.ledger import Drained, Started
-from rtvoiced.audio.playback.queue import Playback
+from rtvoiced.audio.cards.device_watch import DeviceWatch
+from rtvoiced.audio.events import (
+    AudioCrashed,
+    DeviceChanged,
+    Drained,
+    EchoChanged,
+    MicrophoneBlock,
+    PlaybackMoved,
+    Started,
+    VoiceStarted,
+    VoiceStopped,
+)
+from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread import duplex
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
 from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.errors import CommandError, ConfigError, RtvoiceError
-from rtvoiced.host.heartbeat import STALL_S, Heartbeat
-from rtvoiced.host.notify import Notify
+from rtvoiced.host.heartbeat import STALL_S, HeartbeatLoop
+from rtvoiced.host.notify import ServiceNotifier
 from rtvoiced.host.terminal import Terminal
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.ipc.contract.protocol import Request
 from rtvoiced.ipc.server.control import Control
 from rtvoiced.ipc.server.publisher import Publisher
 from rtvoiced.realtime.events import SessionConfig, SpeechStarted
 from rtvoiced.realtime.link import Link
-from rtvoiced.settings.runtime import LiveSettings
+from rtvoiced.settings.runtime import RuntimeSettings
 from rtvoiced.settings.schema import Settings
 
 FLUSH_S = 0.2
@@ -79,18 +90,18 @@ class Daemon:
     def __init__(
         self,
         conversation: Conversation,
-        playback: Playback,
+        playback: PlaybackQueue,
         publisher: Publisher,
         shells: Shells,
         server: Server,
         mute_file: MuteFile,
-        facts: status.Facts,
+        facts: status.DaemonFacts,
         endpoints: dict[str, str],
-        live: LiveSettings,
+        live: RuntimeSettings,
         session_of: Callable[[Settings], SessionConfig],
-        look_for: Callable[[str, str], None],
-        onlooker: Callable[[Event], None],
-        notify: Notify,
+        watch: DeviceWatch,
+        onlooker: Callable[[IpcEvent], None],
+        notify: ServiceNotifier,
         stall_s: float = STALL_S,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -100,6 +111,7 @@ class Daemon:
         self._server = server
         self._mute_file = mute_file
         self._facts = facts
+        self._watch = watch
         self._onlooker = onlooker
         self._notify = notify
         self._inputs: deque[Input] = deque()
@@ -108,11 +120,11 @@ class Daemon:
         self._reason = "stop"
         self._timers = Timers(lambda name: self.dispatch(inputs.TimerFired(name)))
         self._link = shells.link(self._told)
-        self._microphone = MicrophonePath(self._link.send, live.now.turn.prefix_ms)
+        self._microphone = Uplink(self._link.send, live.now.turn.prefix_ms)
         self._audio = shells.audio(self._post_audio)
-        self._tally, self._levels, self._terminal = Tally(), Levels(), Terminal()
+        self._tally, self._levels, self._terminal = StatsRecorder(), LevelMeter(), Terminal()
         self._control = shells.control(self._serve)
-        self._desk = Desk(
+        self._desk = CommandService(
             control=self._control,
             publisher=publisher,
             conversation=conversation,
@@ -123,14 +135,14 @@ class Daemon:
             live=live,
             session_of=session_of,
             devices=DeviceList(),
-            look_for=look_for,
+            look_for=watch.look_for,
             tally=self._tally,
             facts=facts,
             endpoints=endpoints,
             dispatch=self.dispatch,
             failed=partial(self._crashed, "command"),
         )
-        self._heartbeat = Heartbeat(
+        self._heartbeat = HeartbeatLoop(
             publisher.heartbeat, self._line, lambda: self._audio.beat, self._audio_stalled, notify, stall_s
         )
 
@@ -146,11 +158,13 @@ class Daemon:
         link.add_done_callback(partial(self._task_ended, "link"))
         heartbeat = asyncio.create_task(self._heartbeat.run())
         heartbeat.add_done_callback(partial(self._task_ended, "heartbeat"))
+        watch = asyncio.create_task(self._watch.run(self._audio.available))
+        watch.add_done_callback(partial(self._task_ended, "devices"))
         try:
             return await self._ended
         finally:
             heartbeat.cancel()
-            await self._close(link)
+            await self._close(link, watch)
 
     def _told(self, happened: Input) -> None:
         """The link tells what the server said, or what became of it."""
@@ -180,7 +194,7 @@ class Daemon:
 
     def _apply(self, effect: Effect) -> None:  # noqa: C901
         match effect:
-            case effects.Send(event):
+            case effects.SendEvent(event):
                 self._tally.sent(event)
                 self._link.send(event)
             case effects.Play(part, pcm, hz):
@@ -205,11 +219,11 @@ class Daemon:
                 self._timers.set(name, at)
             case effects.ClearTimer(name):
                 self._timers.clear(name)
-            case effects.Reply(ticket, data):
+            case effects.ReplyTo(ticket, data):
                 self._desk.reply(ticket, data)
             case effects.Refuse(ticket, code, message, retryable, details):
                 self._desk.refuse(ticket, CommandError(code, message, retryable=retryable, details=details))
-            case effects.Reconnect():
+            case effects.ReconnectLink():
                 self._link.reconnect()
             case effects.DropLink(reason):
                 self._link.drop(reason)
@@ -222,7 +236,7 @@ class Daemon:
             case _:
                 assert_never(effect)
 
-    def _publish(self, event: Event) -> None:
+    def _publish(self, event: IpcEvent) -> None:
         match event:
             case ipc.Connection():
                 self._facts.connection_since = time.time()
@@ -253,33 +267,35 @@ class Daemon:
         if self._ended.done():
             return
         match report:
-            case duplex.Microphone(pcm, hz, at, echoes, before):
+            case MicrophoneBlock(pcm, hz, at, echoes, before):
                 self._microphone.block(pcm, hz, at, echoes=echoes, before=before)
                 if self._publisher.subscribed(ipc.Level.event):
                     self._tell_level(pcm)
-            case duplex.PlaybackMoved():
+            case PlaybackMoved():
                 for moved in self._playback.reports():
                     if isinstance(moved, Started):
                         self._tally.started(moved.part, time.monotonic())
                     self.dispatch(self._up_to_date(moved))
-            case duplex.DeviceUp(direction, device):
-                log.info("audio.open", direction=direction, name=device.name, rate_hz=device.hz)
-                self._device(
-                    inputs.DeviceChanged(
-                        direction, "open", device.name, device.hz, round(device.latency_ms, 1)
-                    )
+            case DeviceChanged(direction, "open", name, rate_hz):
+                log.info("audio.open", direction=direction, name=name, rate_hz=rate_hz)
+                self._device(report)
+            case DeviceChanged(direction, lost_or_unavailable, name):
+                log.warning(
+                    "audio.down",
+                    direction=direction,
+                    name=name or "",
+                    status=lost_or_unavailable,
+                    reason=report.reason,
                 )
-            case duplex.DeviceDown(direction, name, word, reason, lost_frames):
-                log.warning("audio.down", direction=direction, name=name, status=word, reason=reason)
-                self._device(inputs.DeviceChanged(direction, word, name or None, lost_frames=lost_frames))
+                self._device(report)
             case EchoProbe():
                 self._audio.front.measured(report)
-            case inputs.EchoChanged(mode, state):
+            case EchoChanged(mode, state):
                 log.info("echo", mode=mode, state=state, lag_ms=report.lag_ms, reason=report.reason)
                 self.dispatch(report)
-            case inputs.VoiceStarted() | inputs.VoiceStopped():
+            case VoiceStarted() | VoiceStopped():
                 self.dispatch(report)
-            case duplex.AudioCrashed(error):
+            case AudioCrashed(error):
                 self._crashed("audio", error)
             case _:
                 assert_never(report)
@@ -297,8 +313,9 @@ class Daemon:
             return replace(moved, idle=False)
         return moved
 
-    def _device(self, changed: inputs.DeviceChanged) -> None:
+    def _device(self, changed: DeviceChanged) -> None:
         self._facts.devices[changed.direction] = changed
+        self._watch.on_device_changed(changed)
         self.dispatch(changed)
 
     # ---------------------------------------------------------------------------- the end
@@ -352,7 +369,7 @@ class Daemon:
     def _audio_stalled(self) -> None:
         for direction, device in self._facts.devices.items():
             if device.status == "open":
-                self._device(inputs.DeviceChanged(direction, "lost", device.name))
+                self._device(DeviceChanged(direction, "lost", device.name))
         self._publish(ipc.Error("audio_unavailable", "the sound system stands still"))
         log.critical("audio.stalled")
         self._end(errors.INTERNAL, "audio stalled")
@@ -361,7 +378,7 @@ class Daemon:
         session, subscribers = self._conversation.session, self._publisher.subscribers
         return status.line(self._conversation.words(), session.reason, subscribers)
 
-    async def _close(self, link: asyncio.Task[None]) -> None:
+    async def _close(self, link: asyncio.Task[None], watch: asyncio.Task[None]) -> None:
         """Close everything, `bye` first; what hangs is left behind after `CLOSE_S`."""
         log.info("stopping", reason=self._reason)
         self._timers.clear_all()
@@ -369,10 +386,11 @@ class Daemon:
         self._publisher.close(self._reason)
         await self._link.flush(FLUSH_S)
         link.cancel()
+        watch.cancel()
         try:
             async with asyncio.timeout(CLOSE_S):
                 stopped = asyncio.to_thread(self._audio.stop)
-                closing = (link, stopped, self._server.stop(), self._desk.close())
+                closing = (link, watch, stopped, self._server.stop(), self._desk.close())
                 await asyncio.gather(*closing, return_exceptions=True)
         except TimeoutError:
             log.warning("stopping.left_behind")

@@ -12,7 +12,7 @@ PERIOD_S = 0.05
 """At most 20 a second."""
 
 
-class Levels:
+class LevelMeter:
     """Decides when the next `level` is due."""
 
     def __init__(self) -> None:

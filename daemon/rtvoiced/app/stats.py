@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
-from rtvoiced.app.samples import Samples
 from rtvoiced.conversation.reports import BY_VOICE
 from rtvoiced.dsp.pcm import Part
+from rtvoiced.durations import Durations, DurationSummary
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.ipc.contract.replies import Latencies, Latency
 from rtvoiced.realtime.events import ClientEvent, DeleteItem, TruncateItem
 
@@ -16,23 +16,15 @@ ENDED = ("silence", "release")
 """Reasons of ``speech_stopped`` after which an answer is due: the user's turn was really over."""
 
 
-class Measured(Protocol):
-    """Keeps durations."""
-
-    def latency(self) -> Latency:
-        """Return the percentiles."""
-        ...
-
-
-class Tally:
+class StatsRecorder:
     """Counts what the conversation does, and times its answers; all times CLOCK_MONOTONIC seconds."""
 
     def __init__(self) -> None:
         self.turns = self.interrupts = self.deleted_items = self.truncates = 0
-        self._onset_to_decision = Samples()
-        self._decision_to_silence = Samples()
-        self._speech_end_to_first_sound = Samples()
-        self._first_delta_to_sound = Samples()
+        self._onset_to_decision = Durations()
+        self._decision_to_silence = Durations()
+        self._speech_end_to_first_sound = Durations()
+        self._first_delta_to_sound = Durations()
         self._turn_ended_at: float | None = None
         """The user's last turn, until its answer sounds."""
         self._answer: str | None = None
@@ -42,7 +34,7 @@ class Tally:
         self._first_delta_at: float | None = None
         """Its first audio, until it sounds; None where an earlier answer still sounded and it had to wait."""
 
-    def published(self, event: Event, now: float) -> None:
+    def published(self, event: IpcEvent, now: float) -> None:
         """Book an event."""
         match event:
             case ipc.SpeechStarted():
@@ -89,12 +81,12 @@ class Tally:
             "truncates": self.truncates,
         }
 
-    def latencies(self, mic_to_wire: Measured) -> Latencies:
+    def latencies(self, mic_to_wire: DurationSummary) -> Latencies:
         """Return all latencies; *mic_to_wire* is the link's."""
         return Latencies(
-            onset_to_decision=self._onset_to_decision.latency(),
-            decision_to_silence=self._decision_to_silence.latency(),
-            speech_end_to_first_sound=self._speech_end_to_first_sound.latency(),
-            first_delta_to_sound=self._first_delta_to_sound.latency(),
-            mic_to_wire=mic_to_wire.latency(),
+            onset_to_decision=Latency(*self._onset_to_decision.summary()),
+            decision_to_silence=Latency(*self._decision_to_silence.summary()),
+            speech_end_to_first_sound=Latency(*self._speech_end_to_first_sound.summary()),
+            first_delta_to_sound=Latency(*self._first_delta_to_sound.summary()),
+            mic_to_wire=Latency(*mic_to_wire),
         )

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtvoiced import __version__
+from rtvoiced.audio.events import DeviceChanged, EchoChanged
 from rtvoiced.audio.playback.ledger import Progress
-from rtvoiced.conversation.inputs import DeviceChanged, EchoChanged
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.ipc.contract import protocol
 from rtvoiced.ipc.contract.commands import COMMANDS
 from rtvoiced.ipc.contract.events import State
+from rtvoiced.vocabulary import Direction
 
 
 @dataclass(slots=True)
-class Facts:
+class DaemonFacts:
     """What only the daemon's shell knows."""
 
     started: float
@@ -26,7 +27,7 @@ class Facts:
     """Unix seconds of the last change of the connection's status."""
     since: float = 0.0
     """Unix seconds of the start."""
-    devices: dict[str, DeviceChanged] = field(
+    devices: dict[Direction, DeviceChanged] = field(
         default_factory=lambda: {name: DeviceChanged(name, "unavailable") for name in ("input", "output")}
     )
     echo: EchoChanged = field(default_factory=lambda: EchoChanged("off", "off", False))
@@ -36,7 +37,7 @@ class Facts:
 
 def status(
     conversation: Conversation,
-    facts: Facts,
+    facts: DaemonFacts,
     progress: Progress,
     volume_percent: int,
     subscribers: int,

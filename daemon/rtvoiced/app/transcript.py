@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable
 
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.events import IpcEvent
 
 WIDTH = 11
 """Columns of the speaker's name."""
@@ -27,7 +27,7 @@ class Transcript:
         self._heard: dict[str, str] = {}
         """Words heard of the items that are being cut."""
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: IpcEvent) -> None:
         """Show *event*, if it is one that people want to see."""
         match event:
             case ipc.UserTranscript(_, text, True):

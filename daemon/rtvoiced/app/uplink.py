@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtvoiced.conversation.effects import Gate
+from rtvoiced.conversation.effects import MicrophoneGate
 from rtvoiced.dsp.pcm import FRAME_BYTES, Pcm
 from rtvoiced.dsp.resample import Resampler
 from rtvoiced.realtime.events import AppendAudio
@@ -29,14 +29,14 @@ class _Kept:
         return Pcm(self.hz).ms_of_frames(len(self.pcm) // FRAME_BYTES)
 
 
-class MicrophonePath:
+class Uplink:
     """What the server gets of the microphone; *send* takes 20 ms a call in the negotiated format."""
 
     def __init__(self, send: Callable[[AppendAudio], None], preroll_ms: int) -> None:
         self._send = send
         self.preroll_ms = preroll_ms
         """What goes out first in a new session."""
-        self._gate = Gate.CLOSED
+        self._gate = MicrophoneGate.CLOSED
         self._hz = 24_000
         self._resampler = Resampler(24_000, 24_000)
         self._rates = (24_000, 24_000)
@@ -47,17 +47,17 @@ class MicrophonePath:
         self._sent_at: float | None = None
         """When the last of them was read."""
 
-    def set(self, gate: Gate, hz: int) -> None:
+    def set(self, gate: MicrophoneGate, hz: int) -> None:
         """Open or close the gate; what was kept goes out first when it opens."""
         before, self._gate, self._hz = self._gate, gate, hz
         if gate is before:
             return
-        if before in (Gate.CLOSED, Gate.OFF):
+        if before in (MicrophoneGate.CLOSED, MicrophoneGate.OFF):
             # A new session counts its audio from here.
             self._sent_frames, self._sent_at = 0, None
-        if gate is Gate.TALK:
+        if gate is MicrophoneGate.TALK:
             self._open(TALK_MS)
-        elif gate is Gate.OPEN and before is Gate.CLOSED:
+        elif gate is MicrophoneGate.OPEN and before is MicrophoneGate.CLOSED:
             self._open(self.preroll_ms)
         # A microphone that is switched off leaves nothing behind, and what went out does not go again.
         self._preroll.clear()
@@ -74,17 +74,17 @@ class MicrophonePath:
         # Silence, not a gap: the server's VAD counts time in samples.
         silence = bytes(len(pcm))
         match self._gate:
-            case Gate.TALK:
+            case MicrophoneGate.TALK:
                 self._append(pcm, card_hz, at)
-            case Gate.OPEN:
+            case MicrophoneGate.OPEN:
                 if before:
                     self._append(before, card_hz, None)
                 self._append(silence if echoes else pcm, card_hz, at)
-            case Gate.SILENCE:
+            case MicrophoneGate.SILENCE:
                 self._append(silence, card_hz, at)
-            case Gate.CLOSED | Gate.OFF:
+            case MicrophoneGate.CLOSED | MicrophoneGate.OFF:
                 pass
-        if self._gate not in (Gate.SILENCE, Gate.OFF):
+        if self._gate not in (MicrophoneGate.SILENCE, MicrophoneGate.OFF):
             self._keep(_Kept(silence if echoes else pcm, card_hz))
 
     def read_at(self, ms: float) -> float | None:

@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Any
 
 from rtvoiced.dsp.pcm import Part
-from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.realtime.events import ClientEvent
+from rtvoiced.vocabulary import Cause
 
 
-class Gate(StrEnum):
+class MicrophoneGate(StrEnum):
     """What the server gets of the microphone."""
 
     CLOSED = "closed"
@@ -26,7 +27,7 @@ class Gate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class SendEvent:
     """Send an event to the server."""
 
     event: ClientEvent
@@ -59,7 +60,7 @@ class FinishResponse:
 class CutPlayback:
     """Fall silent now; answered by the input `Cut` in the same turn of the loop."""
 
-    cause: str
+    cause: Cause
     ticket: int | None = None
     request: str | None = None
     lost_frames: int = 0
@@ -79,7 +80,7 @@ class ResumePlayback:
 class SetMicrophone:
     """Open or close the gate between the microphone and the server, which takes audio at *hz*."""
 
-    gate: Gate
+    gate: MicrophoneGate
     hz: int
 
 
@@ -87,11 +88,11 @@ class SetMicrophone:
 class Publish:
     """Tell the subscribers."""
 
-    event: Event
+    event: IpcEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ReplyTo:
     """A command was carried out."""
 
     ticket: int
@@ -125,7 +126,7 @@ class ClearTimer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconnect:
+class ReconnectLink:
     """Close the socket and open a new one now."""
 
 
@@ -159,7 +160,7 @@ class Quit:
 
 
 Effect = (
-    Send
+    SendEvent
     | Play
     | FinishPart
     | FinishResponse
@@ -168,11 +169,11 @@ Effect = (
     | ResumePlayback
     | SetMicrophone
     | Publish
-    | Reply
+    | ReplyTo
     | Refuse
     | SetTimer
     | ClearTimer
-    | Reconnect
+    | ReconnectLink
     | DropLink
     | FailLink
     | SaveMute

@@ -6,10 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rtvoiced.audio.playback.ledger import Drained, Heard, Held, Resumed, Started
-from rtvoiced.conversation.policy import DEFAULT, Rules
+from rtvoiced.audio.events import (
+    CutResult,
+    DeviceChanged,
+    Drained,
+    EchoChanged,
+    Held,
+    Resumed,
+    Started,
+    VoiceStarted,
+    VoiceStopped,
+)
+from rtvoiced.conversation.policy import DEFAULT, InterruptionRules
 from rtvoiced.ipc.contract import commands
-from rtvoiced.realtime.events import ServerEvent, SessionConfig
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost, ServerEvent, SessionConfig
+from rtvoiced.vocabulary import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,88 +54,18 @@ class Configure:
     config: SessionConfig
     ticket: int | None = None
     reply: Mapping[str, Any] = field(default_factory=dict)
-    rules: Rules = DEFAULT
+    rules: InterruptionRules = DEFAULT
     """Who may interrupt, from then on."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinkConnecting:
-    """The link tries to reach the server."""
-
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class LinkLost:
-    """There is no session any more; the link tries again by itself."""
-
-    reason: str
-    attempt: int
-    retry_in_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class LinkFailed:
-    """There is no session, and somebody has to act before there can be one."""
-
-    reason: str
-    retry_in_s: float
-    code: str = "not_connected"
-    """``auth_failed`` where the server refused the key."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceChanged:
-    """A microphone or a speaker came or went."""
-
-    direction: str
-    status: str
-    name: str | None = None
-    rate_hz: int | None = None
-    latency_ms: float | None = None
-    lost_frames: int = 0
-    """Frames that were thrown away with the speaker's buffer, unheard."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
     """Playback was cut by our effect `CutPlayback`, in the same turn of the loop."""
 
-    heard: Heard
-    cause: str
+    heard: CutResult
+    cause: Cause
     ticket: int | None = None
     request: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceStarted:
-    """Our own VAD heard a voice begin in the cleaned microphone."""
-
-    at: float
-    """CLOCK_MONOTONIC seconds at which the first voiced block was read."""
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceStopped:
-    """Our own VAD hears it no longer."""
-
-    at: float
-    """CLOCK_MONOTONIC seconds at which the last voiced block was read."""
-
-
-@dataclass(frozen=True, slots=True)
-class EchoChanged:
-    """The echo canceller, or what stands in for it, is in another state; never pretended."""
-
-    mode: str
-    """As configured: ``auto``, ``on``, ``off``, ``half_duplex``, ``system``."""
-    state: str
-    """``off``, ``converging``, ``on``, ``half_duplex``, ``failed``."""
-    vad: bool
-    """Whether our own VAD runs: only then do `VoiceStarted` and `VoiceStopped` come."""
-    lag_ms: float | None = None
-    erle_db: float | None = None
-    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

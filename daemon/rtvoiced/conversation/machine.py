@@ -17,46 +17,56 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from rtvoiced.audio.playback.ledger import Drained, Held, Resumed, Started
+from rtvoiced.audio.events import (
+    DeviceChanged,
+    Drained,
+    EchoChanged,
+    Held,
+    Resumed,
+    Started,
+    VoiceStarted,
+    VoiceStopped,
+)
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation import state as talk
 from rtvoiced.conversation.effects import Effect, Publish
 from rtvoiced.conversation.handlers import interruption
-from rtvoiced.conversation.handlers.command import Orders
-from rtvoiced.conversation.handlers.connection import Connection
-from rtvoiced.conversation.handlers.interruption import Interruption
-from rtvoiced.conversation.handlers.push_to_talk import PushToTalk
-from rtvoiced.conversation.handlers.response import Responses
-from rtvoiced.conversation.handlers.user_turn import Turns
+from rtvoiced.conversation.handlers.command import CommandHandler
+from rtvoiced.conversation.handlers.connection import ConnectionHandler
+from rtvoiced.conversation.handlers.interruption import InterruptionHandler
+from rtvoiced.conversation.handlers.push_to_talk import PushToTalkHandler
+from rtvoiced.conversation.handlers.response import ResponseHandler
+from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
 from rtvoiced.conversation.inputs import Input
-from rtvoiced.conversation.phases import State
-from rtvoiced.conversation.policy import DEFAULT, Rules
-from rtvoiced.conversation.state import Talk
+from rtvoiced.conversation.phases import Phase
+from rtvoiced.conversation.policy import DEFAULT, InterruptionRules
+from rtvoiced.conversation.state import ConversationState
 from rtvoiced.conversation.stores import holds
-from rtvoiced.conversation.stores.history import Memory
+from rtvoiced.conversation.stores.history import HistoryStore
 from rtvoiced.conversation.stores.mute import TIMER as UNMUTE_TIMER
-from rtvoiced.conversation.stores.mute import Mute
+from rtvoiced.conversation.stores.mute import MuteStore
 from rtvoiced.conversation.stores.pending_replies import TIMER as WAIT_TIMER
 from rtvoiced.conversation.stores.session import CHANGE_TIMER, CONFIGURE_TIMER, Session
 from rtvoiced.conversation.stores.utterances import not_transcribed
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
 
 
 class Conversation:
     """The state machine of design: `handle(input, now)` returns the effects, in order."""
 
     def __init__(
-        self, config: events.SessionConfig, provider: str, model: str, rules: Rules = DEFAULT
+        self, config: events.SessionConfig, provider: str, model: str, rules: InterruptionRules = DEFAULT
     ) -> None:
-        self.talk = Talk(config, provider, model, rules)
-        self._turns = Turns(self.talk)
-        self.interruption = Interruption(self.talk, self._turns)
-        self._push_to_talk = PushToTalk(self.talk, self._turns)
-        self._responses = Responses(self.talk)
-        self._connection = Connection(self.talk, self._turns, self._push_to_talk)
-        self._orders = Orders(self.talk, self._turns, self._push_to_talk)
+        self.talk = ConversationState(config, provider, model, rules)
+        self._turns = UserTurnHandler(self.talk)
+        self.interruption = InterruptionHandler(self.talk, self._turns)
+        self._push_to_talk = PushToTalkHandler(self.talk, self._turns)
+        self._responses = ResponseHandler(self.talk)
+        self._connection = ConnectionHandler(self.talk, self._turns, self._push_to_talk)
+        self._orders = CommandHandler(self.talk, self._turns, self._push_to_talk)
         self._words: ipc.State | None = None
 
     def handle(self, happened: Input, now: float) -> list[Effect]:
@@ -72,7 +82,7 @@ class Conversation:
         return told
 
     @property
-    def state(self) -> State:
+    def state(self) -> Phase:
         """Who speaks, or is about to."""
         return self.talk.state
 
@@ -87,12 +97,12 @@ class Conversation:
         return self.talk.session
 
     @property
-    def mute(self) -> Mute:
+    def mute(self) -> MuteStore:
         """Whether the microphone is off."""
         return self.talk.mute
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> HistoryStore:
         """What was said."""
         return self.talk.memory
 
@@ -152,19 +162,19 @@ class Conversation:
                 return self._connection.updated(happened, now)
             case events.ServerError():
                 return self._connection.complained(happened, now)
-            case inputs.LinkConnecting():
+            case LinkConnecting():
                 return self._connection.connecting(happened)
-            case inputs.LinkLost():
+            case LinkLost():
                 return self._connection.lost(happened)
-            case inputs.LinkFailed():
+            case LinkFailed():
                 return self._connection.failed(happened)
-            case inputs.DeviceChanged():
+            case DeviceChanged():
                 return self._device(happened)
-            case inputs.VoiceStarted():
+            case VoiceStarted():
                 return self.interruption.voice_started(happened, now)
-            case inputs.VoiceStopped():
+            case VoiceStopped():
                 return self.interruption.voice_stopped(happened, now)
-            case inputs.EchoChanged():
+            case EchoChanged():
                 return self.interruption.echo_changed(happened)
             case inputs.TimerFired(name):
                 return self._timer(name, now)
@@ -208,7 +218,7 @@ class Conversation:
                 return self._push_to_talk.too_long(now) or self._turns.too_long()
         return []
 
-    def _device(self, changed: inputs.DeviceChanged) -> list[Effect]:
+    def _device(self, changed: DeviceChanged) -> list[Effect]:
         self.talk.devices[changed.direction] = changed.status
         told: list[Effect] = []
         if changed.direction == "output" and changed.status == "lost" and self.talk.sounding is not None:

@@ -8,19 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rtvoiced.vocabulary import PhaseWord
+
 
 @dataclass(frozen=True, slots=True)
 class Idle:
     """No session is configured, and nothing plays."""
 
-    word: ClassVar[str] = "idle"
+    word: ClassVar[PhaseWord] = "idle"
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
     """Nobody speaks."""
 
-    word: ClassVar[str] = "listening"
+    word: ClassVar[PhaseWord] = "listening"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,14 @@ class Hearing:
     item_id: str | None
     """None while push-to-talk is pressed: the item gets its id when it is released."""
 
-    word: ClassVar[str] = "hearing"
+    word: ClassVar[PhaseWord] = "hearing"
 
 
 @dataclass(frozen=True, slots=True)
 class Awaiting:
     """Speech has ended or a response was asked for; `response.created` is not yet here."""
 
-    word: ClassVar[str] = "thinking"
+    word: ClassVar[PhaseWord] = "thinking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Thinking:
 
     response_id: str
 
-    word: ClassVar[str] = "thinking"
+    word: ClassVar[PhaseWord] = "thinking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Speaking:
     generating: bool = True
     """False once the server has sent everything."""
 
-    word: ClassVar[str] = "speaking"
+    word: ClassVar[PhaseWord] = "speaking"
 
 
-State = Idle | Listening | Hearing | Awaiting | Thinking | Speaking
+Phase = Idle | Listening | Hearing | Awaiting | Thinking | Speaking

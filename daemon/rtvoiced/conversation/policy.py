@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-POLICIES = ("auto", "server", "hold", "managed", "manual")
-HANDS_OFF = frozenset({"managed", "manual"})
+from rtvoiced.vocabulary import Detection, Policy, PolicySetting
+
+CLIENT_MANAGED = frozenset({"managed", "manual"})
 """Policies under which the server's VAD neither creates nor interrupts responses."""
 HOLDING = frozenset({"hold", "managed"})
 """Policies under which a voice holds playback before anything is cut."""
@@ -18,10 +19,10 @@ HANGOVER_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class InterruptionRules:
     """What is configured."""
 
-    policy: str = "auto"
+    policy: PolicySetting = "auto"
     hold_ms: int = 800
     """So long is an answer held for the server to say that it hears speech."""
     hold_max_ms: int = 2000
@@ -30,11 +31,11 @@ class Rules:
     """``managed``: so much voice after the answer fell silent is speech; less is a cough, or our own echo."""
 
 
-DEFAULT = Rules()
+DEFAULT = InterruptionRules()
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class VoiceActivity:
     """What our own VAD hears."""
 
     started_at: float
@@ -43,23 +44,25 @@ class Voice:
     """Of its last; None while it goes on."""
 
 
-def in_force(policy: str, *, detection: str, hands_off: bool, cancels: bool, vad: bool) -> str:
+def in_force(
+    policy: PolicySetting, *, detection: Detection, client_managed_turns: bool, cancels: bool, vad: bool
+) -> Policy:
     """Return the policy that can be kept.
 
-    *detection* and *hands_off* are what the server runs with, *cancels* whether
+    *detection* and *client_managed_turns* are what the server runs with, *cancels* whether
     our own echo is taken out of the microphone, *vad* whether our own VAD runs.
     """
     if detection == "none":
         # Nobody but a person says when a turn begins.
         return "manual"
-    if hands_off:
-        return policy if policy in HANDS_OFF else "managed"
+    if client_managed_turns:
+        return policy if policy == "managed" or policy == "manual" else "managed"
     if policy == "hold" or (policy == "auto" and cancels):
         return "hold" if vad else "server"
     return "server"
 
 
-def resume_at(rules: Rules, held_at: float, voice: Voice | None) -> float:
+def resume_at(rules: InterruptionRules, held_at: float, voice: VoiceActivity | None) -> float:
     """Return when an answer that is held since *held_at* goes on, if the server says nothing."""
     latest = held_at + rules.hold_max_ms / 1000
     if voice is None:
@@ -69,13 +72,13 @@ def resume_at(rules: Rules, held_at: float, voice: Voice | None) -> float:
     return min(latest, max(held_at + rules.hold_ms / 1000, voice.stopped_at + QUIET_S))
 
 
-def spoken_s(voice: Voice, since: float, now: float) -> float:
+def spoken_s(voice: VoiceActivity, since: float, now: float) -> float:
     """Return how long *voice* has sounded since then, as far as is known *now*."""
     until = now - HANGOVER_S if voice.stopped_at is None else voice.stopped_at
     return max(0.0, until - max(since, voice.started_at))
 
 
-def spoken_at(voice: Voice, since: float, wanted_s: float) -> float:
+def spoken_at(voice: VoiceActivity, since: float, wanted_s: float) -> float:
     """Return when it will be known that *voice* has sounded for so long since then, if it goes on."""
     return max(since, voice.started_at) + wanted_s + HANGOVER_S
 

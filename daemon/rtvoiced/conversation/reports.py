@@ -16,7 +16,7 @@ BY_VOICE = frozenset({"server_vad", "local_vad"})
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
+class CutLatency:
     """Of one cut, in milliseconds."""
 
     onset_to_decision: float | None
@@ -63,7 +63,7 @@ def server_error(code: str | None, message: str, details: Mapping[str, Any]) -> 
     return ipc.Error(ours, message, retryable, {**details, "server_code": code})
 
 
-def interrupt_event(cut: Cut, latency: Latency) -> ipc.Interrupt:
+def interrupt_event(cut: Cut, latency: CutLatency) -> ipc.Interrupt:
     """Return what the subscribers are told of a cut: of the item that was audible, or came next."""
     first = cut.heard.parts[0]
     return ipc.Interrupt(

@@ -8,22 +8,23 @@ them is told of what happens.
 
 from __future__ import annotations
 
+from rtvoiced.audio.events import EchoChanged
 from rtvoiced.conversation import effects
-from rtvoiced.conversation.effects import Effect, Gate
-from rtvoiced.conversation.inputs import EchoChanged
-from rtvoiced.conversation.phases import Awaiting, Hearing, Idle, Listening, Speaking, State, Thinking
-from rtvoiced.conversation.policy import Rules, in_force
-from rtvoiced.conversation.stores.history import Memory
-from rtvoiced.conversation.stores.mute import Mute
-from rtvoiced.conversation.stores.pending_replies import Waits
-from rtvoiced.conversation.stores.requests import Questions
-from rtvoiced.conversation.stores.responses import Answers
+from rtvoiced.conversation.effects import Effect, MicrophoneGate
+from rtvoiced.conversation.phases import Awaiting, Hearing, Idle, Listening, Phase, Speaking, Thinking
+from rtvoiced.conversation.policy import InterruptionRules, in_force
+from rtvoiced.conversation.stores.history import HistoryStore
+from rtvoiced.conversation.stores.mute import MuteStore
+from rtvoiced.conversation.stores.pending_replies import PendingReplies
+from rtvoiced.conversation.stores.requests import ResponseRequests
+from rtvoiced.conversation.stores.responses import ResponseStore
 from rtvoiced.conversation.stores.session import Session
-from rtvoiced.conversation.stores.usage import Usage
-from rtvoiced.conversation.stores.utterances import Utterances
+from rtvoiced.conversation.stores.usage import UsageStore
+from rtvoiced.conversation.stores.utterances import UtteranceStore
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime.events import SessionConfig
+from rtvoiced.vocabulary import DeviceStatus, Direction, Policy
 
 RESPONSE_S = 15.0
 """From the end of speech, or from an `ask`, to ``response.created``."""
@@ -42,20 +43,20 @@ DELTA_TIMER = "delta"
 HEARING_TIMER = "hearing"
 
 
-class Talk:
+class ConversationState:
     """The facts of one conversation."""
 
-    def __init__(self, config: SessionConfig, provider: str, model: str, rules: Rules) -> None:
-        self.state: State = Idle()
+    def __init__(self, config: SessionConfig, provider: str, model: str, rules: InterruptionRules) -> None:
+        self.state: Phase = Idle()
         self.session = Session(config, provider, model, rules)
-        self.mute = Mute()
-        self.memory = Memory()
-        self.answers = Answers(self.memory, self.session)
-        self.questions = Questions(self.memory)
-        self.utterances = Utterances(self.memory)
-        self.usage = Usage()
-        self.waits = Waits()
-        self.devices = {"input": "unavailable", "output": "unavailable"}
+        self.mute = MuteStore()
+        self.memory = HistoryStore()
+        self.answers = ResponseStore(self.memory, self.session)
+        self.questions = ResponseRequests(self.memory)
+        self.utterances = UtteranceStore(self.memory)
+        self.usage = UsageStore()
+        self.waits = PendingReplies()
+        self.devices: dict[Direction, DeviceStatus] = {"input": "unavailable", "output": "unavailable"}
         self.sounding: Part | None = None
         """The part last queued, while anything is queued or in the card."""
         self.unwanted = False
@@ -87,21 +88,21 @@ class Talk:
     def microphone(self) -> Effect:
         """Return what the server gets of the microphone now."""
         if self.pressed_at is not None:
-            gate = Gate.TALK
+            gate = MicrophoneGate.TALK
         elif self.session.up and self.session.detection != "none":
-            gate = Gate.SILENCE if self.mute.on else Gate.OPEN
+            gate = MicrophoneGate.SILENCE if self.mute.on else MicrophoneGate.OPEN
         else:
             # Without turn detection the server counts no time; unasked audio would only fill its buffer.
-            gate = Gate.OFF if self.mute.on else Gate.CLOSED
+            gate = MicrophoneGate.OFF if self.mute.on else MicrophoneGate.CLOSED
         return effects.SetMicrophone(gate, self.session.input_hz)
 
     @property
-    def policy(self) -> str:
+    def policy(self) -> Policy:
         """The interruption policy in force."""
         return in_force(
             self.session.rules.policy,
             detection=self.session.detection,
-            hands_off=self.session.hands_off,
+            client_managed_turns=self.session.client_managed_turns,
             cancels=self.echo.state in ("on", "converging") or self.echo.mode == "system",
             vad=self.echo.vad,
         )
@@ -133,7 +134,7 @@ class Talk:
         self.questions.readmit()
         return self.next_question(now)
 
-    def at_rest(self) -> State:
+    def at_rest(self) -> Phase:
         """Return the state that the facts make while the user is silent."""
         active = self.answers.accepting
         if self.sounding is not None:

@@ -21,7 +21,7 @@ ANSWER_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DaemonPlace:
     """What was found of a runtime directory."""
 
     findings: list[Finding]
@@ -29,22 +29,22 @@ class Place:
     """What the daemon there says of itself; None: none answers."""
 
 
-def look(directory: Path, *, system: bool) -> Place:
+def look(directory: Path, *, system: bool) -> DaemonPlace:
     """Look at *directory*, and ask the daemon in it."""
     found = _directory(directory, GROUP_MODE if system else MODE)
     if found.remedy:
-        return Place([found], None)
+        return DaemonPlace([found], None)
     if problem := _lock(lock_file(directory)):
-        return Place([found, problem], None)
+        return DaemonPlace([found, problem], None)
     probed = _probe(control_socket(directory))
     if probed is not None:
-        return Place([found, _dead(directory, probed)], None)
+        return DaemonPlace([found, _dead(directory, probed)], None)
     begun = time.monotonic()
     status = asked(directory, "status")
     if status is None:
-        return Place([found, _deaf(directory)], None)
+        return DaemonPlace([found, _deaf(directory)], None)
     took_ms = round(1000 * (time.monotonic() - begun))
-    return Place([found, *_alive(status, took_ms)], status)
+    return DaemonPlace([found, *_alive(status, took_ms)], status)
 
 
 def obstacle(directory: Path) -> str | None:

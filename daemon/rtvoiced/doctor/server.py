@@ -9,12 +9,13 @@ import urllib.request
 from urllib.parse import urlsplit
 
 from rtvoiced.app.embedded_server import EmbeddedServer
-from rtvoiced.conversation.inputs import LinkConnecting, LinkFailed, LinkLost
+from rtvoiced.app.session_config import session_config
 from rtvoiced.doctor.findings import Finding, failure, ok
 from rtvoiced.realtime import events
 from rtvoiced.realtime.endpoint import Endpoint, is_loopback
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
 from rtvoiced.realtime.link import Backoff, Link
-from rtvoiced.realtime.providers import Provider, session_config
+from rtvoiced.realtime.providers import Provider
 from rtvoiced.settings.schema import Settings
 
 REACH_S = 5.0

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from rtvoiced.app.levels import FLOOR_DBFS, dbfs
 from rtvoiced.audio.cards.portaudio import ADVICE, PortAudioCard, open_card, quiet_stderr
 from rtvoiced.doctor.findings import Finding, Verdict, failure, ok, warning
-from rtvoiced.dsp.pcm import BLOCK_MS, Device, Pcm
+from rtvoiced.dsp.pcm import BLOCK_MS, OpenDevice, Pcm
 from rtvoiced.errors import AudioError
 from rtvoiced.host.paths import events_socket
 from rtvoiced.settings.schema import Settings, card
+from rtvoiced.vocabulary import Direction
 
 LISTEN_S = 1.0
 HANG_S = 10.0
@@ -31,7 +32,7 @@ SILENT = "the microphone gave nothing but zeros for a second"
 SILENT_REMEDY = "speak and look again: is it switched off, or (on macOS) not allowed to this program?"
 CHIME_S = 0.4
 CHIME_HZ = (660.0, 880.0)
-WORDS = {"input": "microphone", "output": "speaker"}
+WORDS: dict[Direction, str] = {"input": "microphone", "output": "speaker"}
 REMEDY = "rtvoiced --check lists what there is; audio.input and audio.output choose among it"
 
 Samples = NDArray[np.float32]
@@ -180,7 +181,7 @@ def _opened(config: Settings, *, chime: bool) -> list[Finding]:
         opened.close()
 
 
-def _problems(problems: Mapping[str, str]) -> list[Finding]:
+def _problems(problems: Mapping[Direction, str]) -> list[Finding]:
     """Return why a direction can't be had; the advice is the remedy's."""
     return [
         failure(WORDS[direction], text.removesuffix(f"; {ADVICE}"), REMEDY)
@@ -188,7 +189,7 @@ def _problems(problems: Mapping[str, str]) -> list[Finding]:
     ]
 
 
-def _listen(opened: PortAudioCard, device: Device) -> list[Finding]:
+def _listen(opened: PortAudioCard, device: OpenDevice) -> list[Finding]:
     rounds = int(1000 * LISTEN_S / BLOCK_MS)
     # The first blocks come as fast as the card has them.
     for _ in range(5):
@@ -207,7 +208,7 @@ def _listen(opened: PortAudioCard, device: Device) -> list[Finding]:
 # ------------------------------------------------------------------------------------ echo
 
 
-def _chime(opened: PortAudioCard, microphone: Device, speaker: Device) -> Finding:
+def _chime(opened: PortAudioCard, microphone: OpenDevice, speaker: OpenDevice) -> Finding:
     """Play a chime and find it again in what the microphone hears."""
     played = tone(speaker.hz)
     block = Pcm(speaker.hz).block

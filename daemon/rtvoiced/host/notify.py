@@ -16,7 +16,7 @@ import structlog
 log = structlog.get_logger()
 
 
-class Notify:
+class ServiceNotifier:
     """Tells the service manager that started this process; without one, tells nobody."""
 
     def __init__(self, environ: Mapping[str, str], pid: int | None = None) -> None:

@@ -80,7 +80,7 @@ def _session_updated(raw: dict[str, Any]) -> ServerEvent:
         model=_text_or_none(session, "model"),
         input_hz=_rate(heard.get("format"), session.get("input_audio_sampling_rate")),
         output_hz=_rate(spoken.get("format"), None),
-        hands_off=_hands_off(heard.get("turn_detection", session.get("turn_detection"))),
+        client_managed_turns=_hands_off(heard.get("turn_detection", session.get("turn_detection"))),
     )
 
 

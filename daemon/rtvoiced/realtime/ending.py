@@ -15,7 +15,7 @@ FATAL_STATUS = frozenset({400, 401, 403, 404})
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class LinkEnding:
     """How an attempt ended."""
 
     reason: str
@@ -28,20 +28,20 @@ def failure(code: str | None) -> str:
     return "auth_failed" if code is not None and "api_key" in code else "not_connected"
 
 
-def closed(error: websockets.ConnectionClosed) -> Ended:
+def closed(error: websockets.ConnectionClosed) -> LinkEnding:
     """Return what the end of a connection means; no frame of the server's means that it was lost."""
     sent, received = error.sent, error.rcvd
     if sent is not None and not (received is not None and error.rcvd_then_sent):
-        return Ended(f"connection given up: {sent.code} {sent.reason}".strip())
+        return LinkEnding(f"connection given up: {sent.code} {sent.reason}".strip())
     if received is None:
-        return Ended("connection lost")
+        return LinkEnding("connection lost")
     # OpenAI: 3000 or 4000, "invalid_request_error.invalid_api_key".
     code = received.reason.rpartition(".")[2]
     reason = f"closed by the server: {received.code} {received.reason}".strip()
-    return Ended(reason, failure(code) if code in FATAL_CODES else None)
+    return LinkEnding(reason, failure(code) if code in FATAL_CODES else None)
 
 
-def refused(error: Exception, open_s: float) -> Ended:
+def refused(error: Exception, open_s: float) -> LinkEnding:
     """Return what an attempt means that led to no session; *open_s* is how long it was given."""
     match error:
         case websockets.InvalidStatus():
@@ -49,34 +49,34 @@ def refused(error: Exception, open_s: float) -> Ended:
         case websockets.InvalidURI() | websockets.InvalidProxy():
             # Their own texts repeat the address, and there may be a password in it.
             which = "URL" if isinstance(error, websockets.InvalidURI) else "proxy"
-            return Ended(f"cannot connect: the {which} is not valid: {error.msg}")
+            return LinkEnding(f"cannot connect: the {which} is not valid: {error.msg}")
         case ssl.SSLError():
             # Its errno is the library's, not the system's.
-            return Ended(f"cannot connect: TLS: {getattr(error, 'verify_message', '') or error.reason}")
+            return LinkEnding(f"cannot connect: TLS: {getattr(error, 'verify_message', '') or error.reason}")
         case TimeoutError():
-            return Ended(f"no connection within {open_s:.0f} s")
+            return LinkEnding(f"no connection within {open_s:.0f} s")
         case OSError():
             # asyncio's own text repeats the address, and says nothing of the reason.
             known = error.errno is not None and error.errno > 0
             text = os.strerror(error.errno or 0) if known else error.strerror or str(error)
-            return Ended(f"cannot connect: {text}")
+            return LinkEnding(f"cannot connect: {text}")
         case websockets.WebSocketException():
-            return Ended(f"cannot connect: {error}")
+            return LinkEnding(f"cannot connect: {error}")
         case ImportError():
-            return Ended(f"cannot connect: the proxy needs a package that is not installed: {error}")
+            return LinkEnding(f"cannot connect: the proxy needs a package that is not installed: {error}")
         case UnicodeError():
-            return Ended("cannot connect: the host's name is not valid")
+            return LinkEnding("cannot connect: the host's name is not valid")
         case _:
-            return Ended(str(error))
+            return LinkEnding(str(error))
 
 
-def _refused_with(status: int, body: bytes | bytearray) -> Ended:
+def _refused_with(status: int, body: bytes | bytearray) -> LinkEnding:
     code, message = _said(body)
     reason = f"HTTP {status}: {message}" if message else f"HTTP {status}"
     if status in (401, 403):
-        return Ended(reason, "auth_failed")
+        return LinkEnding(reason, "auth_failed")
     fatal = status in FATAL_STATUS or code in FATAL_CODES
-    return Ended(reason, failure(code) if fatal else None)
+    return LinkEnding(reason, failure(code) if fatal else None)
 
 
 def _said(body: bytes | bytearray) -> tuple[str | None, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-MASK = "***"
-PLAIN_QUERY = frozenset({"api-version", "deployment", "intent", "language", "model", "voice"})
-"""Parameters of a URL that are shown; any other may be a key."""
+from rtvoiced.host.masking import MASK, url_secrets
+from rtvoiced.vocabulary import DialectName
+
 SHORTEST_SECRET = 6
 """Characters. Shorter texts are no secrets, and to mask them would make every text unreadable."""
 
@@ -22,7 +22,7 @@ class Endpoint:
     """May hold a password or a key: only `shown_url` is for people."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """May hold the key: never logged."""
-    dialect: str | None = None
+    dialect: DialectName | None = None
     """``ga`` or ``beta``; None: told by ``session.created``."""
 
     def mask(self, text: str) -> str:
@@ -45,33 +45,3 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def url_secrets(url: str) -> list[str]:
-    """Return what may be secret in *url*, as written there: the password, and the values of its query."""
-    parts = urlsplit(url)
-    password = parts.netloc.rpartition("@")[0].partition(":")[2]
-    values = [value for name, value in _query(parts.query) if name.lower() not in PLAIN_QUERY]
-    return [each for each in (password, *values) if each]
-
-
-def shown_url(url: str) -> str:
-    """Return *url* for people: whatever may be secret is masked."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return MASK
-    user, at, host = parts.netloc.rpartition("@")
-    if ":" in user:
-        user = f"{user.partition(':')[0]}:{MASK}"
-    query = "&".join(
-        f"{name}={value if name.lower() in PLAIN_QUERY else MASK}" if value else name
-        for name, value in _query(parts.query)
-    )
-    return parts._replace(netloc=f"{user}{at}{host}", query=query).geturl()
-
-
-def _query(query: str) -> Iterator[tuple[str, str]]:
-    for pair in query.split("&") if query else ():
-        name, _, value = pair.partition("=")
-        yield name, value

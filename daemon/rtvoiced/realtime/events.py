@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtvoiced.dsp.pcm import Part
+from rtvoiced.vocabulary import Detection, Eagerness
 
 FATAL_CODES = frozenset(
     {
@@ -72,7 +73,7 @@ class SessionUpdated:
     model: str | None
     input_hz: int
     output_hz: int
-    hands_off: bool | None = None
+    client_managed_turns: bool | None = None
     """Whether its VAD neither creates nor interrupts responses; None where it is off, or that is not told."""
 
 
@@ -222,6 +223,32 @@ class Ignored:
     type: str
 
 
+@dataclass(frozen=True, slots=True)
+class LinkConnecting:
+    """The link tries to reach the server."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """There is no session any more; the link tries again by itself."""
+
+    reason: str
+    attempt: int
+    retry_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFailed:
+    """There is no session, and somebody has to act before there can be one."""
+
+    reason: str
+    retry_in_s: float
+    code: str = "not_connected"
+    """``auth_failed`` where the server refused the key."""
+
+
 ServerEvent = (
     SessionCreated
     | SessionUpdated
@@ -262,15 +289,15 @@ class SessionConfig:
     speed: float = 1.0
     transcription: str | None = None
     """Model that writes down what the user says, or None."""
-    detection: str = "server_vad"
+    detection: Detection = "server_vad"
     """``server_vad``, ``semantic_vad``, ``none``."""
     threshold: float = 0.5
     """Server VAD: probability of speech, 0 to 1."""
     prefix_ms: int = 300
     silence_ms: int = 500
-    eagerness: str = "auto"
+    eagerness: Eagerness = "auto"
     """Semantic VAD: ``low``, ``medium``, ``high``, ``auto``."""
-    hands_off: bool = False
+    client_managed_turns: bool = False
     """The server's VAD neither creates responses nor interrupts them: that is ours."""
 
 

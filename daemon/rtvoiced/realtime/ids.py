@@ -19,7 +19,7 @@ Event = TypeVar("Event", ServerEvent, ClientEvent)
 FIELDS = ("item_id", "previous_item_id", "response_id")
 
 
-class Ids:
+class SessionIds:
     """Gives an id that an earlier session used a mark of its own, and takes it off again on the way back."""
 
     def __init__(self) -> None:

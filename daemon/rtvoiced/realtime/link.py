@@ -16,17 +16,16 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from rtvoiced import __version__
-from rtvoiced.app.samples import Samples
-from rtvoiced.conversation.inputs import LinkConnecting, LinkFailed, LinkLost
+from rtvoiced.durations import Durations
 from rtvoiced.errors import RtvoiceError
 from rtvoiced.realtime import events
 from rtvoiced.realtime.decode import UnreadableEventError, decode
 from rtvoiced.realtime.dialects import encode
-from rtvoiced.realtime.ending import Ended, closed, failure, refused
+from rtvoiced.realtime.ending import LinkEnding, closed, failure, refused
 from rtvoiced.realtime.endpoint import Endpoint, is_loopback
-from rtvoiced.realtime.events import ClientEvent, ServerEvent
-from rtvoiced.realtime.ids import Ids
-from rtvoiced.realtime.outbox import Outbox
+from rtvoiced.realtime.events import ClientEvent, LinkConnecting, LinkFailed, LinkLost, ServerEvent
+from rtvoiced.realtime.ids import SessionIds
+from rtvoiced.realtime.outbox import LinkOutbox
 
 OPEN_S = 10.0
 """The handshake, from the first packet to HTTP 101."""
@@ -80,19 +79,19 @@ class Link:
         self._post = post
         self._backoff = backoff
         self._ping_s = ping_s
-        self._outbox = Outbox()
-        self._ids = Ids()
+        self._outbox = LinkOutbox()
+        self._ids = SessionIds()
         self._told_dropped = 0
         """Dropped frames that the log knows of."""
         self._waiting = asyncio.Event()
         self._leave = asyncio.Event()
-        self._asked: Ended | None = None
+        self._asked: LinkEnding | None = None
         self._dialect = "ga"
         self._open = False
         self._configured_at: float | None = None
         self._trying = False
         """An attempt or a session is on: there is something to give up."""
-        self._fatal: Ended | None = None
+        self._fatal: LinkEnding | None = None
         self._sending_at: float | None = None
         """Since when a message is being handed to the socket."""
         self._idle = asyncio.Event()
@@ -101,7 +100,7 @@ class Link:
         """Events of the server that could not be read."""
         self.sessions = 0
         """Sessions that were configured since the start."""
-        self.mic_to_wire = Samples()
+        self.mic_to_wire = Durations()
         """From a microphone block's last frame until the socket had it."""
 
     @property
@@ -119,17 +118,17 @@ class Link:
 
     def reconnect(self) -> None:
         """Open a new session now, whatever the backoff says."""
-        self._end(Ended(RECONNECT))
+        self._end(LinkEnding(RECONNECT))
 
     def drop(self, reason: str) -> None:
         """Give this session up and try again; without one there is nothing to give up."""
         if self._trying:
-            self._end(Ended(reason))
+            self._end(LinkEnding(reason))
 
     def fail(self, reason: str) -> None:
         """Give this session up: somebody has to act before another can work."""
         if self._trying:
-            self._end(Ended(reason, failure(reason.partition(":")[0])))
+            self._end(LinkEnding(reason, failure(reason.partition(":")[0])))
 
     async def run(self) -> None:
         """Hold a session for ever; ends only by being cancelled."""
@@ -161,7 +160,7 @@ class Link:
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
 
-    def _end(self, ended: Ended) -> None:
+    def _end(self, ended: LinkEnding) -> None:
         # The first reason is the true one; but who asks for a new session now gets it now.
         if self._asked is None or ended.reason == RECONNECT:
             self._asked = ended
@@ -179,7 +178,7 @@ class Link:
                 await self._leave.wait()
         return self._leave.is_set()
 
-    async def _session(self) -> Ended:
+    async def _session(self) -> LinkEnding:
         """Hold one session; return how it ended: as we were asked to, else as the other side wanted."""
         self._leave.clear()
         self._asked = self._configured_at = self._fatal = None
@@ -194,12 +193,12 @@ class Link:
             await asyncio.wait((work, leave))
             self._trying = False
         self._leave.clear()
-        return self._who_ended(Ended("closed") if work.cancelled() else work.result())
+        return self._who_ended(LinkEnding("closed") if work.cancelled() else work.result())
 
-    def _who_ended(self, ended: Ended) -> Ended:
+    def _who_ended(self, ended: LinkEnding) -> LinkEnding:
         return self._asked or ended
 
-    async def _talk(self) -> Ended:
+    async def _talk(self) -> LinkEnding:
         endpoint = Endpoint("")
         try:
             endpoint = await self._where()
@@ -212,7 +211,7 @@ class Link:
             ended = await self._converse(websocket, endpoint)
         return replace(ended, reason=endpoint.mask(ended.reason))
 
-    async def _converse(self, websocket: ClientConnection, endpoint: Endpoint) -> Ended:
+    async def _converse(self, websocket: ClientConnection, endpoint: Endpoint) -> LinkEnding:
         self._open, self._sending_at = True, None
         reader = asyncio.create_task(self._read(websocket, endpoint))
         writer = asyncio.create_task(self._write(websocket))
@@ -230,11 +229,11 @@ class Link:
         if not writer.cancelled() and (error := writer.exception()):
             raise error
         if stalled:
-            return Ended("connection given up: the server takes nothing")
+            return LinkEnding("connection given up: the server takes nothing")
         try:
             reader.result()
         except TimeoutError:
-            return Ended(f"the server gave no session within {CREATED_S:.0f} s")
+            return LinkEnding(f"the server gave no session within {CREATED_S:.0f} s")
         except websockets.ConnectionClosed as error:
             return self._fatal or closed(error)
         raise AssertionError("reading ends with the connection")
@@ -295,7 +294,7 @@ class Link:
                 self._configured_at = time.monotonic()
                 self.sessions += 1
             case events.ServerError(code, message_text) if code in events.FATAL_CODES:
-                self._fatal = Ended(f"{code}: {message_text}", failure(code))
+                self._fatal = LinkEnding(f"{code}: {message_text}", failure(code))
             case _:
                 pass
 

@@ -11,7 +11,7 @@ MOST_AUDIO = 50
 """Audio events that wait: 1 s of 20 ms. Older speech would only be answered too late."""
 
 
-class Outbox:
+class LinkOutbox:
     """A queue of client events, bounded by dropping the oldest audio."""
 
     def __init__(self, most_audio: int = MOST_AUDIO) -> None:

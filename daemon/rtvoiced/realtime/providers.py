@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit
 
-from rtvoiced.conversation.policy import HANDS_OFF, Rules
 from rtvoiced.errors import ConfigError, MissingKeyError
 from rtvoiced.host import key_file
 from rtvoiced.realtime.endpoint import Endpoint, is_loopback
-from rtvoiced.realtime.events import SessionConfig
 from rtvoiced.settings.schema import Settings
+from rtvoiced.vocabulary import DialectName, ProviderName
 
 OPENAI_URL = "wss://api.openai.com/v1/realtime"
 KEY_WORDS = ("auth", "key", "pass", "secret", "token")
@@ -28,7 +27,7 @@ LOCAL_VOICES = ("flite", "espeak-ng")
 class Provider:
     """The server that is used, and why."""
 
-    name: str
+    name: ProviderName
     chosen_by: str
     model: str
     voice: str
@@ -66,33 +65,10 @@ def choose(settings: Settings, environ: Mapping[str, str]) -> Provider:
     return _local(settings, "no key is configured")
 
 
-def session_config(settings: Settings, provider: Provider) -> SessionConfig:
-    """Return what is asked of a session with *provider*."""
-    return SessionConfig(
-        voice=provider.voice,
-        instructions=settings.session.instructions,
-        language=settings.session.language,
-        speed=settings.session.speed,
-        transcription=settings.session.transcription or None,
-        detection=settings.turn.detection,
-        threshold=settings.turn.threshold,
-        prefix_ms=settings.turn.prefix_ms,
-        silence_ms=settings.turn.silence_ms,
-        eagerness=settings.turn.eagerness,
-        hands_off=settings.interruption.policy in HANDS_OFF,
-    )
-
-
-def rules(settings: Settings) -> Rules:
-    """Return who may interrupt."""
-    given = settings.interruption
-    return Rules(given.policy, given.hold_ms, given.hold_max_ms, given.speech_ms)
-
-
 def local_problem() -> str | None:
     """Return what the embedded server lacks and how to get it, or None."""
     if any(importlib.util.find_spec(name) is None for name in LOCAL_PACKAGES):
-        return "it needs the extra: pip install 'rtvoice[local]'"
+        return "it needs the extra: pip install 'rtvoiced[local]'"
     if not any(shutil.which(name) for name in LOCAL_VOICES):
         return "it needs a voice: install flite or espeak-ng (on Debian: apt install flite)"
     return None
@@ -119,7 +95,8 @@ def _azure(settings: Settings, environ: Mapping[str, str], by: str) -> Provider:
     base, deployment = f"{scheme}://{parts.netloc}", quote(azure.deployment)
     if azure.api_version and azure.api_version != "v1":
         version = quote(azure.api_version)
-        url, dialect = f"{base}/openai/realtime?api-version={version}&deployment={deployment}", "beta"
+        dialect: DialectName = "beta"
+        url = f"{base}/openai/realtime?api-version={version}&deployment={deployment}"
     else:
         url, dialect = f"{base}/openai/v1/realtime?model={deployment}", "ga"
     _refuse_open_key(url, f"azure.endpoint ({origin})")

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rtvoiced.app.check import values
 from rtvoiced.errors import CommandError, ConfigError
-from rtvoiced.ipc.contract.replies import Get, Reload
 from rtvoiced.settings.schema import LIVE, Given, Settings, known_keys, nearest, read
+from rtvoiced.settings.values import shown_values
 
 BY_SET = "command set"
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class SettingValue:
     """The value of a key, and who gave it."""
 
     key: str
@@ -23,7 +22,15 @@ class Value:
     origin: str
 
 
-class LiveSettings:
+@dataclass(frozen=True, slots=True)
+class ReloadedKeys:
+    """What a reload found: keys whose values changed, and those of them that need a restart."""
+
+    changed: list[str]
+    restart: list[str]
+
+
+class RuntimeSettings:
     """What holds now; *load* reads the configuration again, or raises `ConfigError`."""
 
     def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
@@ -32,11 +39,14 @@ class LiveSettings:
         self._loaded = settings
         """What the configuration said, without later commands; of keys that need a restart, at the start."""
 
-    def get(self, key: str) -> Get:
-        """Return what `get` tells; what may be a key is masked. Raises `CommandError` for an unknown one."""
+    def shown(self, key: str) -> SettingValue:
+        """Return the value in force as people may see it: what may be a key is masked.
+
+        Raises `CommandError` ``bad_args`` for a key that does not exist.
+        """
         _known(key)
-        shown = values(self.now)[key]
-        return Get(key, shown["value"], shown["origin"])
+        found = shown_values(self.now)[key]
+        return SettingValue(key, found["value"], found["origin"])
 
     def parsed(self, key: str, given: object) -> Any:
         """Return *given* in the key's type.
@@ -53,32 +63,32 @@ class LiveSettings:
         except ConfigError as error:
             raise CommandError("bad_args", str(error), details={"arg": "value"}) from None
 
-    def value(self, key: str) -> Value:
+    def value(self, key: str) -> SettingValue:
         """Return the value in force of a known key."""
         section, _, name = key.partition(".")
-        return Value(key, getattr(getattr(self.now, section), name), self.now.origin(key))
+        return SettingValue(key, getattr(getattr(self.now, section), name), self.now.origin(key))
 
-    def put(self, value: Value) -> None:
+    def put(self, value: SettingValue) -> None:
         """Let *value*, which is of the right type, be in force."""
         section, _, name = value.key.partition(".")
         part = replace(getattr(self.now, section), **{name: value.value})
         origins = {**self.now.origins, value.key: value.origin}
         self.now = replace(self.now, **{section: part}, origins=origins)
 
-    def reload(self) -> Reload:
+    def reload(self) -> ReloadedKeys:
         """Read the configuration again; what changed in it and is live is in force then.
 
         Raises `ConfigError`, and nothing has changed.
         """
         fresh = self._load()
-        old, new = LiveSettings(self._loaded, self._load), LiveSettings(fresh, self._load)
+        old, new = RuntimeSettings(self._loaded, self._load), RuntimeSettings(fresh, self._load)
         changed = [key for key in known_keys() if old.value(key).value != new.value(key).value]
         for key in changed:
             if key in LIVE:
                 self.put(new.value(key))
                 old.put(new.value(key))
         self._loaded = old.now
-        return Reload(changed, [key for key in changed if key not in LIVE])
+        return ReloadedKeys(changed, [key for key in changed if key not in LIVE])
 
 
 def _known(key: str) -> None:

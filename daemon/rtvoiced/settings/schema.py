@@ -11,10 +11,22 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from rtvoiced.conversation.policy import POLICIES
 from rtvoiced.errors import ConfigError
+from rtvoiced.vocabulary import (
+    Auth,
+    Detection,
+    Eagerness,
+    EchoFallback,
+    EchoMode,
+    LogFormat,
+    LogLevel,
+    PolicySetting,
+    ProviderName,
+    words,
+)
 
 PREFIX = "RTVOICE_"
 RESERVED = frozenset({"RTVOICE_CONFIG", "RTVOICE_RUNTIME_DIR"})
@@ -24,7 +36,7 @@ RESERVED = frozenset({"RTVOICE_CONFIG", "RTVOICE_RUNTIME_DIR"})
 class SessionSettings:
     """The session with the server."""
 
-    provider: str | None = None
+    provider: ProviderName | None = None
     """``openai``, ``azure``, ``custom``, ``local``; None: chosen by what is there."""
     model: str | None = None
     """A free string; None: the provider's default."""
@@ -41,7 +53,7 @@ class SessionSettings:
     """Model that writes down the user's words; empty: off."""
     url: str | None = field(default=None, repr=False)
     """WebSocket URL of a custom server, taken verbatim; may hold a password or a key."""
-    auth: str = "none"
+    auth: Auth = "none"
     """For a custom server: ``none``, ``bearer``, ``api-key``."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Further HTTP headers for a custom server; in the file only."""
@@ -64,9 +76,9 @@ class AzureSettings:
 class TurnSettings:
     """When the user's turn is over."""
 
-    detection: str = "server_vad"
+    detection: Detection = "server_vad"
     """``server_vad``; ``semantic_vad``: by what is said; ``none``: push-to-talk only."""
-    eagerness: str = "auto"
+    eagerness: Eagerness = "auto"
     """For ``semantic_vad``: ``low``, ``medium``, ``high``, ``auto``."""
     threshold: float = 0.5
     """Probability of speech, 0 to 1."""
@@ -92,7 +104,7 @@ class AudioSettings:
 class InterruptionSettings:
     """What happens when the user speaks over the assistant."""
 
-    policy: str = "auto"
+    policy: PolicySetting = "auto"
     """``server``, ``hold``, ``managed``, ``manual``; ``auto``: hold where our own echo is cancelled."""
     fade_ms: float = 5.0
     """0 to 100."""
@@ -108,11 +120,11 @@ class InterruptionSettings:
 class EchoSettings:
     """What becomes of the assistant's own voice in the microphone."""
 
-    mode: str = "auto"
+    mode: EchoMode = "auto"
     """``auto``, ``on``, ``off``, ``half_duplex``, ``system``: the operating system cancels it."""
     chime: bool = False
     """Three tones when a card was opened, which the canceller learns from."""
-    fallback: str = "half_duplex"
+    fallback: EchoFallback = "half_duplex"
     """Where the canceller can't run: ``half_duplex``, or ``server``, which hears the echo then."""
 
 
@@ -149,8 +161,8 @@ class IpcSettings:
 class LogSettings:
     """The log, on stderr."""
 
-    level: str = "info"
-    format: str = "auto"
+    level: LogLevel = "info"
+    format: LogFormat = "auto"
     """``console``, ``json``, ``auto``: console on a terminal, else JSON."""
 
 
@@ -175,17 +187,6 @@ class Settings:
         return self.origins.get(key, "default")
 
 
-WORDS = {
-    "session.provider": ("openai", "azure", "custom", "local"),
-    "session.auth": ("none", "bearer", "api-key"),
-    "turn.detection": ("server_vad", "semantic_vad", "none"),
-    "turn.eagerness": ("auto", "low", "medium", "high"),
-    "interruption.policy": POLICIES,
-    "echo.mode": ("auto", "on", "off", "half_duplex", "system"),
-    "echo.fallback": ("half_duplex", "server"),
-    "log.level": ("debug", "info", "warning", "error"),
-    "log.format": ("auto", "console", "json"),
-}
 RANGES = {
     "session.speed": (0.25, 1.5),
     "turn.threshold": (0.0, 1.0),
@@ -293,6 +294,12 @@ def known_keys() -> dict[str, Any]:
     }
 
 
+def vocabulary(kind: Any) -> tuple[str, ...]:
+    """Return the words that a key of this type can have; empty: any text, or none at all."""
+    parts = get_args(kind) if isinstance(kind, UnionType) or get_origin(kind) is Union else (kind,)
+    return next((words(part) for part in parts if get_origin(part) is Literal), ())
+
+
 def from_file(file: Path | None, must_exist: bool = True) -> Iterator[Given]:
     """Read a TOML file of sections; None is no file."""
     if file is None:
@@ -330,18 +337,20 @@ def read(given: Given, kind: Any) -> Any:
     """Return a given value in the key's type, or raise `ConfigError`."""
     if kind == Mapping[str, str]:
         return _table(given)
-    plain = str if kind == (str | None) else kind
+    known = vocabulary(kind)
+    optional = NoneType in get_args(kind)
+    plain = str if known or optional else kind
     value: Any = given.value
-    if kind == (str | None) and value == "":
+    if optional and value == "":
         return None
     if isinstance(value, str):
         value = _from_text(given, value, plain)
     whole_for_float = plain is float and isinstance(value, int)
     if not (isinstance(value, plain) or whole_for_float) or (isinstance(value, bool) and plain is not bool):
         raise _wrong(given, f"must be {KINDS[plain]}")
-    words, span = WORDS.get(given.key), RANGES.get(given.key)
-    if words is not None and value not in words:
-        raise _wrong(given, f"must be one of {', '.join(words)}")
+    span = RANGES.get(given.key)
+    if known and value not in known:
+        raise _wrong(given, f"must be one of {', '.join(known)}")
     if span is not None and not span[0] <= value <= span[1]:
         raise _wrong(given, f"must be from {span[0]:g} to {span[1]:g}")
     return float(value) if whole_for_float else value

@@ -7,7 +7,7 @@ knows it as `rtvoiced_server.protocol.audio_port.AudioProcessing`.
 
 from __future__ import annotations
 
-from rtvoiced.dsp.vad import Judge, silero
+from rtvoiced.dsp.vad import VadModel, silero
 from rtvoiced_server.audio.converters import StreamDecoder, StreamEncoder
 from rtvoiced_server.audio.voice_activity import SileroDetector
 from rtvoiced_server.protocol.formats import AudioFormat
@@ -16,7 +16,7 @@ from rtvoiced_server.protocol.formats import AudioFormat
 class SessionAudio:
     """The detector and the converters of one session."""
 
-    def __init__(self, model: Judge | None = None) -> None:
+    def __init__(self, model: VadModel | None = None) -> None:
         """*model* tells speech from the rest, for this session alone; without one it loads its own."""
         self._detector = SileroDetector(silero() if model is None else model)
 

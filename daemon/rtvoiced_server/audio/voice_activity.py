@@ -15,7 +15,7 @@ import numpy as np
 
 from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.dsp.resample import Resampler
-from rtvoiced.dsp.vad import VAD_HZ, WINDOW_MS, Judge, Onset, VoiceDetector, silero
+from rtvoiced.dsp.vad import VAD_HZ, WINDOW_MS, Onset, VadModel, VoiceDetector, silero
 from rtvoiced_server.protocol.audio_port import VoiceEdge
 
 
@@ -27,10 +27,10 @@ class VadModelPool:
     """
 
     def __init__(self) -> None:
-        self._free: list[Judge] = []
+        self._free: list[VadModel] = []
 
     @contextmanager
-    def lent(self) -> Iterator[Judge]:
+    def lent(self) -> Iterator[VadModel]:
         """Lend a model; load one where none is free."""
         model = self._free.pop() if self._free else silero()
         try:
@@ -42,7 +42,7 @@ class VadModelPool:
 class SileroDetector:
     """Finds voices in one session's audio, with one model."""
 
-    def __init__(self, model: Judge) -> None:
+    def __init__(self, model: VadModel) -> None:
         self._model = model
         self._resampler = Resampler(WIRE.hz, VAD_HZ)
         self._detector = VoiceDetector(judge=model)

@@ -31,7 +31,7 @@ from rtvoiced_server.net.refusals import EXPIRY, LOST, SocketClose, expired
 from rtvoiced_server.net.send_queue import SendQueue
 from rtvoiced_server.protocol.outputs import (
     RecogniseAudio,
-    SendEvent,
+    SendToClient,
     SessionOutput,
     SpeakText,
     StopSpeaking,
@@ -153,9 +153,9 @@ class ClientConnection:
         events: list[Json] = []
         for output in outputs:
             match output:
-                case SendEvent(event, delay_s) if delay_s:
+                case SendToClient(event, delay_s) if delay_s:
                     self._start(self._send_later(event, delay_s))
-                case SendEvent(event):
+                case SendToClient(event):
                     events.append(event)
                 case RecogniseAudio():
                     self._start(self._recognise(output))

@@ -19,7 +19,7 @@ from rtvoiced_server.protocol.formats import PCM
 from rtvoiced_server.protocol.ids import new_id
 from rtvoiced_server.protocol.input_buffer import BufferSpeechStarted, BufferSpeechStopped, BufferTimeout
 from rtvoiced_server.protocol.items import MessageItem, item_added_events
-from rtvoiced_server.protocol.outputs import SendEvent, SessionOutput
+from rtvoiced_server.protocol.outputs import SendToClient, SessionOutput
 from rtvoiced_server.protocol.response_handler import SessionResponses
 from rtvoiced_server.protocol.session_state import SessionState
 from rtvoiced_server.protocol.wire import Refused, error_event, event
@@ -58,7 +58,7 @@ class InputAudioHandler:
         """Throw the audio away."""
         self._end_stream()
         self._state.input.clear()
-        return [SendEvent(event("input_audio_buffer.cleared"))]
+        return [SendToClient(event("input_audio_buffer.cleared"))]
 
     def on_session_updated(self, detection_before: Json | None) -> None:
         """Follow the session's new settings; *detection_before* was the turn detection."""
@@ -91,7 +91,7 @@ class InputAudioHandler:
 
     def _on_speech_started(self, found: BufferSpeechStarted) -> list[SessionOutput]:
         ids = {"audio_start_ms": found.start_ms, "item_id": found.item_id}
-        outputs: list[SessionOutput] = [SendEvent(event("input_audio_buffer.speech_started", **ids))]
+        outputs: list[SessionOutput] = [SendToClient(event("input_audio_buffer.speech_started", **ids))]
         if self._detection_is_to("interrupt_response"):
             outputs += self._responses.interrupt()
         return outputs
@@ -99,7 +99,7 @@ class InputAudioHandler:
     def _on_speech_stopped(self, found: BufferSpeechStopped) -> list[SessionOutput]:
         ids = {"audio_end_ms": found.end_ms, "item_id": found.item_id}
         outputs: list[SessionOutput] = [
-            SendEvent(event("input_audio_buffer.speech_stopped", **ids)),
+            SendToClient(event("input_audio_buffer.speech_stopped", **ids)),
             *self._committed(found.item_id, found.audio),
         ]
         return [*outputs, *self._answered()] if self._detection_is_to("create_response") else outputs
@@ -109,19 +109,19 @@ class InputAudioHandler:
             return self._responses.respond({})
         except Refused as refused:
             # Possible with interrupt_response false only: the answer before is still being made.
-            return [SendEvent(error_event(refused))]
+            return [SendToClient(error_event(refused))]
 
     def _committed(self, item_id: str, audio: bytes) -> list[SessionOutput]:
         part = InputAudioPart(audio, PCM, PCM.duration_ms(len(audio)))
         item = MessageItem(item_id, ItemRole.USER, [part])
         outputs = self._added(item)
         failed = self._state.recognition.begin(item_id, item, self._state.transcription)
-        return [*outputs, *map(SendEvent, failed), *self._state.recognitions()]
+        return [*outputs, *map(SendToClient, failed), *self._state.recognitions()]
 
     def _added(self, item: MessageItem) -> list[SessionOutput]:
         previous = self._state.conversation.add(item)
         committed = event("input_audio_buffer.committed", item_id=item.id, previous_item_id=previous)
-        return [SendEvent(committed), *map(SendEvent, item_added_events(item, previous))]
+        return [SendToClient(committed), *map(SendToClient, item_added_events(item, previous))]
 
     def _on_timeout_triggered(self, found: BufferTimeout) -> list[SessionOutput]:
         """Answer to a silence: a message of the system tells of it, and the user's turn is empty."""
@@ -130,13 +130,15 @@ class InputAudioHandler:
         silence = InputAudioPart(found.audio, PCM, found.end_ms - found.start_ms)
         item = MessageItem(found.item_id, ItemRole.USER, [silence])
         outputs: list[SessionOutput] = [
-            SendEvent(event("input_audio_buffer.timeout_triggered", **ids)),
-            *map(SendEvent, item_added_events(notice, self._state.conversation.add(notice))),
+            SendToClient(event("input_audio_buffer.timeout_triggered", **ids)),
+            *map(SendToClient, item_added_events(notice, self._state.conversation.add(notice))),
             *self._added(item),
             *self._answered(),
         ]
         if self._state.transcription is not None:
-            outputs += map(SendEvent, transcripts.completed(item.id, 0, silence, self._state.transcription))
+            outputs += map(
+                SendToClient, transcripts.completed(item.id, 0, silence, self._state.transcription)
+            )
         return outputs
 
     def _detection_is_to(self, name: str) -> bool:

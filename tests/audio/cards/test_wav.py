@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtvoiced.audio.cards.script import Cue, Utterance, read_script
+from rtvoiced.audio.cards.script import Cue, ScriptedUtterance, read_script
 from rtvoiced.audio.cards.wav import WavCard, WavSpec, parse_spec
 from rtvoiced.audio.cards.wav_file import GrowingWav, header, load
-from rtvoiced.audio.playback.queue import Playback
-from rtvoiced.audio.thread.duplex import Duplex, Microphone, Report
+from rtvoiced.audio.events import MicrophoneBlock
+from rtvoiced.audio.playback.queue import PlaybackQueue
+from rtvoiced.audio.thread.duplex import Duplex, Report
 from rtvoiced.dsp.pcm import WIRE, Part
 from rtvoiced.errors import ConfigError
 from support.fakes import SimulatedClock, bare
@@ -172,9 +173,9 @@ def test_script_is_read(tmp_path: Path) -> None:
     )
 
     assert read_script(path) == (
-        Utterance("what time is it", None, "rms", None, 500),
-        Utterance("stop.wav", tmp_path / "stop.wav", "", 3000, 0),
-        Utterance("thank you", None, "", None, 0),
+        ScriptedUtterance("what time is it", None, "rms", None, 500),
+        ScriptedUtterance("stop.wav", tmp_path / "stop.wav", "", 3000, 0),
+        ScriptedUtterance("thank you", None, "", None, 0),
     )
 
 
@@ -209,7 +210,7 @@ def test_bad_script_is_refused_naming_utterance_and_key(tmp_path: Path, text: st
 
 
 def begins_at(
-    cue: Cue, utterance: Utterance, sounding: list[tuple[float, float]], until: float = 200
+    cue: Cue, utterance: ScriptedUtterance, sounding: list[tuple[float, float]], until: float = 200
 ) -> float:
     """When *utterance* begins, in a world that sounds in these intervals; in seconds."""
     for block in range(int(until * 100)):
@@ -219,9 +220,9 @@ def begins_at(
     return float("inf")
 
 
-DRAINED = Utterance("a", None, "", None, 0)
-AUDIBLE = Utterance("a", None, "", 3000, 0)
-PAUSED = Utterance("a", None, "", None, 700)
+DRAINED = ScriptedUtterance("a", None, "", None, 0)
+AUDIBLE = ScriptedUtterance("a", None, "", 3000, 0)
+PAUSED = ScriptedUtterance("a", None, "", None, 700)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ PAUSED = Utterance("a", None, "", None, 700)
     ],
 )
 def test_utterance_waits_for_its_cue_and_never_for_ever(
-    utterance: Utterance, first: bool, sounding: list[tuple[float, float]], expected: float
+    utterance: ScriptedUtterance, first: bool, sounding: list[tuple[float, float]], expected: float
 ) -> None:
     assert begins_at(Cue(first=first, now=0.0), utterance, sounding) == pytest.approx(expected, abs=0.03)
 
@@ -258,7 +259,7 @@ class Stage:
     folder: Path
     script: str
     clock: SimulatedClock = field(default_factory=SimulatedClock)
-    playback: Playback = field(default_factory=lambda: Playback(HZ))
+    playback: PlaybackQueue = field(default_factory=lambda: PlaybackQueue(HZ))
     reports: list[Report] = field(default_factory=list)
     begun: list[tuple[float, int, str]] = field(default_factory=list)
     spoken: threading.Event = field(default_factory=threading.Event)
@@ -318,7 +319,9 @@ def test_script_is_spoken_at_its_cues(tmp_path: Path) -> None:
     times = [when for when, _, _ in stage.begun]
     # Two audible blocks before each answer ends, and the fade: a few centiseconds of play.
     assert times == pytest.approx([0.2, 1.3, 3.65], abs=0.07)
-    microphone = np.frombuffer(b"".join(r.pcm for r in stage.reports if isinstance(r, Microphone)), np.int16)
+    microphone = np.frombuffer(
+        b"".join(r.pcm for r in stage.reports if isinstance(r, MicrophoneBlock)), np.int16
+    )
     # 100 ms a letter.
     assert np.count_nonzero(microphone) == pytest.approx((3 + 3 + 5) * 2400, abs=20)
     assert stage.card.ended
@@ -411,7 +414,7 @@ def test_nothing_is_said_before_somebody_listens(tmp_path: Path) -> None:
 def test_card_keeps_real_time(tmp_path: Path) -> None:
     card = WavCard(WavSpec(None, tmp_path / "out.wav"), lambda: False, lambda _text, _voice: (b"", HZ))
     reports: list[Report] = []
-    duplex = Duplex(lambda: card, Playback(HZ), reports.append, bare())
+    duplex = Duplex(lambda: card, PlaybackQueue(HZ), reports.append, bare())
     began = time.monotonic()
     duplex.start()
     time.sleep(1.0)
@@ -419,4 +422,4 @@ def test_card_keeps_real_time(tmp_path: Path) -> None:
     took = time.monotonic() - began
 
     assert len(read_wav(tmp_path / "out.wav")) / 2 / HZ == pytest.approx(took, abs=0.2)
-    assert sum(isinstance(r, Microphone) for r in reports) == pytest.approx(took / 0.02, abs=10)
+    assert sum(isinstance(r, MicrophoneBlock) for r in reports) == pytest.approx(took / 0.02, abs=10)

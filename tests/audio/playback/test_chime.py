@@ -5,6 +5,7 @@ import pytest
 
 from rtvoiced.audio.playback.chime import Chime
 from rtvoiced.dsp.pcm import Pcm
+from rtvoiced.vocabulary import EchoMode
 from support.room import Acoustics
 from support.scene import HZ, STORY, Scene, assistant
 
@@ -64,7 +65,7 @@ def test_answer_that_begins_meanwhile_sounds_with_it() -> None:
 
 
 @pytest.mark.parametrize("mode", ["off", "half_duplex", "system"])
-def test_without_a_canceller_there_is_no_chime(mode: str) -> None:
+def test_without_a_canceller_there_is_no_chime(mode: EchoMode) -> None:
     assert not np.any(played(Scene(chimes=True, mode=mode).run(1)))
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvoiced.audio.playback.ledger import Drained, Heard, Ledger, PartHeard, Progress, Started
+from rtvoiced.audio.events import CutResult, Drained, PartHeard, Started
+from rtvoiced.audio.playback.ledger import Ledger, Progress
 from rtvoiced.dsp.pcm import Part
 
 HZ = 24_000
@@ -24,7 +25,7 @@ def frames(ms: float) -> int:
     return int(ms * HZ) // 1000
 
 
-def cut(books: Ledger, lost_ms: float = 0) -> Heard:
+def cut(books: Ledger, lost_ms: float = 0) -> CutResult:
     return books.cut((), 0, frames(lost_ms), 0.0)
 
 
@@ -90,7 +91,7 @@ def test_what_the_card_holds_at_a_cut_counts_as_heard() -> None:
     books.hand(A, frames(60), frames(60))
     books.in_card(frames(30))
 
-    assert cut(books) == Heard((PartHeard(A, 60, 100, complete=False),), 40, 0.0)
+    assert cut(books) == CutResult((PartHeard(A, 60, 100, complete=False),), 40, 0.0)
 
 
 def test_what_was_lost_with_the_card_does_not() -> None:
@@ -109,7 +110,7 @@ def test_a_lost_card_opens_a_part_again_that_was_wholly_handed_over() -> None:
     books.hand(A, frames(100), frames(100))
     books.in_card(frames(30))
 
-    assert cut(books, lost_ms=30) == Heard((PartHeard(A, 70, 100, complete=True),), 30, 0.0)
+    assert cut(books, lost_ms=30) == CutResult((PartHeard(A, 70, 100, complete=True),), 30, 0.0)
 
 
 def test_fade_counts_as_heard() -> None:
@@ -118,7 +119,7 @@ def test_fade_counts_as_heard() -> None:
 
     heard = books.cut([(A, frames(100)), (B, frames(3))], frames(5), 0, 15.0)
 
-    assert heard == Heard(
+    assert heard == CutResult(
         (PartHeard(A, 100, 100, complete=False), PartHeard(B, 3, 100, complete=False)), 97, 15.0
     )
 
@@ -152,7 +153,7 @@ def test_second_cut_finds_nothing() -> None:
     books.hand(A, frames(10), frames(10))
     cut(books)
 
-    assert cut(books) == Heard((), 0, 0.0)
+    assert cut(books) == CutResult((), 0, 0.0)
 
 
 def test_played_ms_is_rounded_down() -> None:

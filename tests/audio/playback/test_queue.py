@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rtvoiced.audio.playback.ledger import Drained, Heard, PartHeard, Progress, Started
-from rtvoiced.audio.playback.queue import Playback
+from rtvoiced.audio.events import CutResult, Drained, PartHeard, Started
+from rtvoiced.audio.playback.ledger import Progress
+from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.dsp.pcm import Part, Pcm
 
 HZ = 24_000
@@ -35,7 +36,7 @@ def samples(pcm: bytes) -> NDArray[np.int32]:
     return np.frombuffer(pcm, np.int16).astype(np.int32)
 
 
-def take(playback: Playback, ms: float) -> NDArray[np.int32]:
+def take(playback: PlaybackQueue, ms: float) -> NDArray[np.int32]:
     """What the card gets in *ms*, block by block; it plays each at once."""
     blocks = []
     frames = Pcm(playback.hz).frames(ms)
@@ -48,14 +49,14 @@ def take(playback: Playback, ms: float) -> NDArray[np.int32]:
 
 
 def test_answer_comes_out_as_it_went_in() -> None:
-    playback, pcm = Playback(HZ), sine(95)
+    playback, pcm = PlaybackQueue(HZ), sine(95)
     playback.push(A, pcm, HZ)
 
     assert np.array_equal(take(playback, 100), samples(pcm + bytes(2 * 120)))
 
 
 def test_odd_byte_waits_for_the_next_delta_of_its_response() -> None:
-    playback, pcm = Playback(HZ), sine(20)
+    playback, pcm = PlaybackQueue(HZ), sine(20)
     playback.push(A, pcm[:101], HZ)
     playback.push(NEXT, b"", HZ)
     playback.push(A, pcm[101:102], HZ)
@@ -66,7 +67,7 @@ def test_odd_byte_waits_for_the_next_delta_of_its_response() -> None:
 
 
 def test_answer_starts_and_drains() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(15), HZ)
     playback.finish(A)
     assert playback.sounding
@@ -85,7 +86,7 @@ def test_answer_starts_and_drains() -> None:
 
 
 def test_latency_of_the_system_delays_drained_and_progress() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(20), HZ)
     playback.finish(A)
     playback.take(480)
@@ -104,7 +105,7 @@ def test_latency_of_the_system_delays_drained_and_progress() -> None:
 
 
 def test_note_announces_news_once_until_they_are_fetched() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(10), HZ)
     playback.take(240)
 
@@ -116,7 +117,7 @@ def test_note_announces_news_once_until_they_are_fetched() -> None:
 
 
 def test_gap_within_an_unfinished_part_is_silence_and_the_part_resumes() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(5), HZ)
     assert np.count_nonzero(take(playback, 20)) == 120
     assert not playback.sounding
@@ -129,21 +130,21 @@ def test_gap_within_an_unfinished_part_is_silence_and_the_part_resumes() -> None
 
 
 def test_cut_ends_in_a_fade_and_then_silence() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(1000), HZ)
     take(playback, 10)
 
     heard = playback.cut()
     tail = take(playback, 20)
 
-    assert heard == Heard((PartHeard(A, 15, 1000, complete=False),), 985, silence_ms=5.0)
+    assert heard == CutResult((PartHeard(A, 15, 1000, complete=False),), 985, silence_ms=5.0)
     assert np.count_nonzero(tail[120:]) == 0
     assert np.all(np.diff(np.concatenate(([1000], tail))) <= 0)
     assert np.max(np.abs(np.diff(np.concatenate(([1000], tail))))) < 30
 
 
 def test_time_to_silence_is_what_the_card_holds_and_the_fade() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(1000), HZ)
     playback.take(480)
     playback.note(480, 0)
@@ -153,11 +154,11 @@ def test_time_to_silence_is_what_the_card_holds_and_the_fade() -> None:
 
 
 def test_cut_of_nothing_is_nothing() -> None:
-    assert Playback(HZ).cut() == Heard((), 0, 0.0)
+    assert PlaybackQueue(HZ).cut() == CutResult((), 0, 0.0)
 
 
 def test_answer_that_has_not_begun_is_dropped_without_a_sound() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(100), HZ)
 
     assert playback.cut().parts == (PartHeard(A, 0, 100, complete=False),)
@@ -166,7 +167,7 @@ def test_answer_that_has_not_begun_is_dropped_without_a_sound() -> None:
 
 
 def test_cut_drops_the_answer_that_waits_behind_as_well() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(100), HZ)
     playback.finish_response("r1")
     playback.push(NEXT, level(100), HZ)
@@ -182,7 +183,7 @@ def test_cut_drops_the_answer_that_waits_behind_as_well() -> None:
 
 
 def test_next_answer_plays_whole_after_a_cut() -> None:
-    playback, pcm = Playback(HZ), level(50, 77)
+    playback, pcm = PlaybackQueue(HZ), level(50, 77)
     playback.push(A, level(100), HZ)
     take(playback, 10)
     playback.cut()
@@ -197,7 +198,7 @@ def test_next_answer_plays_whole_after_a_cut() -> None:
 
 
 def test_second_cut_during_the_fade_leaves_the_fade_alone() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(100), HZ)
     take(playback, 10)
     playback.cut()
@@ -213,7 +214,7 @@ def test_second_cut_during_the_fade_leaves_the_fade_alone() -> None:
 
 
 def test_two_cuts_within_50_ms_each_find_their_own_answer() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(100), HZ)
     take(playback, 10)
     playback.cut()
@@ -226,7 +227,7 @@ def test_two_cuts_within_50_ms_each_find_their_own_answer() -> None:
 
 
 def test_cut_in_a_gap_makes_no_sound() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(10), HZ)
     take(playback, 20)
     playback.push(A, level(100), HZ)
@@ -236,7 +237,7 @@ def test_cut_in_a_gap_makes_no_sound() -> None:
 
 
 def test_fade_is_made_of_what_there_is() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(12), HZ)
     take(playback, 10)
 
@@ -245,30 +246,30 @@ def test_fade_is_made_of_what_there_is() -> None:
 
 
 def test_part_that_the_fade_brings_to_its_end_was_heard_whole_and_is_over() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(12), HZ)
     playback.finish(A)
     take(playback, 10)
 
-    assert playback.cut() == Heard((PartHeard(A, 12, 12, complete=True),), 0, silence_ms=2.0)
+    assert playback.cut() == CutResult((PartHeard(A, 12, 12, complete=True),), 0, silence_ms=2.0)
     take(playback, 10)
     assert playback.reports() == []
 
 
 def test_what_was_lost_with_the_card_was_not_heard_and_nothing_fades() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(100), HZ)
     playback.take(720)
     playback.note(480, 0)
 
     heard = playback.cut(lost_frames=480)
 
-    assert heard == Heard((PartHeard(A, 10, 100, complete=False),), 90, 0.0)
+    assert heard == CutResult((PartHeard(A, 10, 100, complete=False),), 90, 0.0)
     assert np.count_nonzero(take(playback, 20)) == 0
 
 
 def test_late_finish_of_a_cut_answer_changes_nothing() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(100), HZ)
     take(playback, 10)
     playback.cut()
@@ -282,7 +283,7 @@ def test_late_finish_of_a_cut_answer_changes_nothing() -> None:
 
 @pytest.mark.parametrize("hz", [8_000, 16_000, 44_100, 48_000])
 def test_parts_keep_their_own_length_at_the_rate_of_the_card(hz: int) -> None:
-    playback = Playback(hz)
+    playback = PlaybackQueue(hz)
     playback.push(A, level(33), HZ)
     playback.push(B, level(50), HZ)
     playback.push(A, level(8), HZ)
@@ -296,7 +297,7 @@ def test_parts_keep_their_own_length_at_the_rate_of_the_card(hz: int) -> None:
 
 
 def test_deltas_are_one_stream_for_the_resampler() -> None:
-    playback, pcm = Playback(44_100), sine(200)
+    playback, pcm = PlaybackQueue(44_100), sine(200)
     for at in range(0, len(pcm), 334):
         playback.push(A, pcm[at : at + 334], HZ)
     playback.finish_response("r1")
@@ -308,7 +309,7 @@ def test_deltas_are_one_stream_for_the_resampler() -> None:
 
 
 def test_finished_part_drains_before_the_response_is_over() -> None:
-    playback = Playback(48_000)
+    playback = PlaybackQueue(48_000)
     playback.push(A, level(20), HZ)
     playback.finish(A)
     take(playback, 30)
@@ -317,7 +318,7 @@ def test_finished_part_drains_before_the_response_is_over() -> None:
 
 
 def test_card_reopened_at_another_rate_plays_the_rest_at_the_same_pitch() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, sine(200), HZ)
     take(playback, 100)
 
@@ -333,7 +334,7 @@ def test_card_reopened_at_another_rate_plays_the_rest_at_the_same_pitch() -> Non
 
 
 def test_cut_after_a_change_of_rate_tells_the_same_milliseconds() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(200), HZ)
     take(playback, 50)
     playback.retune(44_100)
@@ -346,7 +347,7 @@ def test_cut_after_a_change_of_rate_tells_the_same_milliseconds() -> None:
 
 
 def test_volume_changes_over_a_block() -> None:
-    playback = Playback(HZ, volume_percent=50)
+    playback = PlaybackQueue(HZ, volume_percent=50)
     playback.push(A, level(100, 10_000), HZ)
     assert np.array_equal(take(playback, 10), np.full(240, 5000))
 
@@ -358,7 +359,7 @@ def test_volume_changes_over_a_block() -> None:
 
 
 def test_another_fade_is_for_the_next_cut() -> None:
-    playback = Playback(HZ, fade_ms=5)
+    playback = PlaybackQueue(HZ, fade_ms=5)
     for ms in (5, 20, 0):
         playback.set_fade(ms)
         playback.push(A, level(1000), HZ)
@@ -369,7 +370,7 @@ def test_another_fade_is_for_the_next_cut() -> None:
 
 
 def test_newest_block_is_kept_as_it_was_heard() -> None:
-    playback = Playback(HZ, volume_percent=50)
+    playback = PlaybackQueue(HZ, volume_percent=50)
     playback.push(A, level(1000), HZ)
     blocks = [playback.take(240) for _ in range(3)]
 
@@ -377,7 +378,7 @@ def test_newest_block_is_kept_as_it_was_heard() -> None:
 
 
 def test_volume_above_100_percent_is_clipped_and_does_not_wrap() -> None:
-    playback = Playback(HZ, volume_percent=200)
+    playback = PlaybackQueue(HZ, volume_percent=200)
     playback.push(A, level(10, 30_000), HZ)
 
     assert np.array_equal(take(playback, 10), np.full(240, 32_767))
@@ -386,11 +387,11 @@ def test_volume_above_100_percent_is_clipped_and_does_not_wrap() -> None:
 @pytest.mark.parametrize("percent", [-1, 201])
 def test_volume_has_limits(percent: int) -> None:
     with pytest.raises(ValueError, match="volume"):
-        Playback(HZ).set_volume(percent)
+        PlaybackQueue(HZ).set_volume(percent)
 
 
 def test_nothing_is_kept_of_answers_that_are_over() -> None:
-    playback = Playback(48_000)
+    playback = PlaybackQueue(48_000)
     for number in range(50):
         playback.push(Part(f"r{number}", "i"), level(10), HZ)
         if number % 2:
@@ -408,7 +409,7 @@ LATE_S = 0.05
 
 def test_hundred_thousand_flushes_beside_a_thread_that_takes_never_hold_the_loop_up() -> None:
     """P1: neither a deadlock nor a loop that is late; noise of the machine is not of all three rounds."""
-    playback, stop = Playback(HZ), Event()
+    playback, stop = PlaybackQueue(HZ), Event()
     pcm, latest = level(20), [0.0] * 3
 
     def take_on() -> None:
@@ -440,7 +441,7 @@ def test_hundred_thousand_flushes_beside_a_thread_that_takes_never_hold_the_loop
 class Listener:
     """Drives a playback as the loop and the audio thread would, and checks the books after each step."""
 
-    playback: Playback = field(default_factory=lambda: Playback(HZ))
+    playback: PlaybackQueue = field(default_factory=lambda: PlaybackQueue(HZ))
     received: dict[Part, int] = field(default_factory=dict)
     ended: set[Part] = field(default_factory=set)
     fill: int = 0

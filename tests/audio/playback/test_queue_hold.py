@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from audio.playback.test_queue import HZ, NEXT, A, B, level, samples, sine, take
-from rtvoiced.audio.playback.ledger import Drained, Heard, Held, PartHeard, Progress, Resumed, Started
-from rtvoiced.audio.playback.queue import Playback
+from rtvoiced.audio.events import CutResult, Drained, Held, PartHeard, Resumed, Started
+from rtvoiced.audio.playback.ledger import Progress
+from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.dsp.pcm import Part, Pcm
 
 
-def speaking(ms: float = 1000, heard_ms: float = 500) -> Playback:
+def speaking(ms: float = 1000, heard_ms: float = 500) -> PlaybackQueue:
     """An answer of *ms*, of which *heard_ms* are out of the card."""
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(ms), HZ)
     take(playback, heard_ms)
     return playback
@@ -41,7 +42,7 @@ def test_hold_ends_in_a_fade_and_then_silence() -> None:
 
 
 def test_resume_repeats_200_ms_and_rises_without_a_click() -> None:
-    playback, pcm = Playback(HZ), sine(1000)
+    playback, pcm = PlaybackQueue(HZ), sine(1000)
     playback.push(A, pcm, HZ)
     playback.finish_response("r1")
     take(playback, 500)
@@ -67,7 +68,7 @@ def test_what_was_heard_twice_counts_once() -> None:
     take(playback, 100)
 
     assert playback.progress() == Progress(A, 505, 495)
-    assert playback.cut() == Heard((PartHeard(A, 505, 1000, complete=False),), 495, 5.0)
+    assert playback.cut() == CutResult((PartHeard(A, 505, 1000, complete=False),), 495, 5.0)
 
 
 def test_cut_beyond_the_repetition_counts_from_there() -> None:
@@ -85,7 +86,7 @@ def test_cut_while_held_is_at_the_held_place_and_at_once_silent() -> None:
     held = playback.hold()
     take(playback, 50)
 
-    assert playback.cut() == Heard((PartHeard(A, held.played_ms, 1000, complete=False),), 495, 0.0)
+    assert playback.cut() == CutResult((PartHeard(A, held.played_ms, 1000, complete=False),), 495, 0.0)
     assert np.count_nonzero(take(playback, 500)) == 0
 
 
@@ -144,7 +145,7 @@ def test_deltas_that_come_while_held_wait_behind() -> None:
 
 
 def test_hold_of_an_answer_that_has_not_begun_delays_it_whole() -> None:
-    playback, pcm = Playback(HZ), level(50, 77)
+    playback, pcm = PlaybackQueue(HZ), level(50, 77)
     playback.push(A, pcm, HZ)
     playback.finish_response("r1")
 
@@ -155,7 +156,7 @@ def test_hold_of_an_answer_that_has_not_begun_delays_it_whole() -> None:
 
 
 def test_hold_before_anything_came_holds_what_comes() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.hold()
     playback.push(A, level(50), HZ)
 
@@ -165,7 +166,7 @@ def test_hold_before_anything_came_holds_what_comes() -> None:
 
 
 def test_hold_of_what_is_wholly_in_the_card_lets_it_drain() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(20), HZ)
     playback.finish(A)
     playback.take(480)
@@ -180,7 +181,7 @@ def test_hold_of_what_is_wholly_in_the_card_lets_it_drain() -> None:
 
 
 def test_part_that_the_fade_of_a_hold_brings_to_its_end_drains_while_held() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(503), HZ)
     playback.finish(A)
     take(playback, 500)
@@ -207,7 +208,7 @@ def test_answer_that_ends_while_its_last_words_are_repeated_drains_after_them() 
 
 
 def test_words_of_the_item_before_are_not_repeated() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     playback.push(A, level(500, 55), HZ)
     playback.push(B, level(500), HZ)
     playback.finish_response("r1")
@@ -286,7 +287,7 @@ def test_card_of_another_rate_while_held_loses_nothing(hz: int) -> None:
 
 @pytest.mark.parametrize("hz", [8_000, 44_100])
 def test_repetition_is_200_ms_at_any_rate_of_the_card(hz: int) -> None:
-    playback = Playback(hz)
+    playback = PlaybackQueue(hz)
     for _ in range(10):
         playback.push(A, level(100), HZ)
     take(playback, 500)
@@ -297,7 +298,7 @@ def test_repetition_is_200_ms_at_any_rate_of_the_card(hz: int) -> None:
 
 
 def test_little_is_kept_of_what_was_heard() -> None:
-    playback = Playback(HZ)
+    playback = PlaybackQueue(HZ)
     for _ in range(300):
         playback.push(A, level(100), HZ)
         take(playback, 100)
@@ -306,7 +307,7 @@ def test_little_is_kept_of_what_was_heard() -> None:
 
 
 def test_without_a_fade_it_stops_and_goes_on_at_once() -> None:
-    playback = Playback(HZ, fade_ms=0)
+    playback = PlaybackQueue(HZ, fade_ms=0)
     playback.push(A, level(1000), HZ)
     take(playback, 500)
 
@@ -327,7 +328,7 @@ AGAIN = Pcm(SLOW).frames(200)
 class Listener:
     """Numbers every sample of the source, and knows from what it hears which these were."""
 
-    playback: Playback
+    playback: PlaybackQueue
     pushed: int = 0
     response: int = 0
     heard: list[int] = field(default_factory=list)
@@ -396,7 +397,7 @@ ACTIONS = st.one_of(
 def test_what_is_heard_is_what_was_sent_but_for_what_is_repeated(
     actions: list[tuple[str, *tuple[int, ...]]],
 ) -> None:
-    listener = Listener(Playback(SLOW, fade_ms=0))
+    listener = Listener(PlaybackQueue(SLOW, fade_ms=0))
     resumes = 0
     for name, *numbers in actions:
         resumes += name == "resume" and listener.held
@@ -432,7 +433,7 @@ def test_what_is_heard_is_what_was_sent_but_for_what_is_repeated(
 def test_books_only_go_forward_whatever_happens(
     actions: list[tuple[str, *tuple[int, ...]]], lost: int
 ) -> None:
-    playback, received, before, fill = Playback(HZ), 0, 0, 0
+    playback, received, before, fill = PlaybackQueue(HZ), 0, 0, 0
     for name, *numbers in actions:
         match name:
             case "push":

@@ -9,22 +9,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from rtvoiced.audio.playback.ledger import Drained, PartHeard, Started
-from rtvoiced.audio.playback.queue import Playback
-from rtvoiced.audio.thread.duplex import (
+from rtvoiced.audio.events import (
     AudioCrashed,
-    DeviceDown,
-    DeviceUp,
-    Duplex,
-    Microphone,
+    DeviceChanged,
+    Drained,
+    EchoChanged,
+    MicrophoneBlock,
+    PartHeard,
     PlaybackMoved,
-    Reopen,
-    Report,
+    Started,
 )
-from rtvoiced.audio.thread.overruns import Backlog
-from rtvoiced.conversation.inputs import EchoChanged
-from rtvoiced.dsp.pcm import WIRE, Card, Device, Part
+from rtvoiced.audio.playback.queue import PlaybackQueue
+from rtvoiced.audio.thread.duplex import Duplex, Reopen, Report
+from rtvoiced.audio.thread.overruns import OverrunDetector
+from rtvoiced.dsp.pcm import WIRE, Card, OpenDevice, Part
 from rtvoiced.errors import AudioError
+from rtvoiced.vocabulary import Direction
 from support.fakes import SimulatedCard, SimulatedClock, WallClock, bare
 
 HZ = WIRE.hz
@@ -43,7 +43,7 @@ def numbered(block: int, frames: int) -> bytes:
 
 def blocks_of(reports: list[Report]) -> list[int]:
     """The numbers of the microphone's blocks, in order."""
-    pcm = b"".join(report.pcm for report in reports if isinstance(report, Microphone))
+    pcm = b"".join(report.pcm for report in reports if isinstance(report, MicrophoneBlock))
     return [int(sample) for sample in np.frombuffer(pcm, np.int16)[:: WIRE.block]]
 
 
@@ -55,8 +55,7 @@ class Room:
     cards: list[SimulatedCard] = field(default_factory=list)
     opened: list[SimulatedCard] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
-    playback: Playback = field(default_factory=lambda: Playback(HZ))
-    available: frozenset[str] = frozenset()
+    playback: PlaybackQueue = field(default_factory=lambda: PlaybackQueue(HZ))
 
     def __post_init__(self) -> None:
         self.duplex = Duplex(
@@ -66,7 +65,6 @@ class Room:
             bare(),
             self.clock,
             self.clock.sleep,
-            lambda _now: self.available,
         )
 
     def open(self) -> Card:
@@ -79,7 +77,18 @@ class Room:
         self.duplex.run(lambda: self.clock.now >= until)
 
     def told(self) -> list[Report]:
-        return [r for r in self.reports if not isinstance(r, Microphone | PlaybackMoved | EchoChanged)]
+        return [r for r in self.reports if not isinstance(r, MicrophoneBlock | PlaybackMoved | EchoChanged)]
+
+
+def opened(direction: Direction, device: OpenDevice | None) -> DeviceChanged:
+    assert device
+    return DeviceChanged(direction, "open", device.name, device.hz, device.latency_ms)
+
+
+def down(reports: list[Report], direction: Direction | None = None) -> list[DeviceChanged]:
+    """What was told of devices that are not open; of that *direction* alone."""
+    told = [r for r in reports if isinstance(r, DeviceChanged) and r.status != "open"]
+    return [each for each in told if direction in (None, each.direction)]
 
 
 def room(**card: object) -> tuple[Room, SimulatedCard]:
@@ -94,7 +103,7 @@ def test_microphone_comes_in_20_ms_without_loss() -> None:
 
     it.run(1.0)
 
-    heard = [report for report in it.reports if isinstance(report, Microphone)]
+    heard = [report for report in it.reports if isinstance(report, MicrophoneBlock)]
     assert {(len(report.pcm), report.hz) for report in heard} == {(WIRE.size(20), HZ)}
     assert blocks_of(it.reports) == list(range(1, 101))
     assert [report.at for report in heard] == pytest.approx([0.02 * n for n in range(1, 51)])
@@ -226,7 +235,7 @@ def test_overrun_is_told_by_the_clock() -> None:
 
 
 def test_lateness_alone_is_no_overrun() -> None:
-    backlog = Backlog()
+    backlog = OverrunDetector()
     for n in range(1, 1001):
         backlog.block(n * 0.01 + (0.005 if n % 3 else 0) + n * 1e-6)
 
@@ -240,7 +249,7 @@ def test_devices_are_told_when_they_are_up() -> None:
 
     assert card.input
     assert card.output
-    assert it.told() == [DeviceUp("input", card.input), DeviceUp("output", card.output)]
+    assert it.told() == [opened("input", card.input), opened("output", card.output)]
 
 
 def test_without_a_card_silence_comes_in_real_time_and_answers_drain_by_the_clock() -> None:
@@ -250,14 +259,15 @@ def test_without_a_card_silence_comes_in_real_time_and_answers_drain_by_the_cloc
 
     it.run(1.0)
 
-    microphone = b"".join(r.pcm for r in it.reports if isinstance(r, Microphone))
+    microphone = b"".join(r.pcm for r in it.reports if isinstance(r, MicrophoneBlock))
     assert len(microphone) == WIRE.size(1000)
     assert not any(microphone)
     assert it.playback.reports() == [Started(A), Drained(A, 300, idle=True)]
     assert it.told() == [
-        DeviceDown("input", "", "unavailable", "there is no card", 0),
-        DeviceDown("output", "", "unavailable", "there is no card", 0),
+        DeviceChanged("input", "unavailable"),
+        DeviceChanged("output", "unavailable"),
     ]
+    assert [each.reason for each in down(it.reports)] == ["there is no card"] * 2
 
 
 def test_card_that_comes_later_is_found_within_two_seconds() -> None:
@@ -269,7 +279,7 @@ def test_card_that_comes_later_is_found_within_two_seconds() -> None:
 
     assert card.input
     assert card.output
-    assert it.told()[2:] == [DeviceUp("input", card.input), DeviceUp("output", card.output)]
+    assert it.told()[2:] == [opened("input", card.input), opened("output", card.output)]
     assert it.opened[0]._began <= 7.01
 
 
@@ -291,14 +301,13 @@ def test_lost_card_is_told_with_what_was_in_it() -> None:
     cuts = []
 
     def cut_at_the_loss() -> None:
-        down = [r for r in it.told() if isinstance(r, DeviceDown) and r.direction == "output"]
-        cuts.append(it.playback.cut(down[0].lost_frames).parts[0])
+        cuts.append(it.playback.cut(down(it.reports, "output")[0].lost_frames).parts[0])
 
     it.clock.at(0.5, card.lose)
     it.clock.at(0.6, cut_at_the_loss)
     it.run(1.0)
 
-    assert [(r.direction, r.name, r.status) for r in it.told() if isinstance(r, DeviceDown)] == [
+    assert [(each.direction, each.name, each.status) for each in down(it.reports)] == [
         ("input", "simulated microphone", "lost"),
         ("output", "simulated speaker", "lost"),
     ]
@@ -328,7 +337,9 @@ def test_lost_card_comes_back() -> None:
 
     it.run(4.0)
 
-    assert [type(r) for r in it.told()] == [DeviceUp, DeviceUp, DeviceDown, DeviceDown, DeviceUp, DeviceUp]
+    statuses = [report.status for report in it.told() if isinstance(report, DeviceChanged)]
+    assert statuses == ["open", "open", "lost", "lost", "open", "open"]
+    assert len(it.told()) == len(statuses)
     assert np.count_nonzero(np.frombuffer(bytes(it.opened[1].heard), np.int16)) == WIRE.frames(100)
 
 
@@ -339,7 +350,8 @@ def test_card_without_a_microphone_gives_silence_and_plays() -> None:
 
     it.run(1.0)
 
-    assert it.told()[0] == DeviceDown("input", "", "unavailable", "no input here", 0)
+    assert it.told()[0] == DeviceChanged("input", "unavailable")
+    assert down(it.reports)[0].reason == "no input here"
     assert np.count_nonzero(np.frombuffer(bytes(card.heard), np.int16)) == WIRE.frames(300)
     assert card.gaps == 0
     assert len(blocks_of(it.reports)) == 100
@@ -352,7 +364,8 @@ def test_card_without_a_speaker_listens_and_answers_drain() -> None:
 
     it.run(1.0)
 
-    assert it.told()[1] == DeviceDown("output", "", "unavailable", "no output here", 0)
+    assert it.told()[1] == DeviceChanged("output", "unavailable")
+    assert down(it.reports)[0].reason == "no output here"
     assert blocks_of(it.reports) == list(range(1, 101))
     assert it.playback.reports() == [Started(A), Drained(A, 300, idle=True)]
 
@@ -361,13 +374,13 @@ def test_half_card_is_opened_again_when_the_other_half_is_there_and_nothing_play
     it, _ = room(has_output=False)
     it.playback.push(A, level(500), HZ)
     it.cards.append(SimulatedCard(it.clock))
-    it.clock.at(0.2, lambda: setattr(it, "available", frozenset({"output"})))
+    it.clock.at(0.2, lambda: it.duplex.available(frozenset({"output"})))
 
     it.run(1.0)
 
     assert len(it.opened) == 2
     assert it.opened[0].closed
-    assert it.told()[-1] == DeviceUp("output", SimulatedCard(it.clock).output)  # type: ignore[arg-type]
+    assert it.told()[-1] == opened("output", SimulatedCard(it.clock).output)
     # What is up already is not told again.
     assert len(it.told()) == 3
     assert it.duplex.beat > 0.5
@@ -375,17 +388,31 @@ def test_half_card_is_opened_again_when_the_other_half_is_there_and_nothing_play
 
 def test_half_card_stays_as_it_is_while_the_other_half_is_missing() -> None:
     it, _ = room(has_output=False)
-    it.available = frozenset({"input"})
+    it.clock.at(0.2, lambda: it.duplex.available(frozenset({"input"})))
 
     it.run(5.0)
 
     assert len(it.opened) == 1
 
 
+def test_half_card_that_opened_as_half_again_stays_so_until_more_is_told() -> None:
+    it, _ = room(has_output=False)
+    it.cards += [SimulatedCard(it.clock, has_output=False), SimulatedCard(it.clock)]
+    it.clock.at(0.2, lambda: it.duplex.available(frozenset({"input", "output"})))
+    it.clock.at(2.0, lambda: before.append(len(it.opened)))
+    it.clock.at(2.0, lambda: it.duplex.available(frozenset({"input", "output"})))
+    before: list[int] = []
+
+    it.run(3.0)
+
+    assert before == [2]
+    assert len(it.opened) == 3
+
+
 def test_another_card_takes_over_when_it_is_quiet() -> None:
     it, card = room()
     other = SimulatedCard(it.clock)
-    other.input = Device("another microphone", HZ, 0.0)
+    other.input = OpenDevice("another microphone", HZ, 0.0)
     it.cards.append(other)
     it.clock.at(0.1, lambda: it.playback.push(A, level(300), HZ))
     it.clock.at(0.1, lambda: it.playback.finish(A))
@@ -397,7 +424,7 @@ def test_another_card_takes_over_when_it_is_quiet() -> None:
     assert card.closed
     assert other._began < 0.5
     # Of the speaker nothing changed, so nothing is told.
-    assert it.told()[2:] == [DeviceUp("input", other.input)]
+    assert it.told()[2:] == [opened("input", other.input)]
 
 
 def test_another_speaker_takes_over_at_once_and_what_the_old_one_held_is_lost() -> None:
@@ -408,8 +435,7 @@ def test_another_speaker_takes_over_at_once_and_what_the_old_one_held_is_lost() 
     heard = []
 
     def cut_at_the_loss() -> None:
-        down = [r for r in it.told() if isinstance(r, DeviceDown)]
-        heard.append(it.playback.cut(down[0].lost_frames).parts[0])
+        heard.append(it.playback.cut(down(it.reports)[0].lost_frames).parts[0])
         it.playback.push(NEXT, level(100, 2000), HZ)
         it.playback.finish(NEXT)
 
@@ -418,12 +444,13 @@ def test_another_speaker_takes_over_at_once_and_what_the_old_one_held_is_lost() 
     it.run(2.0)
 
     old, new = (np.frombuffer(bytes(each.heard), np.int16) for each in (card, other))
-    down = [r for r in it.told() if isinstance(r, DeviceDown)]
-    assert [(r.direction, r.name, r.status) for r in down] == [("output", "simulated speaker", "lost")]
+    (lost,) = down(it.reports)
+    assert (lost.direction, lost.name, lost.status) == ("output", "simulated speaker", "lost")
+    assert lost.reason == "another was chosen"
     assert heard[0].played_ms == WIRE.ms_of_frames(int(np.count_nonzero(old == 1000)))
     assert np.count_nonzero(new == 1000) == 0
     assert np.count_nonzero(new == 2000) == WIRE.frames(100)
-    assert it.told()[-1] == DeviceUp("output", Device("simulated speaker", HZ, 0.0))
+    assert it.told()[-1] == opened("output", OpenDevice("simulated speaker", HZ, 0.0))
 
 
 def test_asking_for_another_card_while_there_is_none_changes_nothing() -> None:
@@ -447,7 +474,7 @@ def test_bug_is_told_and_ends_the_thread() -> None:
     def broken() -> Card:
         raise ZeroDivisionError
 
-    duplex = Duplex(broken, Playback(HZ), post, bare())
+    duplex = Duplex(broken, PlaybackQueue(HZ), post, bare())
     duplex.start()
     assert done.wait(5)
     duplex.stop()
@@ -461,7 +488,7 @@ def wall() -> WallClock:
     return WallClock()
 
 
-def running(open_card: Callable[[], Card], playback: Playback, reports: list[Report]) -> Duplex:
+def running(open_card: Callable[[], Card], playback: PlaybackQueue, reports: list[Report]) -> Duplex:
     duplex = Duplex(open_card, playback, reports.append, bare())
     duplex.start()
     return duplex
@@ -483,7 +510,7 @@ def test_busy_python_thread_costs_no_block_of_the_microphone(wall: WallClock) ->
             n += 1
 
     hog = threading.Thread(target=spin)
-    duplex = running(open_card, Playback(HZ), reports)
+    duplex = running(open_card, PlaybackQueue(HZ), reports)
     hog.start()
     time.sleep(2.0)
     stop.set()
@@ -504,7 +531,7 @@ def test_stop_gives_the_card_back_and_is_quick(wall: WallClock) -> None:
         cards.append(SimulatedCard(wall))
         return cards[-1]
 
-    duplex = running(open_card, Playback(HZ), [])
+    duplex = running(open_card, PlaybackQueue(HZ), [])
     time.sleep(0.05)
 
     began = time.monotonic()
@@ -519,7 +546,7 @@ def test_without_a_card_the_thread_costs_next_to_nothing() -> None:
         raise AudioError("there is no card")
 
     before = time.process_time()
-    duplex = running(no_card, Playback(HZ), [])
+    duplex = running(no_card, PlaybackQueue(HZ), [])
     time.sleep(1.0)
     duplex.stop()
 

@@ -16,7 +16,7 @@ from rtctl.service import actions
 from rtctl.service.files import UNIT
 from rtctl.service.steps import perform
 from rtvoiced.errors import ConfigError, NotRunningError, PermissionRefusedError
-from rtvoiced.settings.schema import WORDS
+from rtvoiced.vocabulary import ProviderName, words
 from support.fake_supervisors import PROGRAM
 from support.service_house import House, service_house
 
@@ -208,5 +208,5 @@ def test_print_shows_the_files_and_needs_no_systemd(capsys: pytest.CaptureFixtur
 
 
 def test_the_words_are_the_daemons() -> None:
-    assert WORDS["session.provider"] == PROVIDERS
+    assert words(ProviderName) == PROVIDERS
     assert SERVICE_ACTIONS == ("install", "uninstall", "start", "stop", "restart", "status", "print")

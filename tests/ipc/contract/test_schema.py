@@ -10,16 +10,18 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from rtvoiced.errors import CommandError
+from rtvoiced.ipc.contract.bounds import LIMITS
 from rtvoiced.ipc.contract.commands import COMMANDS
 from rtvoiced.ipc.contract.events import EVENTS, Level, Playback, Welcome
 from rtvoiced.ipc.contract.protocol import event_body, parse_request, refusal_body, reply_body
 from rtvoiced.ipc.contract.replies import REPLIES
 from rtvoiced.ipc.contract.schema import FILE, generate, schemas, text
-from rtvoiced.ipc.contract.words import LIMITS, WORDS
 from support.schemas import check_event, check_reply, check_rtctl, problems
 
 ID = "c1f0c1f0c1f0c1f0"
 ENVELOPE = {"run": "9f3a61c2", "seq": 7, "n": 3, "time": 1795204195.672, "mono": 81234.512}
+UNKNOWN: Any = "stopped"
+"""A word that the contract does not have."""
 
 
 def test_what_is_shipped_is_what_the_dataclasses_say() -> None:
@@ -46,10 +48,9 @@ def test_everything_is_described() -> None:
     assert args["name"]["description"] == "Part of its name, exact wins; empty: the system's default."
 
 
-def test_words_and_limits_are_of_fields_that_there_are() -> None:
-    for told in (WORDS, LIMITS):
-        for kind, of_fields in told.items():
-            assert of_fields.keys() - {each.name for each in fields(kind)} == set()
+def test_limits_are_of_fields_that_there_are() -> None:
+    for kind, of_fields in LIMITS.items():
+        assert of_fields.keys() - {each.name for each in fields(kind)} == set()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_what_is_sent_is_described() -> None:
 
 
 def test_what_is_not_right_is_found() -> None:
-    odd = json.loads(event_body(Playback("item_1", "stopped", -1), **ENVELOPE | {"seq": "7"}))
+    odd = json.loads(event_body(Playback("item_1", UNKNOWN, -1), **ENVELOPE | {"seq": "7"}))
     assert [each.partition(":")[0] for each in problems("event.playback", odd)] == [
         "seq",
         "data/status",

@@ -15,7 +15,7 @@ from rtvoiced_server.audio.converters import StreamDecoder, StreamEncoder
 from rtvoiced_server.audio.processing import SessionAudio
 from rtvoiced_server.protocol.audio_port import converted
 from rtvoiced_server.protocol.formats import FORMATS, PCM, AudioFormat
-from rtvoiced_server.protocol.outputs import RecogniseAudio, SendEvent, SpeakText
+from rtvoiced_server.protocol.outputs import RecogniseAudio, SendToClient, SpeakText
 from rtvoiced_server.vocabulary import AudioEncoding
 from support.talking import Json, Talk, listening, refusal, types, voiced
 
@@ -237,14 +237,14 @@ def test_what_is_long_is_done_in_slices_and_in_its_order() -> None:
 
     # Whoever does not wait for it is answered in the order of what was sent, all the same.
     committed, *_, hear = session.receive('{"type": "input_audio_buffer.commit"}')
-    assert isinstance(committed, SendEvent)
+    assert isinstance(committed, SendToClient)
     assert isinstance(hear, RecogniseAudio)
     assert WIRE.duration_ms(len(hear.audio)) == 60_000
     retrieve = {"type": "conversation.item.retrieve", "item_id": hear.key}
     assert session.receive(json.dumps(retrieve)) == []
     (retrieved, cleared) = session.receive('{"type": "input_audio_buffer.clear"}')
-    assert isinstance(retrieved, SendEvent)
-    assert isinstance(cleared, SendEvent)
+    assert isinstance(retrieved, SendToClient)
+    assert isinstance(cleared, SendToClient)
     assert [retrieved.event["type"], cleared.event["type"]] == [
         "conversation.item.retrieved",
         "input_audio_buffer.cleared",

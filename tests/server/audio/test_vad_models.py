@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rtvoiced.dsp.pcm import WIRE
-from rtvoiced.dsp.vad import Judge
+from rtvoiced.dsp.vad import VadModel
 from rtvoiced_server.audio.processing import SessionAudio
 from rtvoiced_server.audio.voice_activity import VadModelPool
 from rtvoiced_server.protocol.input_buffer import InputBuffer
@@ -29,7 +29,7 @@ class Memory:
         self._probability = 0.0
 
 
-def found(model: Judge, audio: bytes) -> list[str]:
+def found(model: VadModel, audio: bytes) -> list[str]:
     """What a new session with this *model* finds in *audio*."""
     buffer = InputBuffer(SERVER_VAD, SessionAudio(model).detector)
     buffer.append(audio)

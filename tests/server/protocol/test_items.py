@@ -11,7 +11,7 @@ from rtvoiced_server.protocol.content_parts import ImagePart, InputAudioPart, Te
 from rtvoiced_server.protocol.default_conversation import MOST_AUDIO, MOST_CHARACTERS, DefaultConversation
 from rtvoiced_server.protocol.formats import PCM
 from rtvoiced_server.protocol.items import ConversationEntry, FunctionCallOutputItem, MessageItem
-from rtvoiced_server.protocol.outputs import RecogniseAudio, SendEvent, SpeakText
+from rtvoiced_server.protocol.outputs import RecogniseAudio, SendToClient, SpeakText
 from rtvoiced_server.vocabulary import ImageDetail, ItemRole, PartKind
 from support.talking import ITEM, OPENED, Json, Talk, listening, message, refusal, types
 
@@ -337,4 +337,4 @@ def test_what_nobody_asked_for_changes_nothing() -> None:
 
     assert talk.session.on_recognised("nobody", "hello") == []
     assert talk.session.on_speech_finished("nobody") == []
-    assert [output for output in talk.session.open() if not isinstance(output, SendEvent)] == []
+    assert [output for output in talk.session.open() if not isinstance(output, SendToClient)] == []

@@ -7,7 +7,7 @@ import pytest
 
 from rtvoiced.dsp.pcm import WIRE
 from rtvoiced_server.protocol import default_conversation
-from rtvoiced_server.protocol.outputs import RecogniseAudio, SendEvent, SpeakText, StopSpeaking
+from rtvoiced_server.protocol.outputs import RecogniseAudio, SendToClient, SpeakText, StopSpeaking
 from support.talking import (
     CLOSED,
     CREATED,
@@ -26,7 +26,7 @@ from support.talking import (
 
 def test_the_session_begins_with_server_vad_and_an_hour() -> None:
     (created,) = new_session("m").open()
-    assert isinstance(created, SendEvent)
+    assert isinstance(created, SendToClient)
     session = created.event["session"]
 
     assert created.event["type"] == "session.created"

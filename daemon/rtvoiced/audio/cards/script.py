@@ -19,7 +19,7 @@ TAIL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Utterance:
+class ScriptedUtterance:
     """One thing to be said."""
 
     text: str
@@ -31,7 +31,7 @@ class Utterance:
     pause_ms: int
 
 
-def read_script(path: Path) -> tuple[Utterance, ...]:
+def read_script(path: Path) -> tuple[ScriptedUtterance, ...]:
     """Return the utterances of a ``.toml`` script. Raises ConfigError naming file, utterance and key."""
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
@@ -48,7 +48,7 @@ def read_script(path: Path) -> tuple[Utterance, ...]:
     return tuple(_utterance(path, number, row) for number, row in enumerate(rows, 1))
 
 
-def _utterance(path: Path, number: int, row: dict[str, Any]) -> Utterance:
+def _utterance(path: Path, number: int, row: dict[str, Any]) -> ScriptedUtterance:
     def refuse(key: str, reason: str) -> ConfigError:
         return ConfigError(f"{path}: utterance {number}: {key}: {reason}")
 
@@ -72,7 +72,9 @@ def _utterance(path: Path, number: int, row: dict[str, Any]) -> Utterance:
         raise refuse("voice", "is for text, not for a file")
     file = path.parent / row["file"] if "file" in row else None
     text = row.get("text") or Path(row["file"]).name
-    return Utterance(text, file, row.get("voice", ""), row.get("after_audible_ms"), row.get("pause_ms", 0))
+    return ScriptedUtterance(
+        text, file, row.get("voice", ""), row.get("after_audible_ms"), row.get("pause_ms", 0)
+    )
 
 
 class Cue:
@@ -85,7 +87,7 @@ class Cue:
         self._tail = True
         self._met_at: float | None = None
 
-    def reached(self, utterance: Utterance, now: float, sounding: bool) -> bool:
+    def reached(self, utterance: ScriptedUtterance, now: float, sounding: bool) -> bool:
         """Tell whether *utterance* begins now; *sounding*: whether an answer is heard now."""
         self._tail = self._tail and sounding and now - self._since < TAIL_S
         if sounding:
@@ -96,7 +98,7 @@ class Cue:
             self._met_at = now
         return self._met_at is not None and (now - self._met_at) * 1000 >= utterance.pause_ms
 
-    def _met(self, utterance: Utterance, now: float) -> bool:
+    def _met(self, utterance: ScriptedUtterance, now: float) -> bool:
         waited_s = now - self._since
         if waited_s >= ANSWER_MAX_S or (not self._audible_s and waited_s >= NO_ANSWER_S):
             return True

@@ -11,9 +11,9 @@ from threading import Event, Thread
 import numpy as np
 from numpy.typing import NDArray
 
-from rtvoiced.audio.cards.script import Cue, Utterance, read_script
+from rtvoiced.audio.cards.script import Cue, ScriptedUtterance, read_script
 from rtvoiced.audio.cards.wav_file import GrowingWav, at_wire_rate, load
-from rtvoiced.dsp.pcm import BLOCK_MS, FRAME_BYTES, WIRE, Device
+from rtvoiced.dsp.pcm import BLOCK_MS, FRAME_BYTES, WIRE, OpenDevice
 from rtvoiced.errors import ConfigError
 
 BLOCK_S = BLOCK_MS / 1000
@@ -70,10 +70,10 @@ class WavCard:
         self._listened_to = False
         self._clock = clock
         self._sleep = sleep
-        self._voice = Voice(_script(spec.input), speak)
+        self._voice = SpeechSynthesiser(_script(spec.input), speak)
         self._file = GrowingWav(spec.output) if spec.output else None
-        self.input = Device(spec.input.name, WIRE.hz, 0.0) if spec.input else None
-        self.output = Device(spec.output.name, WIRE.hz, 0.0) if spec.output else None
+        self.input = OpenDevice(spec.input.name, WIRE.hz, 0.0) if spec.input else None
+        self.output = OpenDevice(spec.output.name, WIRE.hz, 0.0) if spec.output else None
         self.problems = {
             direction: f"audio.card names no file for the {direction}"
             for direction, device in (("input", self.input), ("output", self.output))
@@ -151,10 +151,10 @@ class WavCard:
         return int((self._clock() - self._began) * WIRE.hz)
 
 
-class Voice:
+class SpeechSynthesiser:
     """Speaks a script's texts ahead of time, in a thread of its own."""
 
-    def __init__(self, utterances: tuple[Utterance, ...], speak: Speak) -> None:
+    def __init__(self, utterances: tuple[ScriptedUtterance, ...], speak: Speak) -> None:
         self.utterances = utterances
         self._speak = speak
         # What is wrong with a file is told at once, not in the middle of a script.
@@ -183,7 +183,7 @@ class Voice:
             if self._said[index] is None:
                 self._said[index] = self._spoken(utterance)
 
-    def _spoken(self, utterance: Utterance) -> NDArray[np.int16] | Exception:
+    def _spoken(self, utterance: ScriptedUtterance) -> NDArray[np.int16] | Exception:
         try:
             pcm, hz = self._speak(utterance.text, utterance.voice)
             return at_wire_rate(np.frombuffer(pcm, "<i2"), hz)
@@ -192,9 +192,9 @@ class Voice:
             return error
 
 
-def _script(path: Path | None) -> tuple[Utterance, ...]:
+def _script(path: Path | None) -> tuple[ScriptedUtterance, ...]:
     if path is None:
         return ()
     if path.suffix == ".toml":
         return read_script(path)
-    return (Utterance(path.name, path, "", None, 0),)
+    return (ScriptedUtterance(path.name, path, "", None, 0),)

@@ -11,75 +11,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rtvoiced.audio.events import CutResult, Drained, Held, PartHeard, Resumed, Started
 from rtvoiced.dsp.pcm import Part, Pcm
-
-
-@dataclass(frozen=True, slots=True)
-class PartHeard:
-    """How much of a part was heard when playback was cut."""
-
-    part: Part
-    played_ms: int
-    """Handed to the card up to the end of the fade, rounded down; never more than `received_ms`."""
-    received_ms: int
-    complete: bool
-    """True once the server had sent all of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What a cut left: the open parts and the time to silence.
-
-    A part is open while it is not wholly handed over, or not complete: one of
-    which everything received so far was played, but not all was sent, is open.
-    """
-
-    parts: tuple[PartHeard, ...]
-    """In order of play."""
-    dropped_ms: int
-    """Received and never to be heard."""
-    silence_ms: float
-    """What the card held at the cut, and the fade: how long until silence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Where playback was held."""
-
-    part: Part | None
-    """The part that was audible and is not over; None when there is none."""
-    played_ms: int
-    """Handed to the card up to the end of the fade, rounded down."""
-    received_ms: int
-    silence_ms: float
-    """What the card held, and the fade: how long until silence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """Where playback goes on after a hold."""
-
-    part: Part | None
-    """The part that was audible, unless it has drained meanwhile or there was none."""
-    played_ms: int
-    """The position that is heard first; the way back to the place of the hold is heard again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The first frame of a part was handed to the card."""
-
-    part: Part
-
-
-@dataclass(frozen=True, slots=True)
-class Drained:
-    """A part is complete and wholly out of the card."""
-
-    part: Part
-    played_ms: int
-    idle: bool
-    """Nothing is queued or in the card now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +182,7 @@ class Ledger:
 
     def cut(
         self, fade: Iterable[tuple[Part, int]], fade_frames: int, lost_frames: int, silence_ms: float
-    ) -> Heard:
+    ) -> CutResult:
         """End every open part; return how much of each was heard.
 
         *fade*: the position that the fade brings each part to; *fade_frames*:
@@ -271,7 +204,7 @@ class Ledger:
                 run.entry = None
         gone = {entry.part for entry in ended}
         self._reports = [report for report in self._reports if report.part not in gone]
-        return Heard(parts, sum(p.received_ms - p.played_ms for p in parts), silence_ms)
+        return CutResult(parts, sum(p.received_ms - p.played_ms for p in parts), silence_ms)
 
     def _lose(self, frames: int) -> None:
         while frames > 0 and self._card:

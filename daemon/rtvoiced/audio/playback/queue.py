@@ -11,15 +11,16 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from rtvoiced.audio.playback.ledger import Drained, Heard, Held, Ledger, Progress, Resumed, Started
+from rtvoiced.audio.events import CutResult, Drained, Held, Resumed, Started
+from rtvoiced.audio.playback.ledger import Ledger, Progress
 from rtvoiced.audio.playback.pending import Pending
-from rtvoiced.audio.playback.stream import Chunk, Stream, converted
+from rtvoiced.audio.playback.stream import Chunk, ResampledStream, converted
 from rtvoiced.dsp.pcm import BLOCK_MS, Part, Pcm
 
 VOLUME_MAX_PERCENT = 200
 
 
-class Playback:
+class PlaybackQueue:
     """The speaker's queue.
 
     `push`, `finish`, `finish_response`, `cut`, `hold`, `resume`, `set_volume`, `set_fade`,
@@ -33,7 +34,7 @@ class Playback:
         self._pending = Pending()
         self._hz = hz
         self._fade_ms = fade_ms
-        self._streams: dict[str, Stream] = {}
+        self._streams: dict[str, ResampledStream] = {}
         """By response id: only the loop touches these."""
         self._fill = 0
         """Frames in the card, as far as is known: at the last note, and taken since."""
@@ -84,7 +85,7 @@ class Playback:
         with self._lock:
             self._ledger.finish_response(response_id)
 
-    def cut(self, lost_frames: int = 0) -> Heard:
+    def cut(self, lost_frames: int = 0) -> CutResult:
         """Swap what is queued for a fade of its next samples; return what was heard.
 
         What the card holds will sound, and so will the fade: both count as
@@ -209,7 +210,7 @@ class Playback:
 
     # Within
 
-    def _stream(self, response_id: str, hz: int) -> Stream:
+    def _stream(self, response_id: str, hz: int) -> ResampledStream:
         stream = self._streams.get(response_id)
         if stream and (stream.hz != hz or stream.card_hz != self._hz):
             self._append(stream.flush())
@@ -218,7 +219,7 @@ class Playback:
             with self._lock:
                 known = {key for key in self._streams if self._ledger.knows(key)}
             self._streams = {key: kept for key, kept in self._streams.items() if key in known}
-            stream = self._streams[response_id] = Stream(hz, self._hz)
+            stream = self._streams[response_id] = ResampledStream(hz, self._hz)
         return stream
 
     def _append(self, chunks: list[Chunk]) -> None:

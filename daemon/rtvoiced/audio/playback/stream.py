@@ -60,7 +60,7 @@ class _Span:
     """Up to here, chunks were made."""
 
 
-class Stream:
+class ResampledStream:
     """One response's audio, resampled as one stream."""
 
     def __init__(self, hz: int, card_hz: int) -> None:

@@ -13,7 +13,7 @@ TARGET_MIN, TARGET_MAX = 1, 2
 """Blocks that the card holds just before it is topped up by one more."""
 
 
-class Reserve:
+class BufferTarget:
     """The target, in blocks that the card holds before it is topped up by one more."""
 
     def __init__(self, now: float) -> None:

@@ -12,12 +12,14 @@ from threading import Event, Thread
 from typing import Protocol, runtime_checkable
 
 from rtvoiced.audio.capture.front_end import FrontEnd, News
+from rtvoiced.audio.events import AudioCrashed, DeviceChanged, MicrophoneBlock, PlaybackMoved
 from rtvoiced.audio.playback.chime import Chime
-from rtvoiced.audio.playback.queue import Playback
-from rtvoiced.audio.thread.buffer_target import Reserve
-from rtvoiced.audio.thread.overruns import Backlog
-from rtvoiced.dsp.pcm import BLOCK_MS, WIRE, Card, Device, Pcm
+from rtvoiced.audio.playback.queue import PlaybackQueue
+from rtvoiced.audio.thread.buffer_target import BufferTarget
+from rtvoiced.audio.thread.overruns import OverrunDetector
+from rtvoiced.dsp.pcm import BLOCK_MS, WIRE, Card, OpenDevice, Pcm
 from rtvoiced.errors import AudioError
+from rtvoiced.vocabulary import DeviceStatus, Direction
 
 BLOCK_S = BLOCK_MS / 1000
 SWITCH_INTERVAL_S = 0.0005
@@ -35,53 +37,6 @@ CATCH_UP_S = 0.5
 STOP_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Microphone:
-    """20 ms of the microphone."""
-
-    pcm: bytes
-    hz: int
-    at: float
-    """When its last frame was read, by the thread's clock."""
-    echoes: bool = False
-    """The speaker sounds in it, and nothing took that out: the server is to get silence for it."""
-    before: bytes = b""
-    """As `Heard.before`."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceUp:
-    """A direction, ``input`` or ``output``, works."""
-
-    direction: str
-    device: Device
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceDown:
-    """A direction does not work; told once, not at each attempt."""
-
-    direction: str
-    name: str
-    status: str
-    """``lost``: it worked until now; ``unavailable``: it could not be opened."""
-    reason: str
-    lost_frames: int
-    """Of the output: what was in the card and will not be heard."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlaybackMoved:
-    """`Playback.reports` has something new."""
-
-
-@dataclass(frozen=True, slots=True)
-class AudioCrashed:
-    """The audio thread ended with a bug."""
-
-    error: BaseException
-
-
 class Reopen(Enum):
     """When another card takes over."""
 
@@ -91,11 +46,11 @@ class Reopen(Enum):
     """No answer is disturbed."""
 
 
-Report = Microphone | DeviceUp | DeviceDown | PlaybackMoved | AudioCrashed | News
+Report = MicrophoneBlock | DeviceChanged | PlaybackMoved | AudioCrashed | News
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class AudioThreadStats:
     """Counters since the start, and the reserve that the card is kept at."""
 
     rounds: int
@@ -119,22 +74,18 @@ class Duplex:
     """The audio thread of one daemon.
 
     *open_card* raises AudioError when neither direction can be had; *post* is
-    called in the audio thread and must not wait. *available* tells, without
-    waiting, which missing directions of a half card could be had now if it were
-    opened again; *closed* is called when the thread has ended. *chimes*: an echo
-    canceller is given three tones to learn from when a card was opened.
+    called in the audio thread and must not wait. *chimes*: an echo canceller is
+    given three tones to learn from when a card was opened.
     """
 
     def __init__(
         self,
         open_card: Callable[[], Card],
-        playback: Playback,
+        playback: PlaybackQueue,
         post: Callable[[Report], None],
         front: FrontEnd,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        available: Callable[[float], frozenset[str]] = lambda _now: frozenset(),
-        closed: Callable[[], None] = lambda: None,
         chimes: bool = False,
     ) -> None:
         self._open_card = open_card
@@ -144,20 +95,20 @@ class Duplex:
         """What becomes of the microphone."""
         self._clock = clock
         self._sleep = sleep
-        self._available = available
-        self._closed = closed
         self._chimes = chimes
         self._chime: Chime | None = None
         """What is still to be heard of it."""
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="audio", daemon=True)
-        self._told: dict[str, Device | None] = {}
+        self._told: dict[str, OpenDevice | None] = {}
         """What was said last of each direction; None: that it is down."""
         self._opened_at = self._tick = self.beat = clock()
-        self._reserve = Reserve(self._opened_at)
+        self._reserve = BufferTarget(self._opened_at)
         self._rounds = self._underruns = self._late_rounds = self._fill = 0
-        self._backlog = Backlog()
+        self._backlog = OverrunDetector()
         self._reopen: Reopen | None = None
+        self._available: frozenset[Direction] = frozenset()
+        """Directions that could be had, as the loop has told since the card was opened."""
 
     def start(self) -> None:
         """Start the thread."""
@@ -168,16 +119,23 @@ class Duplex:
         """End the thread and give the card back; returns within a second, even if a driver hangs."""
         self._stopping.set()
         self._thread.join(STOP_S)
-        self._closed()
 
     def reopen(self, when: Reopen) -> None:
         """Open the card anew, because *open_card* would return another one now."""
         if self._reopen is not Reopen.AT_ONCE:
             self._reopen = when
 
-    def stats(self) -> Stats:
+    def available(self, directions: frozenset[Direction]) -> None:
+        """Note that these directions could be had now; may be called in any thread.
+
+        Where the open card lacks one of them, it is opened anew as soon as
+        nothing plays. A later call replaces what an earlier one said.
+        """
+        self._available = directions
+
+    def stats(self) -> AudioThreadStats:
         """Return the counters as they are now."""
-        return Stats(
+        return AudioThreadStats(
             rounds=self._rounds,
             underruns=self._underruns,
             overruns=self._backlog.overruns,
@@ -200,7 +158,7 @@ class Duplex:
         self._tick = self._clock()
         while not stopped():
             # Before the card is chosen: who asks after that is served in the next round.
-            self._reopen = None
+            self._reopen, self._available = None, frozenset()
             self.front.prepare(self.front.mode)
             try:
                 card = self._open_card()
@@ -233,7 +191,7 @@ class Duplex:
     def _with_card(self, card: Card, stopped: Callable[[], bool]) -> None:
         """Run by the card. Returns when another is to be opened; raises AudioError on a loss."""
         self._welcome(card)
-        missing = {name for name, device in (("input", card.input), ("output", card.output)) if not device}
+        missing = {direction for direction, device in _devices(card).items() if not device}
         hz = card.input.hz if card.input else WIRE.hz
         before = self._clock()
         while not stopped():
@@ -248,7 +206,7 @@ class Duplex:
             else:
                 self._drain()
             self._hand_over(block, hz)
-            if missing and missing & self._available(now) and not self._playback.sounding:
+            if missing and missing & self._available and not self._playback.sounding:
                 return
             if self._reopen and (self._reopen is Reopen.AT_ONCE or not self._playback.sounding):
                 return
@@ -265,18 +223,19 @@ class Duplex:
             for _ in range(self._reserve.target + 1):
                 card.write(Pcm(card.output.hz).silence(BLOCK_MS))
         problems = card.problems if isinstance(card, Explained) else {}
-        for direction, device in (("input", card.input), ("output", card.output)):
+        for direction, device in _devices(card).items():
             if not device:
                 self._tell_down(direction, "", "unavailable", problems.get(direction, "not there"), 0)
             elif self._told.get(direction) != device:
                 self._told[direction] = device
-                self._post(DeviceUp(direction, device))
+                latency_ms = round(device.latency_ms, 1)
+                self._post(DeviceChanged(direction, "open", device.name, device.hz, latency_ms))
         self._tick = self._opened_at = self._clock()
         self._backlog.restart(self._tick)
 
     # A round
 
-    def _top_up(self, card: Card, output: Device, late: bool, now: float) -> None:
+    def _top_up(self, card: Card, output: OpenDevice, late: bool, now: float) -> None:
         """Write as many blocks as bring the card to its target: usually one, none while it holds more."""
         block = Pcm(output.hz).block
         fill = card.fill()
@@ -314,19 +273,25 @@ class Duplex:
         self.beat = self._clock()
         if heard := self.front.block(block, hz, self._fill, self.beat):
             at = self.beat - heard.delay_s
-            self._post(Microphone(heard.pcm, heard.hz, at, heard.echoes, heard.before))
+            self._post(MicrophoneBlock(heard.pcm, heard.hz, at, heard.echoes, heard.before))
         # After the hand-over, so that an onset's own audio is not delayed.
         for news in self.front.attend():
             self._post(news)
 
     def _tell_lost(self, card: Card, reason: str) -> None:
         self._tick = self._clock()
-        for direction, device in (("input", card.input), ("output", card.output)):
+        for direction, device in _devices(card).items():
             if device:
                 lost_frames = self._fill if direction == "output" else 0
                 self._tell_down(direction, device.name, "lost", reason, lost_frames)
 
-    def _tell_down(self, direction: str, name: str, status: str, reason: str, lost_frames: int) -> None:
+    def _tell_down(
+        self, direction: Direction, name: str, status: DeviceStatus, reason: str, lost_frames: int
+    ) -> None:
         if direction not in self._told or self._told[direction]:
             self._told[direction] = None
-            self._post(DeviceDown(direction, name, status, reason, lost_frames))
+            self._post(DeviceChanged(direction, status, name or None, lost_frames=lost_frames, reason=reason))
+
+
+def _devices(card: Card) -> dict[Direction, OpenDevice | None]:
+    return {"input": card.input, "output": card.output}

@@ -7,7 +7,7 @@ from rtvoiced.dsp.pcm import BLOCK_MS
 BLOCK_S = BLOCK_MS / 1000
 
 
-class Backlog:
+class OverrunDetector:
     """How far the microphone's blocks are behind the clock: what never came was lost in an overrun.
 
     PyAudio does not tell of overruns. A block may be late, but the least lateness

@@ -6,21 +6,23 @@ from typing import assert_never
 
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
-from rtvoiced.conversation.handlers.push_to_talk import PushToTalk
-from rtvoiced.conversation.handlers.user_turn import Turns
+from rtvoiced.conversation.handlers.push_to_talk import PushToTalkHandler
+from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
 from rtvoiced.conversation.phases import Hearing, Listening
 from rtvoiced.conversation.reports import not_connected
-from rtvoiced.conversation.state import Talk
+from rtvoiced.conversation.state import ConversationState
 from rtvoiced.conversation.stores.pending_replies import too_many_wait
-from rtvoiced.conversation.stores.requests import MOST_WAITING, Question
+from rtvoiced.conversation.stores.requests import MOST_WAITING, ResponseRequest
 from rtvoiced.conversation.stores.utterances import stopped
 from rtvoiced.ipc.contract import commands
 
 
-class Orders:
+class CommandHandler:
     """What a client asks for, and what it is answered."""
 
-    def __init__(self, talk: Talk, turns: Turns, push_to_talk: PushToTalk) -> None:
+    def __init__(
+        self, talk: ConversationState, turns: UserTurnHandler, push_to_talk: PushToTalkHandler
+    ) -> None:
         self._talk = talk
         self._turns = turns
         self._push_to_talk = push_to_talk
@@ -35,7 +37,7 @@ class Orders:
                 changed = (on, until) != (talk.mute.on, talk.mute.until)
                 told = self.mute(on, for_s if on else None, until, now)
                 reply = {"muted": talk.mute.on, "until": talk.mute.until, "changed": changed}
-                return [*told, effects.Reply(asked.ticket, reply)]
+                return [*told, effects.ReplyTo(asked.ticket, reply)]
             case commands.Interrupt():
                 return [effects.CutPlayback("command", asked.ticket, asked.request)]
             case commands.Ask(text, wait):
@@ -50,11 +52,13 @@ class Orders:
             case commands.SetVoice(voice):
                 return talk.session.set_voice(asked.ticket, voice, now)
             case commands.Stop():
-                return [effects.Reply(asked.ticket, {"accepted": True}), *self.shutdown("stop")]
+                return [effects.ReplyTo(asked.ticket, {"accepted": True}), *self.shutdown("stop")]
             case _:
                 assert_never(asked.command)
 
-    def _ask(self, asked: inputs.Commanded, question: Question, wait: bool, now: float) -> list[Effect]:
+    def _ask(
+        self, asked: inputs.Commanded, question: ResponseRequest, wait: bool, now: float
+    ) -> list[Effect]:
         talk = self._talk
         if not talk.session.up:
             return [not_connected(asked.ticket, talk.session.status, talk.session.reason)]
@@ -72,7 +76,7 @@ class Orders:
             queued = len(talk.questions)
         if wait:
             return [*told, *talk.waits.add(asked.ticket, question.item_id, asked.expires)]
-        return [*told, effects.Reply(asked.ticket, {"accepted": True, "queued": queued})]
+        return [*told, effects.ReplyTo(asked.ticket, {"accepted": True, "queued": queued})]
 
     def _reconnect(self, asked: inputs.Commanded, fresh: bool, wait: bool) -> list[Effect]:
         talk = self._talk
@@ -83,8 +87,8 @@ class Orders:
             talk.memory.forget()
         talk.session.request = asked.request
         if wait:
-            return [*talk.waits.add(asked.ticket, None, asked.expires), effects.Reconnect()]
-        return [effects.Reply(asked.ticket, {"accepted": True}), effects.Reconnect()]
+            return [*talk.waits.add(asked.ticket, None, asked.expires), effects.ReconnectLink()]
+        return [effects.ReplyTo(asked.ticket, {"accepted": True}), effects.ReconnectLink()]
 
     def mute(self, on: bool, for_s: float | None, until: float | None, now: float) -> list[Effect]:
         """Switch the microphone off or on."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rtvoiced.conversation import effects, inputs
+from rtvoiced.conversation import effects
 from rtvoiced.conversation.effects import Effect, Publish
-from rtvoiced.conversation.handlers.push_to_talk import PushToTalk
-from rtvoiced.conversation.handlers.user_turn import Turns
+from rtvoiced.conversation.handlers.push_to_talk import PushToTalkHandler
+from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
 from rtvoiced.conversation.phases import Hearing, Idle, Speaking
 from rtvoiced.conversation.reports import server_error
 from rtvoiced.conversation.state import (
@@ -14,20 +14,23 @@ from rtvoiced.conversation.state import (
     DELTA_TIMER,
     HEARING_TIMER,
     RESPONSE_TIMER,
-    Talk,
+    ConversationState,
 )
 from rtvoiced.conversation.stores.requests import about
 from rtvoiced.conversation.stores.utterances import stopped
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
 
 ALREADY_ACTIVE = "conversation_already_has_active_response"
 
 
-class Connection:
+class ConnectionHandler:
     """What has arrived plays to its end; everything else starts anew with the next session."""
 
-    def __init__(self, talk: Talk, turns: Turns, push_to_talk: PushToTalk) -> None:
+    def __init__(
+        self, talk: ConversationState, turns: UserTurnHandler, push_to_talk: PushToTalkHandler
+    ) -> None:
         self._talk = talk
         self._turns = turns
         self._push_to_talk = push_to_talk
@@ -49,7 +52,7 @@ class Connection:
         """Turn detection has changed; what it had begun to hear, nobody would end any more."""
         return [*self._turns.discard("cancel"), self._talk.microphone(), *self._talk.settle(now)]
 
-    def connecting(self, link: inputs.LinkConnecting) -> list[Effect]:
+    def connecting(self, link: LinkConnecting) -> list[Effect]:
         """The link tries to reach the server."""
         self._talk.waits.session_left()
         return [*self._replaced(), *self._talk.session.connecting(link)]
@@ -58,11 +61,11 @@ class Connection:
         """The socket is open."""
         return [*self._replaced(), *self._talk.session.created(event, now)]
 
-    def lost(self, link: inputs.LinkLost) -> list[Effect]:
+    def lost(self, link: LinkLost) -> list[Effect]:
         """There is no session any more; the link tries again by itself."""
         return [*self._gone(), *self._talk.session.lost(link), self._talk.microphone()]
 
-    def failed(self, link: inputs.LinkFailed) -> list[Effect]:
+    def failed(self, link: LinkFailed) -> list[Effect]:
         """There will be no session until somebody acts."""
         talk = self._talk
         told = [*self._gone(), *talk.session.failed(link), talk.microphone()]

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rtvoiced.audio.playback.ledger import Held, Resumed
+from rtvoiced.audio.events import EchoChanged, Held, Resumed, VoiceStarted, VoiceStopped
 from rtvoiced.conversation import effects, inputs
-from rtvoiced.conversation.effects import Effect, Publish, Send
-from rtvoiced.conversation.handlers.user_turn import Turns
+from rtvoiced.conversation.effects import Effect, Publish, SendEvent
+from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
 from rtvoiced.conversation.phases import Hearing
 from rtvoiced.conversation.policy import is_echo
-from rtvoiced.conversation.reports import Latency
-from rtvoiced.conversation.state import Talk
-from rtvoiced.conversation.stores.holds import SPEECH_TIMER, Hold, Holds
+from rtvoiced.conversation.reports import CutLatency
+from rtvoiced.conversation.state import ConversationState
+from rtvoiced.conversation.stores.holds import SPEECH_TIMER, Hold, HoldStore
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 
@@ -43,7 +43,7 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedOverlap:
     """An overlap that was no speech."""
 
     item_id: str
@@ -53,16 +53,16 @@ class Rejected:
     """What we had been saying."""
 
 
-class Interruption:
-    """Overlaps and protection; what is a turn goes on to `Turns`."""
+class InterruptionHandler:
+    """Overlaps and protection; what is a turn goes on to `UserTurnHandler`."""
 
-    def __init__(self, talk: Talk, turns: Turns) -> None:
+    def __init__(self, talk: ConversationState, turns: UserTurnHandler) -> None:
         self._talk = talk
         self._turns = turns
-        self._holds = Holds(talk)
+        self._holds = HoldStore(talk)
         self.counts = self._holds.counts
         self._overlap: Overlap | None = None
-        self._rejected: Rejected | None = None
+        self._rejected: RejectedOverlap | None = None
         """The last one, until it is known whether it was an echo."""
         self._protected = False
 
@@ -73,7 +73,7 @@ class Interruption:
 
     # ------------------------------------------------------------------ what is audible
 
-    def voice_started(self, event: inputs.VoiceStarted, now: float) -> list[Effect]:
+    def voice_started(self, event: VoiceStarted, now: float) -> list[Effect]:
         """Our own VAD hears a voice."""
         if not self._talk.echo.vad or self._talk.mute.on:
             return []
@@ -82,12 +82,12 @@ class Interruption:
             return [*self._holds.begin("local_vad", event.at, now), *self._listen_on(now)]
         return [*self._holds.watch(now), *self._listen_on(now)]
 
-    def voice_stopped(self, event: inputs.VoiceStopped, now: float) -> list[Effect]:
+    def voice_stopped(self, event: VoiceStopped, now: float) -> list[Effect]:
         """It hears it no longer."""
         self._holds.voice_stopped(event, now)
         return [*self._holds.watch(now), *self._listen_on(now)]
 
-    def echo_changed(self, event: inputs.EchoChanged) -> list[Effect]:
+    def echo_changed(self, event: EchoChanged) -> list[Effect]:
         """The echo canceller is in another state."""
         self._talk.echo = event
         if not event.vad:
@@ -106,7 +106,7 @@ class Interruption:
         """The time of a hold has run out; what the server hears may still become speech."""
         return self.enough(now) or [*self._holds.give_up(now), *self._listen_on(now)]
 
-    def cut(self, cut: inputs.Cut, now: float) -> tuple[Latency, list[Effect]]:
+    def cut(self, cut: inputs.Cut, now: float) -> tuple[CutLatency, list[Effect]]:
         """Playback was cut, held or not: return how long that took, too."""
         return self._holds.cut(cut, now)
 
@@ -203,11 +203,11 @@ class Interruption:
         """It is none: its item is deleted when it comes, and the answer goes on."""
         overlap, self._overlap = self._overlap, None
         assert overlap is not None
-        self._rejected = Rejected(overlap.begun.item_id, overlap.text, self._said())
+        self._rejected = RejectedOverlap(overlap.begun.item_id, overlap.text, self._said())
         self._count_echo()
         self._talk.utterances.discarded = overlap.begun.item_id
         # The server would take what is said next for more of the same.
-        told: list[Effect] = [Send(events.ClearAudio())] if open_still else []
+        told: list[Effect] = [SendEvent(events.ClearAudio())] if open_still else []
         return [effects.ClearTimer(SPEECH_TIMER), *told, *self._holds.release(false=True)]
 
     def _said(self) -> str:

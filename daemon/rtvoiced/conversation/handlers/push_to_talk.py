@@ -7,23 +7,24 @@ was said and asks for an answer.
 from __future__ import annotations
 
 from rtvoiced.conversation import effects, inputs
-from rtvoiced.conversation.effects import Effect, Publish, Send
-from rtvoiced.conversation.handlers.user_turn import Turns
+from rtvoiced.conversation.effects import Effect, Publish, SendEvent
+from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
 from rtvoiced.conversation.phases import Awaiting, Hearing
 from rtvoiced.conversation.reports import late, not_connected
-from rtvoiced.conversation.state import HEARING_S, HEARING_TIMER, Talk
+from rtvoiced.conversation.state import HEARING_S, HEARING_TIMER, ConversationState
 from rtvoiced.conversation.stores.utterances import stopped
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.vocabulary import SpeechEnd
 
 SHORTEST_S = 0.1
 """A shorter press is a slip of the finger; and the protocol takes no turn under 100 ms."""
 
 
-class PushToTalk:
+class PushToTalkHandler:
     """Presses and releases; what else ends a press says why, for who releases it later."""
 
-    def __init__(self, talk: Talk, turns: Turns) -> None:
+    def __init__(self, talk: ConversationState, turns: UserTurnHandler) -> None:
         self._talk = talk
         self._turns = turns
 
@@ -51,8 +52,8 @@ class PushToTalk:
             return [effects.Refuse(asked.ticket, "not_allowed", message)]
         # Of what the server makes by itself of the turn before, nothing is wanted any more.
         begun = isinstance(talk.state, Awaiting) and talk.questions.asking is None
-        talk.unwanted = talk.unwanted or (begun and not talk.session.hands_off)
-        cleared = self._turns.discard("cancel") or [Send(events.ClearAudio())]
+        talk.unwanted = talk.unwanted or (begun and not talk.session.client_managed_turns)
+        cleared = self._turns.discard("cancel") or [SendEvent(events.ClearAudio())]
         talk.state, talk.pressed_at, talk.press_ended = Hearing(None), now, None
         talk.questions.overtake()
         return [
@@ -80,7 +81,7 @@ class PushToTalk:
         talk.commits_due += 1
         return [
             effects.ClearTimer(HEARING_TIMER),
-            Send(events.CommitAudio()),
+            SendEvent(events.CommitAudio()),
             stopped(None, None, "release"),
             *self._turns.ask(now),
             *talk.session.talk(False, now),
@@ -88,7 +89,7 @@ class PushToTalk:
             _reply(asked, pressed=False, changed=True, held_ms=held_ms),
         ]
 
-    def end(self, reason: str, now: float) -> list[Effect]:
+    def end(self, reason: SpeechEnd, now: float) -> list[Effect]:
         """End a press with nothing sent; without one nothing happens."""
         talk = self._talk
         if talk.pressed_at is None:
@@ -97,7 +98,7 @@ class PushToTalk:
         told: list[Effect] = [effects.ClearTimer(HEARING_TIMER), stopped(None, None, reason)]
         if not talk.session.up:
             return told
-        back = [Send(events.ClearAudio()), *talk.session.talk(False, now), talk.microphone()]
+        back = [SendEvent(events.ClearAudio()), *talk.session.talk(False, now), talk.microphone()]
         return [*told, *back, *talk.settle(now)]
 
     def too_long(self, now: float) -> list[Effect]:
@@ -128,4 +129,4 @@ class PushToTalk:
 
 
 def _reply(asked: inputs.Commanded, *, pressed: bool, changed: bool, held_ms: int) -> Effect:
-    return effects.Reply(asked.ticket, {"push_to_talk": pressed, "changed": changed, "held_ms": held_ms})
+    return effects.ReplyTo(asked.ticket, {"push_to_talk": pressed, "changed": changed, "held_ms": held_ms})

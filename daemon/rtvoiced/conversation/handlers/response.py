@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from rtvoiced.audio.playback.ledger import Drained
+from rtvoiced.audio.events import Drained
 from rtvoiced.conversation import effects, inputs
-from rtvoiced.conversation.effects import Effect, Publish, Send
+from rtvoiced.conversation.effects import Effect, Publish, SendEvent
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
-from rtvoiced.conversation.reports import Latency, interrupt_event, interrupt_reply, late, server_error
-from rtvoiced.conversation.state import CANCELLED_S, DELTA_S, DELTA_TIMER, RESPONSE_S, Talk
-from rtvoiced.conversation.stores.requests import Question, about
+from rtvoiced.conversation.reports import CutLatency, interrupt_event, interrupt_reply, late, server_error
+from rtvoiced.conversation.state import CANCELLED_S, DELTA_S, DELTA_TIMER, RESPONSE_S, ConversationState
+from rtvoiced.conversation.stores.requests import ResponseRequest, about
 from rtvoiced.dsp.pcm import FRAME_BYTES
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 
 
-class Responses:
+class ResponseHandler:
     """Which response is wanted, what of it is played, and what a cut leaves of it."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: ConversationState) -> None:
         self._talk = talk
 
     def created(self, event: events.ResponseCreated, now: float) -> list[Effect]:
@@ -49,7 +49,7 @@ class Responses:
             talk.state = Thinking(event.response_id)
         return [*talk.nothing_expected(), effects.SetTimer(DELTA_TIMER, now + DELTA_S), *told]
 
-    def _may_begin(self, event: events.ResponseCreated, question: Question | None) -> bool:
+    def _may_begin(self, event: events.ResponseCreated, question: ResponseRequest | None) -> bool:
         """Return whether somebody wants this answer now; a question that it comes too late for waits on."""
         talk = self._talk
         by_hand = talk.pressed_at is not None
@@ -138,15 +138,15 @@ class Responses:
             talk.sounding = None
         return told + talk.settle(now)
 
-    def cut(self, cut: inputs.Cut, latency: Latency, now: float) -> list[Effect]:
+    def cut(self, cut: inputs.Cut, latency: CutLatency, now: float) -> list[Effect]:
         """Playback is silent: say what was heard, to the server, the subscribers and who asked."""
         talk = self._talk
         generating, awaited = talk.answers.accepting, isinstance(talk.state, Awaiting)
         told: list[Effect] = []
         if generating is not None:
-            by_itself = cut.cause == "server_vad" and not talk.session.hands_off
+            by_itself = cut.cause == "server_vad" and not talk.session.client_managed_turns
             if not by_itself or talk.answers.is_ephemeral(generating):
-                told.append(Send(events.CancelResponse(generating)))
+                told.append(SendEvent(events.CancelResponse(generating)))
             told.append(effects.SetTimer(DELTA_TIMER, now + CANCELLED_S))
         told += talk.answers.cut(cut)
         talk.sounding = None
@@ -159,7 +159,7 @@ class Responses:
             talk.state = Listening()
         if cut.ticket is not None:
             cancelled = generating is not None or awaited
-            told.append(effects.Reply(cut.ticket, interrupt_reply(cut, cancelled=cancelled)))
+            told.append(effects.ReplyTo(cut.ticket, interrupt_reply(cut, cancelled=cancelled)))
         return told + talk.settle(now)
 
     # ------------------------------------------------------------------- what does not come

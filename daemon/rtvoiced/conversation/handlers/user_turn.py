@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from rtvoiced.conversation import effects
-from rtvoiced.conversation.effects import Effect, Publish, Send
+from rtvoiced.conversation.effects import Effect, Publish, SendEvent
 from rtvoiced.conversation.phases import Awaiting, Hearing
 from rtvoiced.conversation.reports import late
-from rtvoiced.conversation.state import HEARING_S, HEARING_TIMER, RESPONSE_S, RESPONSE_TIMER, Talk
+from rtvoiced.conversation.state import (
+    HEARING_S,
+    HEARING_TIMER,
+    RESPONSE_S,
+    RESPONSE_TIMER,
+    ConversationState,
+)
 from rtvoiced.conversation.stores.utterances import stopped
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.vocabulary import Cause, SpeechEnd
 
 
-class Turns:
+class UserTurnHandler:
     """When the user begins and ends to speak, and what follows for the assistant."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: ConversationState) -> None:
         self._talk = talk
 
     def speech_started(self, event: events.SpeechStarted, now: float) -> list[Effect]:
@@ -28,10 +35,10 @@ class Turns:
             talk.utterances.discarded = event.item_id
             # With it the server ended its response, so that answer is over all the same; not so a `say`.
             audible = talk.sounding.response_id if talk.sounding is not None else None
-            over = talk.yields and not talk.session.hands_off
+            over = talk.yields and not talk.session.client_managed_turns
             over = over and not talk.answers.is_ephemeral(talk.answers.accepting or audible)
             cut: list[Effect] = [effects.CutPlayback("server_vad")] if over else []
-            return [*cut, Send(events.ClearAudio())]
+            return [*cut, SendEvent(events.ClearAudio())]
         if talk.pressed_at is not None:
             # The server does not know yet that its turn detection is off.
             talk.utterances.discarded = event.item_id
@@ -40,7 +47,7 @@ class Turns:
             return []
         return self.hear(event, "server_vad" if talk.yields else None, now)
 
-    def hear(self, event: events.SpeechStarted, cause: str | None, now: float) -> list[Effect]:
+    def hear(self, event: events.SpeechStarted, cause: Cause | None, now: float) -> list[Effect]:
         """The user's turn begins, and what is said over is cut; with no *cause* it goes on."""
         talk = self._talk
         ended: list[Effect] = []
@@ -72,7 +79,7 @@ class Turns:
         begun, talk.state = talk.state.item_id, Awaiting()
         told: list[Effect] = [effects.ClearTimer(HEARING_TIMER)]
         if talk.questions.asking is None:
-            if talk.session.hands_off and (talk.answers.accepting or talk.sounding):
+            if talk.session.client_managed_turns and (talk.answers.accepting or talk.sounding):
                 # It was not interrupted, and the turn waits for its end.
                 talk.state = talk.at_rest()
             else:
@@ -83,8 +90,8 @@ class Turns:
         """The utterance stands in the conversation."""
         talk = self._talk
         if item_id == talk.utterances.discarded:
-            delete = Send(events.DeleteItem(item_id))
-            if talk.session.hands_off:
+            delete = SendEvent(events.DeleteItem(item_id))
+            if talk.session.client_managed_turns:
                 return [delete]
             talk.unwanted = True
             return [delete, effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S)]
@@ -95,7 +102,7 @@ class Turns:
             return []
         # Not every server tells where an utterance ends.
         told = self.speech_stopped(item_id, None, now) if talk.state == Hearing(item_id) else []
-        return [*told, *self.answer(now)] if talk.session.hands_off else told
+        return [*told, *self.answer(now)] if talk.session.client_managed_turns else told
 
     def answer(self, now: float) -> list[Effect]:
         """Ask for the answer to what the server has committed, as soon as nothing is in its way."""
@@ -114,7 +121,7 @@ class Turns:
             talk.state = talk.at_rest()
         return [*talk.nothing_expected(), *talk.next_question(now)]
 
-    def discard(self, reason: str) -> list[Effect]:
+    def discard(self, reason: SpeechEnd) -> list[Effect]:
         """End the open utterance and have nothing made of it."""
         talk = self._talk
         if not isinstance(talk.state, Hearing) or talk.state.item_id is None:

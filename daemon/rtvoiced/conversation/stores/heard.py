@@ -20,7 +20,7 @@ MOST_LETTERS_PER_S = 30
 MOST_STRETCHES = 500
 
 
-class Place(NamedTuple):
+class TextPosition(NamedTuple):
     """A place in an answer, in its text and in its audio."""
 
     chars: int
@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class Arrival:
+class WordArrival:
     """How the words of an answer came beside its audio.
 
     Some servers send the words of a sentence when its audio begins, and then
@@ -37,7 +37,7 @@ class Arrival:
 
     ms: float = 0.0
     """Of audio that came."""
-    begins: list[Place] = field(default_factory=list)
+    begins: list[TextPosition] = field(default_factory=list)
     """Where the stretches begin whose words came right before their audio; else only the first."""
     apart: bool = False
     """Words came behind their audio, or long before it: only all of them belong to all of it."""
@@ -50,14 +50,14 @@ class Arrival:
     def words(self, text: str) -> None:
         """More words come, behind *text*."""
         if not self.begins:
-            self.begins, self.apart = [Place(0, 0.0)], self.ms > 0
+            self.begins, self.apart = [TextPosition(0, 0.0)], self.ms > 0
         last = self.begins[-1]
         since_ms, letters = self.ms - last.ms, len(text) - last.chars
         if self.apart or not since_ms:
             return
         too_many = letters * 1000 > MOST_LETTERS_PER_S * since_ms
         self.apart = too_many or since_ms < SHORTEST_MS or len(self.begins) == MOST_STRETCHES
-        self.begins = self.begins[:1] if self.apart else [*self.begins, Place(len(text), self.ms)]
+        self.begins = self.begins[:1] if self.apart else [*self.begins, TextPosition(len(text), self.ms)]
 
     def audio(self, ms: float) -> None:
         """More audio came."""
@@ -71,11 +71,11 @@ class Arrival:
         """
         if whole and played_ms >= received_ms:
             return text.strip() if received_ms else ""
-        begins = self.begins or [Place(0, 0.0)]
+        begins = self.begins or [TextPosition(0, 0.0)]
         last = begins[-1]
         a_letter_ms = (last.ms + OWN_PACE * 1000 / LETTERS_PER_S) / (last.chars + OWN_PACE)
         rest_ms = last.ms + (len(text) - last.chars) * a_letter_ms
-        end = Place(len(text), received_ms if whole else max(received_ms, rest_ms))
+        end = TextPosition(len(text), received_ms if whole else max(received_ms, rest_ms))
         before = [begin for begin in begins if begin.ms <= played_ms] or begins[:1]
         begin, after = before[-1], [*begins, end][len(before)]
         played, lasts = max(0, round(played_ms - begin.ms)), round(after.ms - begin.ms)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from rtvoiced.conversation.stores.heard import Arrival
+from rtvoiced.conversation.stores.heard import WordArrival
+from rtvoiced.vocabulary import Role
 
 MOST_ITEMS = 500
 SEEDED_ITEMS = 20
 
 
 @dataclass(slots=True)
-class Item:
+class ConversationItem:
     """One message of the conversation."""
 
     item_id: str
-    role: str
+    role: Role
     text: str = ""
     """What was said; of an answer, what was generated."""
     heard: str | None = None
@@ -25,7 +26,7 @@ class Item:
     """The id by which the events told of it: sessions to come know it by another."""
     forgotten: bool = False
     """A fresh session was asked for while this was still to be heard."""
-    arrival: Arrival = field(default_factory=Arrival)
+    arrival: WordArrival = field(default_factory=WordArrival)
     """Of an answer: how its words came beside its audio."""
 
     @property
@@ -36,23 +37,23 @@ class Item:
         return self.text if self.role == "user" else self.heard or ""
 
 
-class Memory:
+class HistoryStore:
     """The conversation's messages in their order, the last `MOST_ITEMS` of them."""
 
     def __init__(self) -> None:
-        self._items: list[Item] = []
+        self._items: list[ConversationItem] = []
 
-    def add(self, item_id: str, role: str, previous: str | None = None) -> Item:
+    def add(self, item_id: str, role: Role, previous: str | None = None) -> ConversationItem:
         """Return the item of this id, which is put after *previous* (else last) when it is new."""
         known = self.get(item_id)
         if known is not None:
             return known
-        item = Item(item_id, role, shown_id=item_id)
+        item = ConversationItem(item_id, role, shown_id=item_id)
         self._items.insert(self._place(previous), item)
         del self._items[:-MOST_ITEMS]
         return item
 
-    def get(self, item_id: str) -> Item | None:
+    def get(self, item_id: str) -> ConversationItem | None:
         """Return the item of this id, or None."""
         return next((each for each in reversed(self._items) if each.item_id == item_id), None)
 
@@ -76,11 +77,11 @@ class Memory:
                 earlier = each.item_id
         return earlier
 
-    def is_last(self, item: Item) -> bool:
+    def is_last(self, item: ConversationItem) -> bool:
         """Return True when nothing was said after *item*."""
         return self._items[-1:] == [item]
 
-    def seeds(self) -> list[Item]:
+    def seeds(self) -> list[ConversationItem]:
         """Return the items that a new session is told, oldest first."""
         return [each for each in self._items if each.known][-SEEDED_ITEMS:]
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 
-from rtvoiced.audio.playback.ledger import Held, Resumed
+from rtvoiced.audio.events import Held, Resumed, VoiceStarted, VoiceStopped
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect, Publish
 from rtvoiced.conversation.phases import Hearing
-from rtvoiced.conversation.policy import HOLDING, Voice, resume_at, spoken_at, spoken_s
-from rtvoiced.conversation.reports import BY_VOICE, Latency
-from rtvoiced.conversation.state import Talk
+from rtvoiced.conversation.policy import HOLDING, VoiceActivity, resume_at, spoken_at, spoken_s
+from rtvoiced.conversation.reports import BY_VOICE, CutLatency
+from rtvoiced.conversation.state import ConversationState
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.vocabulary import HoldCause
 
 HOLD_TIMER = "hold"
 SPEECH_TIMER = "speech"
@@ -32,7 +33,7 @@ class Hold:
 
     at: float
     """The decision, CLOCK_MONOTONIC seconds."""
-    cause: str
+    cause: HoldCause
     """Who heard a voice: ``local_vad`` or ``server_vad``."""
     onset: float | None
     """When the voice began, where that is known."""
@@ -44,7 +45,7 @@ class Hold:
 
 
 @dataclass(slots=True)
-class Counts:
+class HoldCounts:
     """For `stats`."""
 
     resumes: int = 0
@@ -54,16 +55,16 @@ class Counts:
     """Overlaps in which the server understood our own words."""
 
 
-class Holds:
+class HoldStore:
     """The hold, if there is one, and the voice, as our own VAD hears it."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: ConversationState) -> None:
         self.hold: Hold | None = None
-        self.counts = Counts()
+        self.counts = HoldCounts()
         self.heard_at: float | None = None
         """When what the server heard last was read from the microphone."""
         self._talk = talk
-        self._voice: Voice | None = None
+        self._voice: VoiceActivity | None = None
         self._spoken_s = 0.0
         """Of stretches of voice that are over, since `listen`."""
         self._since = float("inf")
@@ -72,11 +73,11 @@ class Holds:
 
     # ----------------------------------------------------------------------- the voice
 
-    def voice_started(self, event: inputs.VoiceStarted) -> None:
+    def voice_started(self, event: VoiceStarted) -> None:
         """Our own VAD hears a voice."""
-        self._voice = Voice(event.at)
+        self._voice = VoiceActivity(event.at)
 
-    def voice_stopped(self, event: inputs.VoiceStopped, now: float) -> None:
+    def voice_stopped(self, event: VoiceStopped, now: float) -> None:
         """It hears it no longer."""
         if self._voice is not None and self.voiced:
             self._voice = replace(self._voice, stopped_at=max(event.at, self._voice.started_at))
@@ -124,7 +125,7 @@ class Holds:
             return False
         return talk.sounding is not None or (talk.policy == "managed" and talk.answering)
 
-    def begin(self, cause: str, onset: float | None, now: float) -> list[Effect]:
+    def begin(self, cause: HoldCause, onset: float | None, now: float) -> list[Effect]:
         """Hold playback."""
         self.hold = Hold(now, cause, onset)
         self.listen(now)
@@ -177,7 +178,7 @@ class Holds:
 
     # ------------------------------------------------------------------------- the cut
 
-    def cut(self, cut: inputs.Cut, now: float) -> tuple[Latency, list[Effect]]:
+    def cut(self, cut: inputs.Cut, now: float) -> tuple[CutLatency, list[Effect]]:
         """Playback was cut, held or not: return how long that took, too."""
         hold, self.hold = self.hold, None
         silence_ms, onset_ms = cut.heard.silence_ms, 0.0
@@ -187,7 +188,7 @@ class Holds:
                 onset, decision = hold.onset if hold.onset is not None else onset, hold.at
                 silence_ms = hold.silence_ms if hold.part is not None else silence_ms
             onset_ms = max(0.0, 1000 * (decision - onset)) if onset is not None else 0.0
-        latency = Latency(round(onset_ms, 1) if self._talk.echo.vad else None, round(silence_ms, 1))
+        latency = CutLatency(round(onset_ms, 1) if self._talk.echo.vad else None, round(silence_ms, 1))
         timers = (HOLD_TIMER, SPEECH_TIMER) if hold is not None else ()
         return latency, [effects.ClearTimer(name) for name in timers]
 

@@ -9,7 +9,7 @@ from rtvoiced.conversation.inputs import Begun
 TIMER = "unmute"
 
 
-class Mute:
+class MuteStore:
     """Whether the microphone is off, and until when."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from rtvoiced.conversation.effects import ClearTimer, Effect, Refuse, Reply, SetTimer
+from rtvoiced.conversation.effects import ClearTimer, Effect, Refuse, ReplyTo, SetTimer
 from rtvoiced.ipc.contract.events import Error
 
 MOST_WAITS = 200
@@ -14,7 +14,7 @@ TIMER = "wait-"
 
 
 @dataclass(slots=True)
-class Wait:
+class PendingReply:
     """Somebody waits for a reply."""
 
     ticket: int
@@ -26,11 +26,11 @@ class Wait:
     """What will be answered once it is over, where it came to nothing."""
 
 
-class Waits:
+class PendingReplies:
     """All who wait, and until when."""
 
     def __init__(self) -> None:
-        self._waits: dict[int, Wait] = {}
+        self._waits: dict[int, PendingReply] = {}
 
     @property
     def full(self) -> bool:
@@ -39,7 +39,7 @@ class Waits:
 
     def add(self, ticket: int, key: str | None, expires: float | None) -> list[Effect]:
         """Answer *ticket* when the question *key* is over (None: a new session is up), or at *expires*."""
-        self._waits[ticket] = Wait(ticket, key)
+        self._waits[ticket] = PendingReply(ticket, key)
         return [] if expires is None else [SetTimer(f"{TIMER}{ticket}", expires)]
 
     def fail(self, keys: Collection[str], error: Error) -> None:
@@ -86,14 +86,14 @@ class Waits:
             Refuse(wait.ticket, "timeout", "it was not over before the request expired", retryable=True)
         ]
 
-    def _answer(self, wait: Wait, answer: Effect) -> list[Effect]:
+    def _answer(self, wait: PendingReply, answer: Effect) -> list[Effect]:
         del self._waits[wait.ticket]
         return [ClearTimer(f"{TIMER}{wait.ticket}"), answer]
 
 
 def done(ticket: int, *, queued: bool = False) -> Effect:
     """Return the reply to a command that is over: nothing of it waits any more."""
-    return Reply(ticket, {"accepted": True, **({"queued": 0} if queued else {})})
+    return ReplyTo(ticket, {"accepted": True, **({"queued": 0} if queued else {})})
 
 
 def refusal(ticket: int, error: Error) -> Refuse:

@@ -11,8 +11,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rtvoiced.conversation.effects import Effect, Publish, Send
-from rtvoiced.conversation.stores.history import Memory
+from rtvoiced.conversation.effects import Effect, Publish, SendEvent
+from rtvoiced.conversation.stores.history import HistoryStore
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 
@@ -22,7 +22,7 @@ MOST_TRIES = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ResponseRequest:
     """An `ask`, a `say`, or the user's turn."""
 
     request: str | None
@@ -58,14 +58,14 @@ class Question:
         return self.kind == events.TURN
 
 
-class Questions:
+class ResponseRequests:
     """The question whose response is asked for, and those that wait: one thing speaks at a time."""
 
-    def __init__(self, memory: Memory) -> None:
-        self.asking: Question | None = None
+    def __init__(self, memory: HistoryStore) -> None:
+        self.asking: ResponseRequest | None = None
         """The question whose response was asked for and is not created yet."""
-        self._waiting: deque[Question] = deque()
-        self._absorbed: list[Question] = []
+        self._waiting: deque[ResponseRequest] = deque()
+        self._absorbed: list[ResponseRequest] = []
         """In the conversation: the answer to what the user is saying will answer them too."""
         self._memory = memory
         self._counter = 0
@@ -98,23 +98,27 @@ class Questions:
         """What the user said is still to be answered, or asked again."""
         return any(question.turn for question in self._waiting)
 
-    def new(self, request: str | None, text: str) -> Question:
+    def new(self, request: str | None, text: str) -> ResponseRequest:
         """Return an `ask` with an id of its own."""
-        return Question(request, self._name("ask_"), text.strip())
+        return ResponseRequest(request, self._name("ask_"), text.strip())
 
-    def new_say(self, request: str | None, text: str, *, protected: bool) -> Question:
+    def new_say(self, request: str | None, text: str, *, protected: bool) -> ResponseRequest:
         """Return a `say` with a name of its own; a protected one begins when all else is silent."""
         name = self._name("say_")
-        return Question(request, name, text.strip(), events.SAY, protected=protected, patient=protected)
+        return ResponseRequest(
+            request, name, text.strip(), events.SAY, protected=protected, patient=protected
+        )
 
-    def append(self, question: Question) -> None:
+    def append(self, question: ResponseRequest) -> None:
         """Let *question* wait for its turn."""
         self._waiting.append(question)
 
     def append_turn(self) -> None:
         """Let what the user said be answered next, when nothing sounds; one answer for all of it."""
         waiting = [question for question in self._waiting if not question.turn]
-        turn = Question(None, self._name("turn_"), "", events.TURN, patient=True, added=True, told=True)
+        turn = ResponseRequest(
+            None, self._name("turn_"), "", events.TURN, patient=True, added=True, told=True
+        )
         self._waiting = deque([turn, *waiting])
 
     def withdraw_turn(self) -> None:
@@ -131,12 +135,12 @@ class Questions:
         self._counter += 1
         return f"{kind}{self._counter}"
 
-    def absorb(self, question: Question) -> list[Effect]:
+    def absorb(self, question: ResponseRequest) -> list[Effect]:
         """Put *question* into the conversation, beside what the user is saying."""
         self._absorbed.append(replace(question, added=True, told=True))
         return self._put(question)
 
-    def taken_up(self) -> list[Question]:
+    def taken_up(self) -> list[ResponseRequest]:
         """Return the questions that the answer to the user's turn answers too."""
         absorbed, self._absorbed = self._absorbed, []
         return absorbed
@@ -153,10 +157,10 @@ class Questions:
         event_id = self._name(f"{question.kind or 'ask'}-")
         self.asking = replace(question, added=True, told=True, event_id=event_id, tries=question.tries + 1)
         if question.say:
-            return [Send(events.CreateSpeech(event_id, question.request, question.text))]
-        return [*told, Send(events.CreateResponse(event_id, question.request, question.kind))]
+            return [SendEvent(events.CreateSpeech(event_id, question.request, question.text))]
+        return [*told, SendEvent(events.CreateResponse(event_id, question.request, question.kind))]
 
-    def answered(self, event: events.ResponseCreated, *, turn_first: bool) -> Question | None:
+    def answered(self, event: events.ResponseCreated, *, turn_first: bool) -> ResponseRequest | None:
         """Return the question that this response answers, if any; it waits no longer.
 
         Not every server gives metadata back; then *turn_first* tells whether
@@ -183,7 +187,7 @@ class Questions:
         if self.asking is not None:
             self.asking = replace(self.asking, overtaken=True)
 
-    def put_off(self, question: Question) -> None:
+    def put_off(self, question: ResponseRequest) -> None:
         """The response to *question* came while the user spoke: it is said, or answered, after that."""
         if question.say:
             self._waiting.appendleft(replace(question, overtaken=False, tries=0))
@@ -206,7 +210,7 @@ class Questions:
             self._waiting.appendleft(replace(asked, overtaken=False))
         return True
 
-    def given_up(self) -> Question | None:
+    def given_up(self) -> ResponseRequest | None:
         """Return the question that was asked, which will get no answer."""
         asked, self.asking = self.asking, None
         return asked
@@ -237,15 +241,15 @@ class Questions:
         self._waiting.clear()
         self._absorbed.clear()
 
-    def _put(self, question: Question) -> list[Effect]:
+    def _put(self, question: ResponseRequest) -> list[Effect]:
         """Put *question* into the conversation without asking for an answer to it."""
         self._memory.add(question.item_id, "user").text = question.text
-        told: list[Effect] = [Send(events.CreateItem(question.item_id, "user", question.text))]
+        told: list[Effect] = [SendEvent(events.CreateItem(question.item_id, "user", question.text))]
         if not question.told:
             told.append(Publish(ipc.UserTranscript(question.item_id, question.text, True)))
         return told
 
 
-def about(question: Question | None) -> dict[str, Any]:
+def about(question: ResponseRequest | None) -> dict[str, Any]:
     """Return the details of an error that concerns *question*."""
     return {"request": question.request} if question is not None and question.request else {}

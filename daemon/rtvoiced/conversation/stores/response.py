@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Said:
+class OutputItem:
     """One message of an answer."""
 
     item_id: str
@@ -22,7 +22,7 @@ class Said:
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """A response of the server."""
 
     response_id: str
@@ -41,4 +41,4 @@ class Answer:
     """Nobody interrupts it by speaking."""
     whole: bool = False
     """The server has sent all that it meant to say."""
-    said: dict[str, Said] = field(default_factory=dict)
+    said: dict[str, OutputItem] = field(default_factory=dict)

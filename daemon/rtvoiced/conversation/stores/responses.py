@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from rtvoiced.audio.playback.ledger import Drained, PartHeard
+from rtvoiced.audio.events import Drained, PartHeard
 from rtvoiced.conversation import effects
-from rtvoiced.conversation.effects import Effect, Publish, Send
+from rtvoiced.conversation.effects import Effect, Publish, SendEvent
 from rtvoiced.conversation.inputs import Cut
 from rtvoiced.conversation.reports import server_error
-from rtvoiced.conversation.stores.history import Item, Memory
-from rtvoiced.conversation.stores.response import Answer, Said
+from rtvoiced.conversation.stores.history import ConversationItem, HistoryStore
+from rtvoiced.conversation.stores.response import OutputItem, Response
 from rtvoiced.conversation.stores.session import Session
 from rtvoiced.dsp.pcm import FRAME_BYTES, Pcm
 from rtvoiced.ipc.contract import events as ipc
@@ -25,15 +25,15 @@ REMEMBERED = 16
 """Answers that are over and whose stragglers are still recognised."""
 
 
-class Answers:
+class ResponseStore:
     """All answers that still matter."""
 
-    def __init__(self, memory: Memory, session: Session) -> None:
+    def __init__(self, memory: HistoryStore, session: Session) -> None:
         self.active: str | None = None
         """The response that the server is generating: the only one that is not done."""
         self.accepting: str | None = None
         """The active response, if its deltas are queued; None after a cut until the next one is created."""
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, Response] = {}
         self._over: deque[tuple[str, bool]] = deque(maxlen=REMEMBERED)
         """Response ids, and whether each was ephemeral."""
         self._memory = memory
@@ -51,14 +51,14 @@ class Answers:
     ) -> list[Effect]:
         """An answer begins and is accepted from now on."""
         number = self._session.number
-        answer = Answer(response_id, request, number, keys=keys, ephemeral=ephemeral, protected=protected)
+        answer = Response(response_id, request, number, keys=keys, ephemeral=ephemeral, protected=protected)
         told = self._begun(answer)
         self.accepting = response_id
         return told
 
     def rejected(self, response_id: str, request: str | None, *, ephemeral: bool = False) -> list[Effect]:
         """An answer begins that nobody wants: it is cancelled, and not one sample of it is queued."""
-        answer = Answer(response_id, request, self._session.number, cut=True, ephemeral=ephemeral)
+        answer = Response(response_id, request, self._session.number, cut=True, ephemeral=ephemeral)
         accepted = self._answers.get(self.accepting or "")
         if accepted is not None and (ephemeral or accepted.ephemeral):
             # What is out of band runs beside the answer that is wanted, and does not end it.
@@ -67,7 +67,7 @@ class Answers:
             told: list[Effect] = [Publish(ipc.ResponseCreated(response_id, request=request)), Publish(done)]
         else:
             told = self._begun(answer)
-        return [*told, Send(events.CancelResponse(response_id))]
+        return [*told, SendEvent(events.CancelResponse(response_id))]
 
     def is_new(self, response_id: str) -> bool:
         """Return True for a response that was never announced, or of which the last session knew."""
@@ -113,7 +113,7 @@ class Answers:
         over = dict(self._over).get(event.response_id)
         if over is not None or (answer is not None and answer.cut):
             ephemeral = over or (answer is not None and answer.ephemeral)
-            return [] if ephemeral else [Send(events.DeleteItem(event.item_id))]
+            return [] if ephemeral else [SendEvent(events.DeleteItem(event.item_id))]
         if answer is None or answer.done:
             return []
         self._said(answer, event.item_id)
@@ -206,7 +206,7 @@ class Answers:
             return False, []
         if answer.cut:
             return True, self._close(answer, "cancelled", "timeout")
-        cancel = Send(events.CancelResponse(answer.response_id))
+        cancel = SendEvent(events.CancelResponse(answer.response_id))
         return False, [*self._close(answer, "failed", "timeout"), cancel]
 
     def link_lost(self) -> list[Effect]:
@@ -217,24 +217,24 @@ class Answers:
 
     # ------------------------------------------------------------------- the pieces
 
-    def _begun(self, answer: Answer) -> list[Effect]:
+    def _begun(self, answer: Response) -> list[Effect]:
         """Make *answer* the active one; an older one that never ended is over."""
         older = self._answers.get(self.active or "")
         told: list[Effect] = []
         if older is not None:
             told = self._close(older, "cancelled" if older.cut else "incomplete", "superseded")
             if older.ephemeral and not older.cut:
-                told.append(Send(events.CancelResponse(older.response_id)))
+                told.append(SendEvent(events.CancelResponse(older.response_id)))
         self._answers[answer.response_id] = answer
         self.active = answer.response_id
         return [*told, Publish(ipc.ResponseCreated(answer.response_id, request=answer.request))]
 
-    def _said(self, answer: Answer, item_id: str) -> Said:
+    def _said(self, answer: Response, item_id: str) -> OutputItem:
         self._memory.add(item_id, "assistant")
-        return answer.said.setdefault(item_id, Said(item_id))
+        return answer.said.setdefault(item_id, OutputItem(item_id))
 
     def _close(
-        self, answer: Answer, status: str, reason: str | None, usage: dict[str, object] | None = None
+        self, answer: Response, status: str, reason: str | None, usage: dict[str, object] | None = None
     ) -> list[Effect]:
         """No more of the active answer will come."""
         answer.done, self.active, self.accepting = True, None, None
@@ -246,7 +246,7 @@ class Answers:
         done = ipc.ResponseDone(answer.response_id, status, reason, usage, answer.request)
         return [*told, Publish(done)]
 
-    def _heard_all(self, answer: Answer, said: Said) -> list[Effect]:
+    def _heard_all(self, answer: Response, said: OutputItem) -> list[Effect]:
         """Publish the words of an item once it was heard whole, and all its words are known."""
         sounded = said.audio or said.written or answer.done
         if not sounded or said.playing or not (said.text_done or answer.done):
@@ -255,7 +255,7 @@ class Answers:
         self._forget_if_over(answer)
         return list(self._told_whole(answer, said))
 
-    def _told_whole(self, answer: Answer, said: Said) -> Iterator[Effect]:
+    def _told_whole(self, answer: Response, said: OutputItem) -> Iterator[Effect]:
         item = self._memory.add(said.item_id, "assistant")
         # A transcript runs ahead of its audio, and an answer may end before all of that has come.
         torn = answer.done and not answer.whole and not said.written
@@ -275,7 +275,7 @@ class Answers:
         else:
             self._memory.remove(said.item_id)
 
-    def _tell_server(self, answer: Answer, item: Item) -> Iterator[Effect]:
+    def _tell_server(self, answer: Response, item: ConversationItem) -> Iterator[Effect]:
         """Put words that were heard into the conversation, where the server has no item of them.
 
         So it is with what was out of band, and with an answer of the last
@@ -288,9 +288,9 @@ class Answers:
         previous = None if at_end else self._memory.before(item.item_id) or "root"
         self._late += 1
         item.item_id = f"{'said' if same else 'late'}_{self._late}"
-        yield Send(events.CreateItem(item.item_id, "assistant", item.known, previous))
+        yield SendEvent(events.CreateItem(item.item_id, "assistant", item.known, previous))
 
-    def _forget_if_over(self, answer: Answer) -> None:
+    def _forget_if_over(self, answer: Response) -> None:
         if answer.done and not answer.said:
             self._answers.pop(answer.response_id, None)
 
@@ -299,7 +299,7 @@ class Answers:
         part, answer = heard.part, self._answers.get(heard.part.response_id)
         here = answer is not None and answer.session == self._session.number and self._session.up
         if answer is not None and here and not answer.ephemeral:
-            yield Send(
+            yield SendEvent(
                 events.TruncateItem(part.item_id, part.content_index, heard.played_ms)
                 if heard.played_ms or part.content_index
                 else events.DeleteItem(part.item_id)
@@ -321,7 +321,7 @@ class Answers:
         elif answer is not None:
             yield from self._tell_server(answer, item)
 
-    def _rest_of(self, answer: Answer) -> Iterator[Effect]:
+    def _rest_of(self, answer: Response) -> Iterator[Effect]:
         """The items of a cut answer that the cut itself did not touch."""
         for said in answer.said.values():
             if said.audio or said.written:
@@ -330,5 +330,5 @@ class Answers:
             elif answer.session == self._session.number and not answer.done:
                 self._memory.remove(said.item_id)
                 if not answer.ephemeral:
-                    yield Send(events.DeleteItem(said.item_id))
+                    yield SendEvent(events.DeleteItem(said.item_id))
         answer.said.clear()

@@ -6,14 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 from rtvoiced.conversation import effects
-from rtvoiced.conversation.effects import Effect, Send
-from rtvoiced.conversation.inputs import Configure, LinkConnecting, LinkFailed, LinkLost
-from rtvoiced.conversation.policy import Rules
+from rtvoiced.conversation.effects import Effect, SendEvent
+from rtvoiced.conversation.inputs import Configure
+from rtvoiced.conversation.policy import InterruptionRules
 from rtvoiced.conversation.reports import DISOBEYS, disobeyed, late
-from rtvoiced.conversation.stores.history import Memory
-from rtvoiced.conversation.stores.session_changes import MOST_CHANGES, Change, Changes
+from rtvoiced.conversation.stores.history import HistoryStore
+from rtvoiced.conversation.stores.session_changes import MOST_CHANGES, SessionChange, SessionChanges
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
+from rtvoiced.vocabulary import ConnectionStatus, Detection
 
 CONFIGURE_S = 5.0
 """How long a server may take to answer ``session.update``."""
@@ -26,16 +28,18 @@ CHANGE_TIMER = "change"
 class Session:
     """Facts about the link and its session; the methods say what has to be done."""
 
-    def __init__(self, config: events.SessionConfig, provider: str, model: str, rules: Rules) -> None:
+    def __init__(
+        self, config: events.SessionConfig, provider: str, model: str, rules: InterruptionRules
+    ) -> None:
         self.config = config
         self.rules = rules
         """Who may interrupt, as configured; what of it can be kept is in `talk`."""
-        self.hands_off = config.hands_off
+        self.client_managed_turns = config.client_managed_turns
         """The server's VAD does nothing by itself, as it told; without a session, as it will be asked to."""
         self.provider = provider
         self.model = model
         self.voice = config.voice
-        self.status = "connecting"
+        self.status: ConnectionStatus = "connecting"
         self.reason: str | None = None
         self.attempt = 0
         self.session_id: str | None = None
@@ -54,7 +58,7 @@ class Session:
 
         Not what it was changed to: a late answer to a change that timed out would pass for the next one's.
         """
-        self._changes = Changes()
+        self._changes = SessionChanges()
         self._events = 0
         self._talking = False
         """Push-to-talk is pressed: turn detection is off for so long."""
@@ -65,7 +69,7 @@ class Session:
         return self.status == "up"
 
     @property
-    def detection(self) -> str:
+    def detection(self) -> Detection:
         """What tells the server when a turn begins, but for the time of a press: ``none`` is nothing."""
         return self.config.detection
 
@@ -97,7 +101,7 @@ class Session:
         request, self.request = self.request, None
         if self.config != self._sent:
             # Changed while the server was being told the old one.
-            self._changes.append(Change(None, config=self.config))
+            self._changes.append(SessionChange(None, config=self.config))
         return [
             effects.ClearTimer(CONFIGURE_TIMER),
             self._publish(request=request),
@@ -105,12 +109,12 @@ class Session:
             *self._next_change(now),
         ]
 
-    def seed(self, memory: Memory) -> list[Effect]:
+    def seed(self, memory: HistoryStore) -> list[Effect]:
         """Tell a new session what was said; the items get ids that it knows."""
         told: list[Effect] = []
         for count, item in enumerate(memory.seeds()):
             item.item_id = f"seed_{self.number}_{count}"
-            told.append(Send(events.CreateItem(item.item_id, item.role, item.known)))
+            told.append(SendEvent(events.CreateItem(item.item_id, item.role, item.known)))
         return told
 
     def lost(self, link: LinkLost) -> list[Effect]:
@@ -133,11 +137,11 @@ class Session:
         """Ask the server for another voice; without a session the next one gets it."""
         if self._changes.voice:
             return [effects.Refuse(ticket, "busy", "another set-voice waits for the server", retryable=True)]
-        return self._change(Change(ticket, voice=voice, reply={"voice": voice}), now)
+        return self._change(SessionChange(ticket, voice=voice, reply={"voice": voice}), now)
 
     def configure(self, asked: Configure, now: float) -> list[Effect]:
         """Run with another configuration, but for its voice, which is `set_voice`'s."""
-        change = Change(asked.ticket, config=asked.config, rules=asked.rules, reply=asked.reply)
+        change = SessionChange(asked.ticket, config=asked.config, rules=asked.rules, reply=asked.reply)
         if self.up and not self._changes and self._config_of(change) == self.config:
             # Nothing that the server has to know.
             self._keep(change)
@@ -159,7 +163,7 @@ class Session:
             return False
         self._changes.refused(error.event_id)
         # It may have taken the same within a whole configuration.
-        self._changes.append(Change(None, config=self.config))
+        self._changes.append(SessionChange(None, config=self.config))
         return True
 
     def go_on(self, now: float) -> list[Effect]:
@@ -168,9 +172,9 @@ class Session:
 
     def interrupts(self) -> list[Effect]:
         """The server interrupted by itself, though it was told not to."""
-        if not self.hands_off:
+        if not self.client_managed_turns:
             return []
-        self.hands_off = False
+        self.client_managed_turns = False
         return [self._disobeyed()]
 
     def refused(self, error: events.ServerError, now: float) -> list[Effect] | None:
@@ -208,7 +212,7 @@ class Session:
         message = f"the server did not answer within {CHANGE_S:.0f} s"
         if change.config is not None and change.ticket is not None:
             # Should it take the change all the same: what somebody saw time out is not to happen later.
-            self._changes.append(Change(None, config=self.config))
+            self._changes.append(SessionChange(None, config=self.config))
         return [*change.refused("timeout", message, retryable=True), *self._next_change(now)]
 
     def facts(self) -> dict[str, Any]:
@@ -227,7 +231,7 @@ class Session:
     def _configure(self, now: float) -> list[Effect]:
         self._configuring, self._sent = True, self.config
         return [
-            Send(events.UpdateSession(self.config, self._event_id("session"))),
+            SendEvent(events.UpdateSession(self.config, self._event_id("session"))),
             effects.SetTimer(CONFIGURE_TIMER, now + CONFIGURE_S),
         ]
 
@@ -241,8 +245,10 @@ class Session:
     def _heed(self, event: events.SessionUpdated, asked: events.SessionConfig) -> bool:
         """Take over what is in force; return False where the server interrupts though asked not to."""
         # Not told while turn detection is off, be it for the time of a press.
-        self.hands_off = asked.hands_off if event.hands_off is None else event.hands_off
-        return self.hands_off or not asked.hands_off
+        self.client_managed_turns = (
+            asked.client_managed_turns if event.client_managed_turns is None else event.client_managed_turns
+        )
+        return self.client_managed_turns or not asked.client_managed_turns
 
     def _disobeyed(self) -> Effect:
         return effects.Publish(disobeyed(self.rules.policy))
@@ -251,7 +257,7 @@ class Session:
         """Return *config* as the server is to run with it now."""
         return replace(config, detection="none") if self._talking else config
 
-    def _change(self, change: Change, now: float) -> list[Effect]:
+    def _change(self, change: SessionChange, now: float) -> list[Effect]:
         if not self.up:
             return self._next_session(change)
         if len(self._changes) >= MOST_CHANGES:
@@ -263,10 +269,10 @@ class Session:
     def _next_change(self, now: float) -> list[Effect]:
         told: list[Effect] = []
         while (change := self._changes.begin()) is not None:
-            told += [Send(self._update(change)), effects.SetTimer(CHANGE_TIMER, now + CHANGE_S)]
+            told += [SendEvent(self._update(change)), effects.SetTimer(CHANGE_TIMER, now + CHANGE_S)]
         return told
 
-    def _update(self, change: Change) -> events.ClientEvent:
+    def _update(self, change: SessionChange) -> events.ClientEvent:
         if change.switch:
             change.event_id = self._event_id("talk")
             return events.UpdateTurnDetection(self._wire(self.config), change.event_id)
@@ -283,7 +289,7 @@ class Session:
         told: list[Effect] = []
         if change is None or change.config is None:
             # What it tells is true at any rate.
-            self._heed(event, replace(self.config, hands_off=self.hands_off))
+            self._heed(event, replace(self.config, client_managed_turns=self.client_managed_turns))
         if change is None:
             return []
         if change.voice is not None:
@@ -294,7 +300,7 @@ class Session:
             told = self._configured(change, event)
         return [*self._answered(), *told, *self._next_change(now)]
 
-    def _configured(self, change: Change, event: events.SessionUpdated) -> list[Effect]:
+    def _configured(self, change: SessionChange, event: events.SessionUpdated) -> list[Effect]:
         """The server took another configuration, or most of it."""
         self._sent = self._config_of(change)
         if self._heed(event, self._sent):
@@ -306,26 +312,26 @@ class Session:
             self._keep(change)
             return [self._disobeyed()]
         # It runs with the rest of it.
-        self._changes.append(Change(None, config=self.config))
+        self._changes.append(SessionChange(None, config=self.config))
         return refused
 
     def _answered(self) -> list[Effect]:
         """The server owes nothing more."""
         return [] if self._changes.unanswered else [effects.ClearTimer(CHANGE_TIMER)]
 
-    def _config_of(self, change: Change) -> events.SessionConfig:
+    def _config_of(self, change: SessionChange) -> events.SessionConfig:
         return replace(change.config or self.config, voice=self.config.voice)
 
-    def _keep(self, change: Change) -> None:
+    def _keep(self, change: SessionChange) -> None:
         """Configure every session to come so."""
         self.config = self._config_of(change)
         self.rules = change.rules or self.rules
         if change.voice is not None:
             self.config = replace(self.config, voice=change.voice)
         if not self.up:
-            self.hands_off = self.config.hands_off
+            self.client_managed_turns = self.config.client_managed_turns
 
-    def _next_session(self, change: Change) -> list[Effect]:
+    def _next_session(self, change: SessionChange) -> list[Effect]:
         self._keep(change)
         if not self.up and change.voice is not None:
             self.voice = change.voice
@@ -333,7 +339,7 @@ class Session:
 
     def _gone(self) -> list[Effect]:
         self.session_id, self.expires_at, self._configuring = None, None, False
-        self._talking, self.hands_off = False, self.config.hands_off
+        self._talking, self.client_managed_turns = False, self.config.client_managed_turns
         undone: list[Effect] = [effects.ClearTimer(CONFIGURE_TIMER)]
         if self._changes.unanswered:
             undone.append(effects.ClearTimer(CHANGE_TIMER))

@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rtvoiced.conversation.effects import Effect, Refuse, Reply
-from rtvoiced.conversation.policy import Rules
+from rtvoiced.conversation.effects import Effect, Refuse, ReplyTo
+from rtvoiced.conversation.policy import InterruptionRules
 from rtvoiced.realtime.events import SessionConfig
 
 MOST_CHANGES = 20
 
 
 @dataclass(slots=True)
-class Change:
+class SessionChange:
     """Another voice, or another configuration; with neither, turn detection switched for a while."""
 
     ticket: int | None
     """None where nobody waits for a reply."""
     voice: str | None = None
     config: SessionConfig | None = None
-    rules: Rules | None = None
+    rules: InterruptionRules | None = None
     """Go with the configuration."""
     reply: Mapping[str, Any] = field(default_factory=dict)
     event_id: str = ""
@@ -35,7 +35,7 @@ class Change:
 
     def done(self, applied: str) -> list[Effect]:
         """The change holds: ``now``, or from the ``next_session`` on."""
-        return [] if self.ticket is None else [Reply(self.ticket, {**self.reply, "applied": applied})]
+        return [] if self.ticket is None else [ReplyTo(self.ticket, {**self.reply, "applied": applied})]
 
     def refused(self, code: str, message: str, *, retryable: bool = False) -> list[Effect]:
         """Nothing came of the change."""
@@ -46,15 +46,15 @@ class Change:
         return [Refuse(self.ticket, code, message, retryable, details)]
 
 
-class Changes:
+class SessionChanges:
     """One change at a time is with the server, beside any switches; it answers in the order of what it got.
 
     Its answer does not say to which ``session.update``.
     """
 
     def __init__(self) -> None:
-        self._sent: deque[Change] = deque()
-        self._waiting: deque[Change] = deque()
+        self._sent: deque[SessionChange] = deque()
+        self._waiting: deque[SessionChange] = deque()
         self._at_once = False
         """The next does not wait for the one that is under way."""
 
@@ -63,7 +63,7 @@ class Changes:
         return sum(not change.switch for change in [*self._sent, *self._waiting])
 
     @property
-    def current(self) -> Change | None:
+    def current(self) -> SessionChange | None:
         """The change that is with the server."""
         return next((change for change in self._sent if not change.switch), None)
 
@@ -77,16 +77,16 @@ class Changes:
         """Another voice is among them."""
         return any(change.voice is not None for change in [*self._waiting, *self._sent])
 
-    def append(self, change: Change) -> None:
+    def append(self, change: SessionChange) -> None:
         """Let *change* wait for its turn."""
         self._waiting.append(change)
 
     def append_switch(self, *, at_once: bool) -> None:
         """Let a switch be sent next, or even beside the change that is under way."""
         self._at_once = at_once
-        self._waiting.appendleft(Change(None))
+        self._waiting.appendleft(SessionChange(None))
 
-    def begin(self) -> Change | None:
+    def begin(self) -> SessionChange | None:
         """Return the next to be sent, unless it has to wait for the one that is under way."""
         if not self._waiting or (self.current is not None and not self._at_once):
             return None
@@ -94,24 +94,24 @@ class Changes:
         self._sent.append(self._waiting.popleft())
         return self._sent[-1]
 
-    def answered(self) -> Change | None:
+    def answered(self) -> SessionChange | None:
         """Return the one that the server has answered now, which is no longer under way."""
         return self._sent.popleft() if self._sent else None
 
-    def refused(self, event_id: str | None) -> Change | None:
+    def refused(self, event_id: str | None) -> SessionChange | None:
         """Return the one whose event the server refused, which is no longer under way."""
         found = next((change for change in self._sent if change.event_id == event_id), None)
         if found is not None:
             self._sent.remove(found)
         return found
 
-    def end(self) -> Change | None:
+    def end(self) -> SessionChange | None:
         """Return the change that was under way; nothing is any longer."""
         change = self.current
         self._sent.clear()
         return change
 
-    def end_all(self) -> list[Change]:
+    def end_all(self) -> list[SessionChange]:
         """Return all but switches, oldest first: the session is gone."""
         ended = [change for change in [*self._sent, *self._waiting] if not change.switch]
         self._sent.clear()

@@ -27,7 +27,7 @@ REMEMBERED = 16
 """Answers whose tokens are counted: none counts twice."""
 
 
-class Usage:
+class UsageStore:
     """The run's sums."""
 
     def __init__(self) -> None:

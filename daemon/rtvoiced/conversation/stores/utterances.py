@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from rtvoiced.conversation.effects import Effect, Publish, Send
-from rtvoiced.conversation.stores.history import Memory
+from rtvoiced.conversation.effects import Effect, Publish, SendEvent
+from rtvoiced.conversation.stores.history import HistoryStore
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
+from rtvoiced.vocabulary import SpeechEnd, SpeechSource
 
 
-class Utterances:
+class UtteranceStore:
     """The user's side of the memory."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: HistoryStore) -> None:
         self.discarded: str | None = None
         """The utterance that was ended last without a trace; what the server still makes of it is dropped."""
         self._memory = memory
@@ -31,16 +32,16 @@ class Utterances:
         item.text = text if final else item.text + text
         return [Publish(ipc.UserTranscript(item_id, text, final))]
 
-    def discard(self, item_id: str, reason: str) -> list[Effect]:
+    def discard(self, item_id: str, reason: SpeechEnd) -> list[Effect]:
         """End an open utterance and have nothing made of it."""
         self.discarded = item_id
         self._memory.remove(item_id)
-        return [Send(events.ClearAudio()), stopped(item_id, None, reason)]
+        return [SendEvent(events.ClearAudio()), stopped(item_id, None, reason)]
 
 
-def stopped(item_id: str | None, end_ms: int | None, reason: str) -> Effect:
+def stopped(item_id: str | None, end_ms: int | None, reason: SpeechEnd) -> Effect:
     """Return what subscribers are told when an utterance is over; without an id it was push-to-talk."""
-    source = "push_to_talk" if item_id is None else "server"
+    source: SpeechSource = "push_to_talk" if item_id is None else "server"
     return Publish(ipc.SpeechStopped(item_id, end_ms, source, reason))
 
 

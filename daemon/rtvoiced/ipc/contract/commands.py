@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
 from rtvoiced.errors import CommandError
+from rtvoiced.vocabulary import Direction, MuteMode, TalkAction, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,12 @@ class Mute:
     """Switch the microphone off or on; *for_s* seconds, or until told otherwise."""
 
     command: ClassVar[str] = "mute"
-    mode: str = "on"
+    mode: MuteMode = "on"
     for_s: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
-        _one_of("mode", self.mode, ("on", "off", "toggle"))
+        _one_of("mode", self.mode, MuteMode)
         if self.for_s is not None and not 0 < self.for_s <= 366 * 86400:
             raise bad_args("for_s", "must be seconds, above 0 and at most a year")
         if self.for_s is not None and self.mode == "off":
@@ -108,12 +109,12 @@ class Talk:
     """Push-to-talk: the user's turn by hand."""
 
     command: ClassVar[str] = "talk"
-    action: str
+    action: TalkAction
     """``press``, ``release``, ``cancel``."""
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
-        _one_of("action", self.action, ("press", "release", "cancel"))
+        _one_of("action", self.action, TalkAction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +168,14 @@ class SetDevice:
     """Use another microphone or speaker until the daemon ends."""
 
     command: ClassVar[str] = "set-device"
-    direction: str
+    direction: Direction
     """``input`` or ``output``."""
     name: str
     """Part of its name, exact wins; empty: the system's default."""
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
-        _one_of("direction", self.direction, ("input", "output"))
+        _one_of("direction", self.direction, Direction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +256,9 @@ READS = frozenset({"hello", "status", "snapshot", "get", "devices", "history", "
 """Commands that change nothing: their replies are not kept for a retry."""
 
 
-def _one_of(key: str, value: str, words: tuple[str, ...]) -> None:
-    if value not in words:
-        raise bad_args(key, f"must be one of {', '.join(words)}")
+def _one_of(key: str, value: str, vocabulary: Any) -> None:
+    if value not in words(vocabulary):
+        raise bad_args(key, f"must be one of {', '.join(words(vocabulary))}")
 
 
 def _within(key: str, value: int | None, least: int, most: int) -> None:

@@ -5,8 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from rtvoiced.vocabulary import (
+    Cause,
+    ConnectionStatus,
+    DeviceStatus,
+    Direction,
+    EchoMode,
+    EchoState,
+    PhaseWord,
+    PlaybackStatus,
+    SpeechEnd,
+    SpeechSource,
+)
 
-class Event(Protocol):
+
+class IpcEvent(Protocol):
     """Something that happened; its fields are the event's ``data``."""
 
     event: ClassVar[str]
@@ -26,12 +39,12 @@ class State:
     """The daemon in one word each; published at each change of one of them."""
 
     event: ClassVar[str] = "state"
-    conversation: str
+    conversation: PhaseWord
     muted: bool
     push_to_talk: bool
-    connection: str
-    input: str
-    output: str
+    connection: ConnectionStatus
+    input: DeviceStatus
+    output: DeviceStatus
     voice: str
     provider: str
 
@@ -41,7 +54,7 @@ class Connection:
     """The link to the server changed."""
 
     event: ClassVar[str] = "connection"
-    status: str
+    status: ConnectionStatus
     reason: str | None = None
     attempt: int = 0
     retry_in_s: float | None = None
@@ -55,9 +68,9 @@ class Device:
     """A microphone or a speaker changed."""
 
     event: ClassVar[str] = "device"
-    direction: str
+    direction: Direction
     name: str | None
-    status: str
+    status: DeviceStatus
     rate_hz: int | None = None
     latency_ms: float | None = None
 
@@ -69,7 +82,7 @@ class SpeechStarted:
     event: ClassVar[str] = "speech_started"
     item_id: str | None
     audio_start_ms: int | None
-    source: str
+    source: SpeechSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +92,8 @@ class SpeechStopped:
     event: ClassVar[str] = "speech_stopped"
     item_id: str | None
     audio_end_ms: int | None
-    source: str
-    reason: str
+    source: SpeechSource
+    reason: SpeechEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +123,7 @@ class Playback:
 
     event: ClassVar[str] = "playback"
     item_id: str
-    status: str
+    status: PlaybackStatus
     played_ms: int
 
 
@@ -119,7 +132,7 @@ class Interrupt:
     """Audio was cut; published in the same turn as the cut."""
 
     event: ClassVar[str] = "interrupt"
-    cause: str
+    cause: Cause
     response_id: str
     item_id: str
     played_ms: int
@@ -191,8 +204,8 @@ class Echo:
     """The echo canceller, or what stands in for it, is in another state."""
 
     event: ClassVar[str] = "echo"
-    mode: str
-    state: str
+    mode: EchoMode
+    state: EchoState
     lag_ms: float | None = None
     erle_db: float | None = None
     reason: str | None = None

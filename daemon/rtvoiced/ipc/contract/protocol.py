@@ -11,11 +11,11 @@ import json
 import math
 from dataclasses import dataclass, fields
 from types import NoneType, UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from rtvoiced.errors import CommandError
 from rtvoiced.ipc.contract.commands import COMMANDS, Command, bad_args
-from rtvoiced.ipc.contract.events import Event
+from rtvoiced.ipc.contract.events import IpcEvent
 
 VERSION = 1
 ID_CHARS = (16, 64)
@@ -33,7 +33,7 @@ class Request:
     """CLOCK_MONOTONIC seconds, because a wall clock jumps."""
 
 
-def event_body(event: Event, **envelope: Any) -> bytes:
+def event_body(event: IpcEvent, **envelope: Any) -> bytes:
     """Return an event's JSON frame: ``v``, the *envelope* (run, seq, n, time, mono), event, data."""
     return _dump({"v": VERSION, **envelope, "event": event.event, "data": data_of(event)})
 
@@ -159,11 +159,13 @@ def _checked(key: str, value: object, wanted: Any) -> Any:
             return value
         if kind is float and _is_number(value):
             return value
-        if kind is str and isinstance(value, str) and _is_text(value):
+        # Whether it is a word of its vocabulary, the command itself checks.
+        text = kind is str or get_origin(kind) is Literal
+        if text and isinstance(value, str) and _is_text(value):
             return value
         if kind == tuple[str, ...] and isinstance(value, list):
             return tuple(_checked(key, each, str) for each in value)
-    raise bad_args(key, f"must be {KINDS[wanted]}")
+    raise bad_args(key, f"must be {KINDS.get(wanted, KINDS[str])}")
 
 
 KINDS: dict[Any, str] = {

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from rtvoiced import vocabulary
+from rtvoiced.vocabulary import Applied, Direction, EchoMode, EchoState, PhaseWord, Policy, Role
+
 
 @dataclass(frozen=True, slots=True)
 class Hello:
@@ -23,7 +26,7 @@ class Hello:
 class ConnectionStatus:
     """The connection, as `status` tells it."""
 
-    status: str
+    status: vocabulary.ConnectionStatus
     provider: str
     model: str
     voice: str
@@ -39,7 +42,7 @@ class ConnectionStatus:
 class DeviceStatus:
     """A microphone or speaker, as `status` tells it."""
 
-    status: str
+    status: vocabulary.DeviceStatus
     name: str | None
     rate_hz: int | None
     latency_ms: float | None
@@ -69,9 +72,9 @@ class LastError:
 class EchoStatus:
     """The echo canceller, or what stands in for it."""
 
-    mode: str
+    mode: EchoMode
     """As configured."""
-    state: str
+    state: EchoState
     lag_ms: float | None
     erle_db: float | None
     reason: str | None
@@ -82,7 +85,7 @@ class EchoStatus:
 class Status:
     """Everything that is true now."""
 
-    conversation: str
+    conversation: PhaseWord
     muted: bool
     muted_until: float | None
     push_to_talk: bool
@@ -90,7 +93,7 @@ class Status:
     input: DeviceStatus
     output: DeviceStatus
     response: ResponseStatus | None
-    interruption: str
+    interruption: Policy
     echo: EchoStatus
     volume_percent: int
     subscribers: int
@@ -160,7 +163,7 @@ class SetVoice:
     """When the voice is heard: ``now`` or ``next_session``."""
 
     voice: str
-    applied: str
+    applied: Applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ class Set:
 
     key: str
     value: str | float | bool | None
-    applied: str
+    applied: Applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,7 @@ class Devices:
 class SetDevice:
     """The device that will be opened."""
 
-    direction: str
+    direction: Direction
     name: str
 
 
@@ -214,7 +217,7 @@ class HistoryItem:
     """One message."""
 
     item_id: str
-    role: str
+    role: Role
     text: str
     heard: str | None
     """Of an answer: the words that were played; None while it still sounds."""

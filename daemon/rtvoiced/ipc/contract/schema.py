@@ -16,14 +16,14 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from rtvoiced.errors import STATUS_OF_CODE
+from rtvoiced.ipc.contract.bounds import LIMITS
 from rtvoiced.ipc.contract.commands import COMMANDS
 from rtvoiced.ipc.contract.events import EVENTS
 from rtvoiced.ipc.contract.protocol import ID_CHARS, VERSION
 from rtvoiced.ipc.contract.replies import REPLIES
-from rtvoiced.ipc.contract.words import LIMITS, WORDS
 
 Schema = dict[str, Any]
 
@@ -212,10 +212,7 @@ def _object(kind: type[Any], named: dict[str, Schema]) -> Schema:
 
 
 def _limited(kind: type[Any], name: str, made: Schema) -> Schema:
-    """Return *made* with what the contract says beyond the type: its words, its bounds."""
-    words = WORDS.get(kind, {}).get(name)
-    if words is not None:
-        made["enum"] = [*words, None] if "null" in made["type"] else list(words)
+    """Return *made* with what the contract says beyond the type: its bounds."""
     return made | LIMITS.get(kind, {}).get(name, {})
 
 
@@ -236,6 +233,8 @@ def _value(kind: Any, named: dict[str, Schema]) -> Schema:
             return {"type": [SIMPLE[part] for part in parts]}
         return {"anyOf": [_value(part, named) for part in parts]}
     origin, args = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return {"type": "string", "enum": list(args)}
     if origin in (list, tuple):
         return {"type": "array", "items": _value(args[0], named)}
     if origin is dict:

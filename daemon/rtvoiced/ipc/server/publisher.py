@@ -10,7 +10,7 @@ from pathlib import Path
 import zmq
 
 from rtvoiced.errors import CommandError
-from rtvoiced.ipc.contract.events import EVENTS, UNCOUNTED, Bye, Event, Heartbeat, Welcome
+from rtvoiced.ipc.contract.events import EVENTS, UNCOUNTED, Bye, Heartbeat, IpcEvent, Welcome
 from rtvoiced.ipc.contract.protocol import VERSION, event_body, replay_data
 from rtvoiced.ipc.server.ring import Ring
 from rtvoiced.ipc.server.sockets import LINGER_MS, Context, Inbox, bind_private
@@ -74,7 +74,7 @@ class Publisher:
         """Return whether a living subscription that some event answers begins with *prefix*."""
         return any(each.startswith(prefix.encode()) for each in self._subscriptions)
 
-    def publish(self, event: Event) -> int:
+    def publish(self, event: IpcEvent) -> int:
         """Send *event* to whoever wants it and return its ``seq``; never blocks."""
         name = event.event
         if name in UNCOUNTED:
@@ -112,7 +112,7 @@ class Publisher:
         self._monitor.close(0)
         self._socket.close(LINGER_MS)
 
-    def _body(self, event: Event) -> bytes:
+    def _body(self, event: IpcEvent) -> bytes:
         return event_body(
             event,
             run=self.run,

@@ -94,7 +94,7 @@ def turn_detection(config: SessionConfig) -> dict[str, Any] | None:
     """Return the server's VAD, or None for off; both flags together: half of it pleases nobody."""
     if config.detection == "none":
         return None
-    by_itself = not config.hands_off
+    by_itself = not config.client_managed_turns
     flags = {"create_response": by_itself, "interrupt_response": by_itself}
     if config.detection == "semantic_vad":
         return {"type": "semantic_vad", "eagerness": config.eagerness, **flags}
