@@ -78,7 +78,24 @@ def parser() -> argparse.ArgumentParser:
         help="port to listen on; 0, the default, takes a free one",
     )
     where.add_argument("--while-stdin", action="store_true", help="end when standard input closes")
-    who = made.add_argument_group("who may connect")
+    _add_access_flags(made.add_argument_group("who may connect"))
+    switches.add_to(made.add_argument_group("how it behaves, and misbehaves"))
+    what = made.add_argument_group("what it tells")
+    what.add_argument(
+        "--record",
+        type=Path,
+        metavar="FOLDER",
+        help=f"write each session's events into FOLDER, without audio (default: ${RECORD_VARIABLE})",
+    )
+    what.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        help="default: info on a terminal, else warning",
+    )
+    return made
+
+
+def _add_access_flags(who: argparse._ArgumentGroup) -> None:
     who.add_argument(
         "--key-file",
         type=Path,
@@ -94,20 +111,6 @@ def parser() -> argparse.ArgumentParser:
         help="let in pages of this web site (https://example.org), too, repeatable; "
         "those of this computer's own always are",
     )
-    switches.add_to(made.add_argument_group("how it behaves, and misbehaves"))
-    what = made.add_argument_group("what it tells")
-    what.add_argument(
-        "--record",
-        type=Path,
-        metavar="FOLDER",
-        help=f"write each session's events into FOLDER, without audio (default: ${RECORD_VARIABLE})",
-    )
-    what.add_argument(
-        "--log-level",
-        choices=("debug", "info", "warning", "error"),
-        help="default: info on a terminal, else warning",
-    )
-    return made
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

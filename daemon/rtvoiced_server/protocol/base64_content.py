@@ -29,15 +29,15 @@ _MAGIC = {
 """How the files of each kind begin."""
 
 
-def audio(value: object, form: AudioFormat, path: str) -> bytes:
-    """Return the bytes of audio, whole frames of *form*, in the base64 *value* at *path*; raise `Refused`."""
+def audio(value: object, audio_format: AudioFormat, path: str) -> bytes:
+    """Return the audio in the base64 *value* at *path*, whole frames of *audio_format*, or raise `Refused`."""
     if value is None:
         raise checks.missing(path)
     if not isinstance(value, str):
         raise checks.wrong_type(path, "a string", value)
-    expected = f"Invalid '{path}'. Expected base64-encoded audio bytes ({form.description}) but got"
+    expected = f"Invalid '{path}'. Expected base64-encoded audio bytes ({audio_format.description}) but got"
     data = _decoded(value)
-    if data is None or len(data) % form.frame_bytes:
+    if data is None or len(data) % audio_format.frame_bytes:
         raise Refused("invalid_value", f"{expected} an invalid value.", path)
     if not data:
         raise Refused("invalid_value", f"{expected} empty bytes.", path)

@@ -42,10 +42,10 @@ STATUS = checks.one_of(ItemStatus.COMPLETED, ItemStatus.INCOMPLETE, ItemStatus.I
 """The status is taken and not kept: to the real server, too, it makes no difference."""
 
 
-def checked_item(item: object, form: AudioFormat, path: str = "item") -> ConversationEntry:
+def checked_item(item: object, audio_format: AudioFormat, path: str = "item") -> ConversationEntry:
     """Return the item that a client wants created, or raise `Refused`.
 
-    *form* is the format of the session's input, in which audio comes; *path* is where the item stands.
+    *audio_format* is that of the session's input, in which audio comes; *path* is where the item stands.
     """
     if item is None:
         raise checks.missing(path)
@@ -55,7 +55,7 @@ def checked_item(item: object, form: AudioFormat, path: str = "item") -> Convers
         raise checks.missing(f"{path}.type")
     match checks.one_of(*ItemKind)(item["type"], None, f"{path}.type"):
         case ItemKind.MESSAGE:
-            return _message(item, form, path)
+            return _message(item, audio_format, path)
         case ItemKind.FUNCTION_CALL:
             return _call(item, path)
         case _:
@@ -76,18 +76,19 @@ def _fields(item: Json, path: str, fields: dict[str, Check], *required: str) -> 
     return checked | {"id": checked.get("id") or new_id("item")}
 
 
-def _message(item: Json, form: AudioFormat, path: str) -> MessageItem:
+def _message(item: Json, audio_format: AudioFormat, path: str) -> MessageItem:
     fields: dict[str, Check] = {
         "role": checks.one_of(*PARTS_OF_ROLE),
         "content": checks.listing(checks.anything, MOST_PARTS),
     }
     made = _fields(item, path, fields, "role", "content")
     allowed = PARTS_OF_ROLE[made["role"]]
-    parts = [_part(part, allowed, form, f"{path}.content[{n}]") for n, part in enumerate(made["content"])]
+    numbered = enumerate(made["content"])
+    parts = [_part(part, allowed, audio_format, f"{path}.content[{n}]") for n, part in numbered]
     return MessageItem(made["id"], ItemRole(made["role"]), parts)
 
 
-def _part(part: object, allowed: tuple[PartKind, ...], form: AudioFormat, path: str) -> ContentPart:
+def _part(part: object, allowed: tuple[PartKind, ...], audio_format: AudioFormat, path: str) -> ContentPart:
     if not isinstance(part, dict):
         raise checks.wrong_type(path, "an object", part)
     if "type" not in part:
@@ -96,9 +97,9 @@ def _part(part: object, allowed: tuple[PartKind, ...], form: AudioFormat, path: 
     match kind:
         case PartKind.INPUT_AUDIO:
             made = _content(part, path, {"transcript": checks.optional(checks.string)}, "audio")
-            audio = base64_content.audio(made["audio"], form, f"{path}.audio")
+            audio = base64_content.audio(made["audio"], audio_format, f"{path}.audio")
             said = made.get("transcript")
-            return InputAudioPart(audio, form, form.duration_ms(len(audio)), said or "", said)
+            return InputAudioPart(audio, audio_format, audio_format.duration_ms(len(audio)), said or "", said)
         case PartKind.INPUT_IMAGE:
             detail = checks.optional(checks.one_of(*ImageDetail))
             made = _content(part, path, {"detail": detail}, "image_url")

@@ -235,7 +235,7 @@ def test_an_error_names_the_event_that_it_answers() -> None:
     assert told[0]["error"]["event_id"] == "mine"
 
 
-def test_a_spoken_answer_has_the_ladder_of_the_beta() -> None:
+def test_a_spoken_answer_has_the_response_events_of_the_beta() -> None:
     client = Client()
     sent = client.ask("what is seven plus five", metadata={"request": "r-1"})
     done = client.answer()

@@ -51,7 +51,7 @@ def test_what_is_to_be_said_word_for_word(instructions: str, said: str | None) -
     assert words_to_say_exactly(instructions) == said
 
 
-def test_ladder_without_an_item_in_the_conversation() -> None:
+def test_response_events_without_an_item_in_the_conversation() -> None:
     talk = Talk()
     begun = say(talk, "Dinner is ready.")
     response_id, spoken = talk.speak()

@@ -37,7 +37,7 @@ def test_the_session_begins_with_server_vad_and_an_hour() -> None:
     assert session["audio"]["input"]["transcription"] is None
 
 
-def test_a_typed_turn_has_the_ladder_of_the_real_server() -> None:
+def test_a_typed_turn_has_the_response_events_of_the_real_server() -> None:
     talk = Talk()
     sent = talk.text("what is seven plus five", metadata={"request": "r-1"})
     response_id, spoken = talk.speak()
@@ -59,7 +59,7 @@ def test_a_typed_turn_has_the_ladder_of_the_real_server() -> None:
     assert response["usage"]["total_tokens"] == response["usage"]["input_tokens"] + 24
 
 
-def test_a_text_response_has_the_text_ladder() -> None:
+def test_a_text_response_has_the_events_of_text() -> None:
     talk = Talk()
     sent = talk.text("hello", output_modalities=["text"], instructions="Be brief.")
 
