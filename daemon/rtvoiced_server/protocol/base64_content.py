@@ -30,7 +30,7 @@ _MAGIC = {
 
 
 def audio(value: object, audio_format: AudioFormat, path: str) -> bytes:
-    """Return the audio in the base64 *value* at *path*, whole frames of *audio_format*, or raise `Refused`."""
+    """Return the audio in the base64 *value* at *path*, whole frames of its format, or raise `Refused`."""
     if value is None:
         raise checks.missing(path)
     if not isinstance(value, str):
