@@ -21,7 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from rtvoiced import __version__, errors
 from rtvoiced.errors import ConfigError, RtvoiceError
 from rtvoiced.host import logs, paths
-from rtvoiced.settings import schema
+from rtvoiced.settings import reading
 
 if TYPE_CHECKING:
     from rtvoiced.app.transcript import Transcript
@@ -151,7 +151,7 @@ def refuse_odd(options: argparse.Namespace) -> None:
 def load(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     """Return the settings from the flags, the environment and the file."""
     named = bool(options.config or environ.get("RTVOICE_CONFIG"))
-    return schema.load(options.given or [], environ, file(options, environ), must_exist=named)
+    return reading.load(options.given or [], environ, file(options, environ), must_exist=named)
 
 
 def file(options: argparse.Namespace, environ: Mapping[str, str]) -> Path:
@@ -180,7 +180,7 @@ def run(config: Settings, options: argparse.Namespace, environ: Mapping[str, str
 def withdraw_keys() -> None:
     """Take out of the environment what a child process needs none of: a key is nobody else's."""
     for name in list(os.environ):
-        if name.startswith(schema.PREFIX) or name.endswith("_API_KEY"):
+        if name.startswith(reading.PREFIX) or name.endswith("_API_KEY"):
             del os.environ[name]
 
 
@@ -290,7 +290,7 @@ def audio(
     from rtvoiced.audio.capture.front_end import FrontEnd
     from rtvoiced.audio.thread.duplex import Duplex
 
-    kind, rest = schema.card(live.now)
+    kind, rest = reading.card(live.now)
     in_a_room = kind not in ("none", "wav")
     front = FrontEnd(live.now.echo, live.now.vad, lambda: playback.audible, room=in_a_room)
     if kind == "none":
@@ -314,7 +314,7 @@ def device_watch(config: Settings) -> DeviceWatch:
     from rtvoiced.audio.cards.device_watch import LOOK_S, DeviceWatch
 
     wanted: dict[Direction, str] = {}
-    if schema.card(config)[0] not in ("none", "wav"):
+    if reading.card(config)[0] not in ("none", "wav"):
         wanted = {"input": config.audio.input or "", "output": config.audio.output or ""}
     return DeviceWatch(DeviceList(BACKGROUND, LOOK_S), wanted)
 

@@ -48,6 +48,9 @@ PolicySetting = Literal["auto", "server", "hold", "managed", "manual"]
 Policy = Literal["server", "hold", "managed", "manual"]
 """Who may interrupt, as it is in force: ``auto`` has been decided."""
 
+CardKind = Literal["auto", "portaudio", "none", "wav"]
+"""What `audio.card` begins with; ``wav`` is followed by two files."""
+
 EchoMode = Literal["auto", "on", "off", "half_duplex", "system"]
 """What is to become of our own voice in the microphone."""
 

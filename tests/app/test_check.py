@@ -9,7 +9,8 @@ import pytest
 
 from rtvoiced.app.check import audio, for_people
 from rtvoiced.errors import ConfigError
-from rtvoiced.settings.schema import Settings, known_keys, load
+from rtvoiced.settings.reading import load
+from rtvoiced.settings.schema import Settings, known_keys
 from rtvoiced.settings.values import shown_values
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
+from typing import Any
 
 from rtvoiced import __version__
 from rtvoiced.app import status
@@ -14,6 +16,7 @@ from rtvoiced.conversation.inputs import Begun
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract.commands import COMMANDS
+from rtvoiced.ipc.contract.replies import LastError
 from rtvoiced.realtime.events import LinkConnecting, LinkLost, SessionConfig, SessionCreated, SessionUpdated
 
 QUIET = Progress(None, 0, 0)
@@ -27,8 +30,14 @@ def facts() -> DaemonFacts:
     return DaemonFacts(started=100.0, connection_since=1_795_204_100.2004)
 
 
+def told(
+    talk: Conversation, known: DaemonFacts, progress: Progress, volume: int, subscribers: int, now: float
+) -> dict[str, Any]:
+    return asdict(status.status(talk, known, progress, volume, subscribers, now, "9f3a61c2", 412))
+
+
 def test_at_the_start_nothing_is_there_and_all_is_told() -> None:
-    assert status.status(conversation(), facts(), QUIET, 100, 0, now=100.04) == {
+    assert told(conversation(), facts(), QUIET, 100, 0, now=100.04) == {
         "conversation": "idle",
         "muted": False,
         "muted_until": None,
@@ -53,6 +62,8 @@ def test_at_the_start_nothing_is_there_and_all_is_told() -> None:
         "subscribers": 0,
         "uptime_s": 0.0,
         "pid": os.getpid(),
+        "run": "9f3a61c2",
+        "seq": 412,
         "version": __version__,
         "supervisor": None,
         "last_error": None,
@@ -69,12 +80,12 @@ def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None
     ):
         talk.handle(happened, 101.0)
     known.devices["input"] = DeviceChanged("input", "open", "pulse", 24_000, 20.0)
-    known.last_error = {"code": "timeout", "message": "late", "time": 1.0}
+    known.last_error = LastError("timeout", "late", 1.0)
 
-    told = status.status(talk, known, Progress(Part("resp_9", "item_8"), 840, 5160), 40, 2, now=3700.06)
+    now = told(talk, known, Progress(Part("resp_9", "item_8"), 840, 5160), 40, 2, now=3700.06)
 
-    assert (told["conversation"], told["muted"], told["muted_until"]) == ("listening", True, 1_795_204_160.0)
-    assert told["connection"] == {
+    assert (now["conversation"], now["muted"], now["muted_until"]) == ("listening", True, 1_795_204_160.0)
+    assert now["connection"] == {
         "status": "up",
         "provider": "local",
         "model": "toy",
@@ -85,22 +96,22 @@ def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None
         "expires_at": 1_795_207_700.0,
         "reason": None,
     }
-    assert told["input"] == {"status": "open", "name": "pulse", "rate_hz": 24_000, "latency_ms": 20.0}
-    assert told["response"] == {
+    assert now["input"] == {"status": "open", "name": "pulse", "rate_hz": 24_000, "latency_ms": 20.0}
+    assert now["response"] == {
         "response_id": "resp_9",
         "item_id": "item_8",
         "played_ms": 840,
         "queued_ms": 5160,
     }
-    assert (told["volume_percent"], told["subscribers"], told["uptime_s"]) == (40, 2, 3600.1)
-    assert told["last_error"] == {"code": "timeout", "message": "late", "time": 1.0}
-    assert json.loads(json.dumps(told)) == told
+    assert (now["volume_percent"], now["subscribers"], now["uptime_s"]) == (40, 2, 3600.1)
+    assert now["last_error"] == {"code": "timeout", "message": "late", "time": 1.0}
+    assert json.loads(json.dumps(now)) == now
 
 
 def test_a_lost_connection_says_why_and_how_often_it_was_tried() -> None:
     talk = conversation()
     talk.handle(LinkLost("connection lost", 3, 0.4), 1.0)
-    connection = status.status(talk, facts(), QUIET, 100, 0, now=100.0)["connection"]
+    connection = told(talk, facts(), QUIET, 100, 0, now=100.0)["connection"]
 
     assert (connection["status"], connection["reason"], connection["attempt"]) == (
         "lost",
@@ -110,11 +121,11 @@ def test_a_lost_connection_says_why_and_how_often_it_was_tried() -> None:
 
 
 def test_hello_lists_what_there_is() -> None:
-    told = status.hello({"control": "/run/c", "events": "/run/e"})
+    who = status.hello({"control": "/run/c", "events": "/run/e"}, "9f3a61c2")
 
-    assert told["endpoints"] == {"control": "/run/c", "events": "/run/e"}
-    assert (told["protocol"], told["version"], told["pid"]) == ([1], __version__, os.getpid())
-    assert told["capabilities"] == sorted(COMMANDS)
+    assert who.endpoints == {"control": "/run/c", "events": "/run/e"}
+    assert (who.protocol, who.version, who.pid, who.run) == ([1], __version__, os.getpid(), "9f3a61c2")
+    assert who.capabilities == sorted(COMMANDS)
 
 
 def test_systemd_is_the_supervisor_of_the_process_that_it_started_and_of_no_child_of_it() -> None:

@@ -14,7 +14,7 @@ from rtvoiced.host.masking import shown_url
 from rtvoiced.realtime.endpoint import Endpoint, is_loopback
 from rtvoiced.realtime.events import SessionConfig
 from rtvoiced.realtime.providers import Provider, choose
-from rtvoiced.settings.schema import load
+from rtvoiced.settings.reading import load
 from rtvoiced.vocabulary import DialectName
 
 KEY = "sk-proj-0123456789"

@@ -90,13 +90,13 @@ class AsyncClient:
 
     # Commands, as docs/ipc.md has them
 
-    async def hello(self, *, timeout_s: float | None = None) -> replies.Hello:
+    async def hello(self, *, timeout_s: float | None = None) -> replies.HelloReply:
         """Return who is there: versions, what it can, where its sockets are."""
-        return await self._ask(replies.Hello, "hello", timeout_s)
+        return await self._ask(replies.HelloReply, "hello", timeout_s)
 
-    async def status(self, *, timeout_s: float | None = None) -> replies.Status:
+    async def status(self, *, timeout_s: float | None = None) -> replies.StatusReply:
         """Return everything that is true now."""
-        return await self._ask(replies.Status, "status", timeout_s)
+        return await self._ask(replies.StatusReply, "status", timeout_s)
 
     async def mute(
         self,
@@ -104,90 +104,96 @@ class AsyncClient:
         *,
         for_s: float | None = None,
         timeout_s: float | None = None,
-    ) -> replies.Mute:
+    ) -> replies.MuteReply:
         """Switch the microphone off, on or over; *for_s* seconds, or until told otherwise."""
-        return await self._ask(replies.Mute, "mute", timeout_s, mode=mode, for_s=for_s)
+        return await self._ask(replies.MuteReply, "mute", timeout_s, mode=mode, for_s=for_s)
 
-    async def unmute(self, *, timeout_s: float | None = None) -> replies.Mute:
+    async def unmute(self, *, timeout_s: float | None = None) -> replies.MuteReply:
         """Switch the microphone on."""
         return await self.mute("off", timeout_s=timeout_s)
 
     async def volume(
         self, percent: int | None = None, *, relative: int | None = None, timeout_s: float | None = None
-    ) -> replies.Volume:
+    ) -> replies.VolumeReply:
         """Set the volume, 0 to 100, or change it by so much; with neither, tell it."""
-        return await self._ask(replies.Volume, "volume", timeout_s, percent=percent, relative=relative)
+        return await self._ask(replies.VolumeReply, "volume", timeout_s, percent=percent, relative=relative)
 
-    async def interrupt(self, *, timeout_s: float | None = None) -> replies.Interrupt:
+    async def interrupt(self, *, timeout_s: float | None = None) -> replies.InterruptReply:
         """Silence the assistant now."""
-        return await self._ask(replies.Interrupt, "interrupt", timeout_s)
+        return await self._ask(replies.InterruptReply, "interrupt", timeout_s)
 
     async def say(
         self, text: str, *, wait: bool = False, interruptible: bool = True, timeout_s: float | None = None
-    ) -> replies.Queued:
+    ) -> replies.QueuedReply:
         """Ask the assistant to say exactly this; *wait* until it was heard.
 
         Not *interruptible*: whoever speaks over it is answered after it.
         """
         return await self._ask(
-            replies.Queued, "say", timeout_s, text=text, wait=wait, interruptible=interruptible
+            replies.QueuedReply, "say", timeout_s, text=text, wait=wait, interruptible=interruptible
         )
 
-    async def ask(self, text: str, *, wait: bool = False, timeout_s: float | None = None) -> replies.Queued:
+    async def ask(
+        self, text: str, *, wait: bool = False, timeout_s: float | None = None
+    ) -> replies.QueuedReply:
         """Put a text to the assistant; *wait* until the answer was heard."""
-        return await self._ask(replies.Queued, "ask", timeout_s, text=text, wait=wait)
+        return await self._ask(replies.QueuedReply, "ask", timeout_s, text=text, wait=wait)
 
     async def talk(
         self, action: Literal["press", "release", "cancel"], *, timeout_s: float | None = None
-    ) -> replies.Talk:
+    ) -> replies.TalkReply:
         """Push-to-talk: press, and release to be answered or cancel to be forgotten."""
-        return await self._ask(replies.Talk, "talk", timeout_s, action=action)
+        return await self._ask(replies.TalkReply, "talk", timeout_s, action=action)
 
     async def reconnect(
         self, *, fresh: bool = False, wait: bool = False, timeout_s: float | None = None
-    ) -> replies.Accepted:
+    ) -> replies.AcceptedReply:
         """Open a new session; *fresh*: one that knows nothing; *wait* until it is up."""
-        return await self._ask(replies.Accepted, "reconnect", timeout_s, fresh=fresh, wait=wait)
+        return await self._ask(replies.AcceptedReply, "reconnect", timeout_s, fresh=fresh, wait=wait)
 
-    async def set_voice(self, voice: str, *, timeout_s: float | None = None) -> replies.SetVoice:
+    async def set_voice(self, voice: str, *, timeout_s: float | None = None) -> replies.SetVoiceReply:
         """Speak with another voice until the daemon ends."""
-        return await self._ask(replies.SetVoice, "set-voice", timeout_s, voice=voice)
+        return await self._ask(replies.SetVoiceReply, "set-voice", timeout_s, voice=voice)
 
     async def set(
         self, key: str, value: str | float | bool, *, timeout_s: float | None = None
-    ) -> replies.Set:
+    ) -> replies.SetReply:
         """Change ``section.key`` of the configuration until the daemon ends."""
-        return await self._ask(replies.Set, "set", timeout_s, key=key, value=value)
+        return await self._ask(replies.SetReply, "set", timeout_s, key=key, value=value)
 
-    async def get(self, key: str, *, timeout_s: float | None = None) -> replies.Get:
+    async def get(self, key: str, *, timeout_s: float | None = None) -> replies.GetReply:
         """Return the value of ``section.key`` and where it came from."""
-        return await self._ask(replies.Get, "get", timeout_s, key=key)
+        return await self._ask(replies.GetReply, "get", timeout_s, key=key)
 
-    async def devices(self, *, timeout_s: float | None = None) -> replies.Devices:
+    async def devices(self, *, timeout_s: float | None = None) -> replies.DevicesReply:
         """Return the microphones and speakers that there are."""
-        return await self._ask(replies.Devices, "devices", timeout_s)
+        return await self._ask(replies.DevicesReply, "devices", timeout_s)
 
     async def set_device(
         self, direction: Literal["input", "output"], name: str, *, timeout_s: float | None = None
-    ) -> replies.SetDevice:
+    ) -> replies.SetDeviceReply:
         """Use another microphone or speaker; *name* is a part of its name, empty: the system's default."""
-        return await self._ask(replies.SetDevice, "set-device", timeout_s, direction=direction, name=name)
+        return await self._ask(
+            replies.SetDeviceReply, "set-device", timeout_s, direction=direction, name=name
+        )
 
-    async def history(self, last: int | None = None, *, timeout_s: float | None = None) -> replies.History:
+    async def history(
+        self, last: int | None = None, *, timeout_s: float | None = None
+    ) -> replies.HistoryReply:
         """Return what was said, oldest first: at most *last* messages, 1 to 500."""
-        return await self._ask(replies.History, "history", timeout_s, last=last)
+        return await self._ask(replies.HistoryReply, "history", timeout_s, last=last)
 
-    async def stats(self, *, timeout_s: float | None = None) -> replies.Stats:
+    async def stats(self, *, timeout_s: float | None = None) -> replies.StatsReply:
         """Return counters and latencies since the daemon's start."""
-        return await self._ask(replies.Stats, "stats", timeout_s)
+        return await self._ask(replies.StatsReply, "stats", timeout_s)
 
-    async def reload(self, *, timeout_s: float | None = None) -> replies.Reload:
+    async def reload(self, *, timeout_s: float | None = None) -> replies.ReloadReply:
         """Have the configuration file read again."""
-        return await self._ask(replies.Reload, "reload", timeout_s)
+        return await self._ask(replies.ReloadReply, "reload", timeout_s)
 
-    async def stop(self, *, timeout_s: float | None = None) -> replies.Accepted:
+    async def stop(self, *, timeout_s: float | None = None) -> replies.AcceptedReply:
         """End the daemon."""
-        return await self._ask(replies.Accepted, "stop", timeout_s)
+        return await self._ask(replies.AcceptedReply, "stop", timeout_s)
 
     async def request(
         self, command: str, args: dict[str, Any] | None = None, *, timeout_s: float | None = None
@@ -253,12 +259,16 @@ class AsyncClient:
             if is_passing(error):
                 raise
             return follower.refused(error)
-        data = typed(replies.Replay, page.data)
+        data = typed(replies.ReplayReply, page.data)
         return follower.replayed(data.events, data.more, page.seq)
 
-    async def _snapshot(self, follower: Follower) -> tuple[str, int, replies.Status | None]:
+    async def _snapshot(self, follower: Follower) -> tuple[str, int, replies.StatusReply | None]:
         reply = await self.request("snapshot")
-        return reply.run, reply.seq, typed(replies.Status, reply.data) if follower.wants_snapshot else None
+        return (
+            reply.run,
+            reply.seq,
+            typed(replies.StatusReply, reply.data) if follower.wants_snapshot else None,
+        )
 
 
 class _Post:

@@ -14,7 +14,7 @@ from typing import Any
 from rtctl.client.messages import unreadable
 from rtvoiced.errors import CommandError
 from rtvoiced.ipc.contract.events import UNCOUNTED
-from rtvoiced.ipc.contract.replies import Status
+from rtvoiced.ipc.contract.replies import StatusReply
 
 ALWAYS = ("heartbeat", "bye")
 """What every follower subscribes to, to notice losses at the tail and the daemon's end."""
@@ -43,7 +43,7 @@ class Event:
 class Snapshot:
     """Everything that is true at *seq*; a later event with no greater ``seq`` is already in it."""
 
-    status: Status
+    status: StatusReply
     seq: int
     run: str
 
@@ -168,7 +168,7 @@ class Follower:
         self._welcome = event_of(message)
         return True
 
-    def joined(self, run: str, seq: int, status: Status | None) -> list[Item]:
+    def joined(self, run: str, seq: int, status: StatusReply | None) -> list[Item]:
         """Take the snapshot's cut; *status* is used where snapshots are wanted."""
         items: list[Item] = []
         if run == self._run:
@@ -195,7 +195,7 @@ class Follower:
             items.append(self._welcome)
         return items + self.refreshed(run, seq, status)
 
-    def refreshed(self, run: str, seq: int, status: Status | None) -> list[Item]:
+    def refreshed(self, run: str, seq: int, status: StatusReply | None) -> list[Item]:
         """Take a snapshot."""
         self.stale = False
         return [Snapshot(status, seq, run)] if self.wants_snapshot and status else []

@@ -15,7 +15,7 @@ from rtvoiced.errors import AudioError, MissingKeyError, RtvoiceError
 from rtvoiced.host import paths
 from rtvoiced.host.masking import shown_url
 from rtvoiced.realtime.providers import choose
-from rtvoiced.settings import schema
+from rtvoiced.settings import reading
 from rtvoiced.settings.schema import Settings
 from rtvoiced.settings.values import shown_values
 
@@ -68,7 +68,7 @@ def audio(config: Settings, *, quick: bool = False) -> dict[str, Any]:
 
     No device is opened *quick*, and none where the card is none or a file.
     """
-    kind, rest = schema.card(config)
+    kind, rest = reading.card(config)
     named = f"wav:{rest}" if kind == "wav" else kind
     result: dict[str, Any] = {"card": named, "input": None, "output": None, "problems": {}, "devices": []}
     if quick or kind in ("none", "wav"):

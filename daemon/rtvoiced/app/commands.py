@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
@@ -26,18 +26,19 @@ from rtvoiced.errors import AudioError, CommandError, ConfigError
 from rtvoiced.host import logs
 from rtvoiced.ipc.contract import commands, replies
 from rtvoiced.ipc.contract.protocol import Request
+from rtvoiced.ipc.contract.replies import Reply
 from rtvoiced.ipc.server.control import Control
 from rtvoiced.ipc.server.publisher import Publisher
 from rtvoiced.realtime.events import SessionConfig
 from rtvoiced.realtime.link import Link
-from rtvoiced.settings import schema
+from rtvoiced.settings import reading
 from rtvoiced.settings.runtime import BY_SET, RuntimeSettings, SettingValue
-from rtvoiced.settings.schema import Settings
+from rtvoiced.settings.schema import Settings, live_keys
 from rtvoiced.vocabulary import Direction
 
 BY_VOLUME, BY_DEVICE = "command volume", "command set-device"
 SESSION_KEYS = frozenset(
-    key for key in schema.LIVE if key.startswith(("session.", "turn.", "interruption."))
+    key for key in live_keys() if key.startswith(("session.", "turn.", "interruption."))
 ) - {"interruption.fade_ms"}
 """Keys that the conversation, and mostly the server, has to be told of."""
 MOST_NAME = 200
@@ -74,27 +75,27 @@ class CommandService:
         """Take a command; a `CommandError` is its reply."""
         match request.command:
             case commands.Hello():
-                self.control.reply(ticket, {**status.hello(self.endpoints), "run": self.publisher.run})
+                self.control.reply(ticket, status.hello(self.endpoints, self.publisher.run))
             case commands.Status() | commands.Snapshot():
                 self.control.reply(ticket, self._status())
             case commands.Replay(run, since, names):
                 self.control.reply(ticket, self.publisher.replay(run, since, names))
             case commands.Volume(percent, relative):
-                self.control.reply(ticket, asdict(self._volume(percent, relative)))
+                self.control.reply(ticket, self._volume(percent, relative))
             case commands.Set(key, given):
                 self._set(ticket, key, given)
             case commands.Get(key):
-                self.control.reply(ticket, asdict(self._get(key)))
+                self.control.reply(ticket, self._get(key))
             case commands.Reload():
-                self.control.reply(ticket, asdict(self._reload()))
+                self.control.reply(ticket, self._reload())
             case commands.Stats():
-                self.control.reply(ticket, asdict(self._stats()))
+                self.control.reply(ticket, self._stats())
             case commands.Devices():
                 self._answer_later(ticket, self._devices())
             case commands.SetDevice(direction, name):
                 self._answer_later(ticket, self._set_device(direction, name[:MOST_NAME], request.expires))
             case commands.History(last):
-                self.control.reply(ticket, self.conversation.memory.history(last))
+                self.control.reply(ticket, self._history(last))
             case _:
                 self._pass_on(ticket, request, request.command)
 
@@ -102,7 +103,7 @@ class CommandService:
         """Answer for the conversation: it was carried out."""
         if values := self._asked.pop(ticket, None):
             self.live.put(values[1])
-        self.control.reply(ticket, data)
+        self.control.reply(ticket, _of_conversation(data))
 
     def refuse(self, ticket: int, error: CommandError) -> None:
         """Answer for the conversation: it was not carried out."""
@@ -110,11 +111,11 @@ class CommandService:
             self.live.put(values[0])
         self.control.refuse(ticket, error)
 
-    def reload(self) -> replies.Reload:
+    def reload(self) -> replies.ReloadReply:
         """Read the configuration again and apply what is live; raises `ConfigError`."""
         found = self.live.reload()
-        self._apply(frozenset(found.changed) & schema.LIVE)
-        return replies.Reload(found.changed, found.restart)
+        self._apply(frozenset(found.changed) & live_keys())
+        return replies.ReloadReply(found.changed, found.restart)
 
     async def close(self) -> None:
         """End what still looks for an answer."""
@@ -127,26 +128,31 @@ class CommandService:
         until = round(time.time() + for_s, 3) if for_s is not None else None
         self.dispatch(inputs.Commanded(ticket, request.id, command, until=until, expires=request.expires))
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self) -> replies.StatusReply:
         self.facts.echo = self.audio.front.echo
-        told = status.status(
+        return status.status(
             self.conversation,
             self.facts,
             self.playback.progress(),
             self.live.now.audio.volume_percent,
             self.publisher.subscribers,
             time.monotonic(),
+            run=self.publisher.run,
+            seq=self.publisher.seq,
         )
-        return {**told, "run": self.publisher.run, "seq": self.publisher.seq}
+
+    def _history(self, last: int | None) -> replies.HistoryReply:
+        told = self.conversation.memory.history(last)
+        return replies.HistoryReply([replies.HistoryItem(**each) for each in told["items"]], told["more"])
 
     # --------------------------------------------------------------------------- settings
 
-    def _volume(self, percent: int | None, relative: int | None) -> replies.Volume:
+    def _volume(self, percent: int | None, relative: int | None) -> replies.VolumeReply:
         before = self.live.now.audio.volume_percent
         wanted = percent if percent is not None else min(100, max(0, before + (relative or 0)))
         if (percent, relative) != (None, None):
             self._change(SettingValue("audio.volume_percent", wanted, BY_VOLUME))
-        return replies.Volume(wanted)
+        return replies.VolumeReply(wanted)
 
     def _set(self, ticket: int, key: str, given: object) -> None:
         value = self.live.parsed(key, given)
@@ -156,17 +162,17 @@ class CommandService:
             self._apply({key}, ticket, {"key": key, "value": value})
         else:
             self._change(SettingValue(key, value, BY_SET))
-            self.control.reply(ticket, asdict(replies.Set(key, value, "now")))
+            self.control.reply(ticket, replies.SetReply(key, value, "now"))
 
-    def _get(self, key: str) -> replies.Get:
+    def _get(self, key: str) -> replies.GetReply:
         found = self.live.shown(key)
-        return replies.Get(found.key, found.value, found.origin)
+        return replies.GetReply(found.key, found.value, found.origin)
 
     def _change(self, value: SettingValue) -> None:
         self.live.put(value)
         self._apply({value.key})
 
-    def _reload(self) -> replies.Reload:
+    def _reload(self) -> replies.ReloadReply:
         try:
             return self.reload()
         except ConfigError as error:
@@ -197,7 +203,7 @@ class CommandService:
 
     # ---------------------------------------------------------------------------- devices
 
-    def _answer_later(self, ticket: int, work: Coroutine[Any, Any, dict[str, Any]]) -> None:
+    def _answer_later(self, ticket: int, work: Coroutine[Any, Any, Reply]) -> None:
         async def answer() -> None:
             try:
                 self.control.reply(ticket, await work)
@@ -213,7 +219,7 @@ class CommandService:
         if not task.cancelled() and (error := task.exception()):
             self.failed(error)
 
-    async def _devices(self) -> dict[str, Any]:
+    async def _devices(self) -> replies.DevicesReply:
         listed = [
             replies.ListedDevice(
                 each.name, each.has("input"), each.has("output"), each.default_input, each.default_output
@@ -221,7 +227,7 @@ class CommandService:
             for each in await self._found()
         ]
         wanted = self.live.now.audio
-        return asdict(replies.Devices(listed, wanted.input or "", wanted.output or ""))
+        return replies.DevicesReply(listed, wanted.input or "", wanted.output or "")
 
     async def _found(self) -> tuple[FoundDevice, ...]:
         try:
@@ -232,8 +238,10 @@ class CommandService:
         except AudioError as error:
             raise CommandError("audio_unavailable", str(error), retryable=True) from None
 
-    async def _set_device(self, direction: Direction, name: str, expires: float | None) -> dict[str, Any]:
-        if schema.card(self.live.now)[0] not in ("auto", "portaudio"):
+    async def _set_device(
+        self, direction: Direction, name: str, expires: float | None
+    ) -> replies.SetDeviceReply:
+        if reading.card(self.live.now)[0] not in ("auto", "portaudio"):
             card = self.live.now.audio.card
             raise CommandError("not_allowed", f"audio.card is {card!r}: there are no devices to choose from")
         found = await self._found()
@@ -251,14 +259,14 @@ class CommandService:
         is_open = self.facts.devices[direction]
         if (is_open.status, is_open.name) != ("open", device.name):
             self.audio.reopen(Reopen.AT_ONCE if direction == "output" else Reopen.WHEN_QUIET)
-        return asdict(replies.SetDevice(direction, device.name))
+        return replies.SetDeviceReply(direction, device.name)
 
     # ------------------------------------------------------------------------------ stats
 
-    def _stats(self) -> replies.Stats:
+    def _stats(self) -> replies.StatsReply:
         audio, counters = self.audio.stats(), self.control.counters
         dropped_ms = Pcm(self.conversation.session.input_hz).ms_of_frames(self.link.dropped_frames)
-        return replies.Stats(
+        return replies.StatsReply(
             since=self.facts.since,
             **self.tally.counters(),
             **asdict(self.conversation.interruption.counts),
@@ -279,6 +287,25 @@ class CommandService:
                 self.publisher.subscribers_peak,
             ),
         )
+
+
+def _of_conversation(data: dict[str, Any]) -> Reply:
+    """Return the reply that has these fields: the conversation tells its own as plain objects."""
+    return OF_CONVERSATION[frozenset(data)](**data)
+
+
+OF_CONVERSATION: dict[frozenset[str], Callable[..., Reply]] = {
+    frozenset(each.name for each in fields(kind)): kind
+    for kind in (
+        replies.AcceptedReply,
+        replies.InterruptReply,
+        replies.MuteReply,
+        replies.QueuedReply,
+        replies.SetReply,
+        replies.SetVoiceReply,
+        replies.TalkReply,
+    )
+}
 
 
 def _nearest(found: tuple[FoundDevice, ...], direction: Direction, name: str) -> list[str]:

@@ -52,6 +52,7 @@ from rtvoiced.host.terminal import Terminal
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.ipc.contract.protocol import Request
+from rtvoiced.ipc.contract.replies import LastError
 from rtvoiced.ipc.server.control import Control
 from rtvoiced.ipc.server.publisher import Publisher
 from rtvoiced.realtime.events import SessionConfig, SpeechStarted
@@ -241,7 +242,7 @@ class Daemon:
             case ipc.Connection():
                 self._facts.connection_since = time.time()
             case ipc.Error(code, message):
-                self._facts.last_error = {"code": code, "message": message, "time": round(time.time(), 3)}
+                self._facts.last_error = LastError(code, message, round(time.time(), 3))
                 log.warning("error", code=code, message=message)
             case _:
                 pass

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from rtvoiced import __version__
 from rtvoiced.audio.events import DeviceChanged, EchoChanged
@@ -14,6 +13,15 @@ from rtvoiced.conversation.machine import Conversation
 from rtvoiced.ipc.contract import protocol
 from rtvoiced.ipc.contract.commands import COMMANDS
 from rtvoiced.ipc.contract.events import State
+from rtvoiced.ipc.contract.replies import (
+    ConnectionStatus,
+    DeviceStatus,
+    EchoStatus,
+    HelloReply,
+    LastError,
+    ResponseStatus,
+    StatusReply,
+)
 from rtvoiced.vocabulary import Direction
 
 
@@ -31,7 +39,7 @@ class DaemonFacts:
         default_factory=lambda: {name: DeviceChanged(name, "unavailable") for name in ("input", "output")}
     )
     echo: EchoChanged = field(default_factory=lambda: EchoChanged("off", "off", False))
-    last_error: dict[str, Any] | None = None
+    last_error: LastError | None = None
     supervisor: str | None = None
 
 
@@ -42,47 +50,47 @@ def status(
     volume_percent: int,
     subscribers: int,
     now: float,
-) -> dict[str, Any]:
-    """Return everything that is true now, but for the run and its seq, which the publisher has."""
+    run: str,
+    seq: int,
+) -> StatusReply:
+    """Return everything that is true *now*, CLOCK_MONOTONIC seconds, at event *seq* of this *run*."""
     words = conversation.words()
     part = progress.part or conversation.sounding
-    return {
-        "conversation": words.conversation,
-        "muted": words.muted,
-        "muted_until": conversation.mute.until,
-        "push_to_talk": words.push_to_talk,
-        "connection": {**conversation.session.facts(), "since": round(facts.connection_since, 3)},
-        "input": _device(facts.devices["input"]),
-        "output": _device(facts.devices["output"]),
-        "response": {
-            "response_id": part.response_id,
-            "item_id": part.item_id,
-            "played_ms": progress.played_ms,
-            "queued_ms": progress.queued_ms,
-        }
+    return StatusReply(
+        conversation=words.conversation,
+        muted=words.muted,
+        muted_until=conversation.mute.until,
+        push_to_talk=words.push_to_talk,
+        connection=ConnectionStatus(**conversation.session.facts(), since=round(facts.connection_since, 3)),
+        input=_device(facts.devices["input"]),
+        output=_device(facts.devices["output"]),
+        response=ResponseStatus(part.response_id, part.item_id, progress.played_ms, progress.queued_ms)
         if part is not None
         else None,
-        "interruption": conversation.talk.policy,
-        "echo": _echo(facts.echo),
-        "volume_percent": volume_percent,
-        "subscribers": subscribers,
-        "uptime_s": round(now - facts.started, 1),
-        "pid": os.getpid(),
-        "version": __version__,
-        "supervisor": facts.supervisor,
-        "last_error": facts.last_error,
-    }
+        interruption=conversation.talk.policy,
+        echo=_echo(facts.echo),
+        volume_percent=volume_percent,
+        subscribers=subscribers,
+        uptime_s=round(now - facts.started, 1),
+        pid=os.getpid(),
+        run=run,
+        seq=seq,
+        version=__version__,
+        supervisor=facts.supervisor,
+        last_error=facts.last_error,
+    )
 
 
-def hello(endpoints: Mapping[str, str]) -> dict[str, Any]:
-    """Return who is there, but for the run."""
-    return {
-        "protocol": [protocol.VERSION],
-        "version": __version__,
-        "capabilities": sorted(COMMANDS),
-        "pid": os.getpid(),
-        "endpoints": dict(endpoints),
-    }
+def hello(endpoints: Mapping[str, str], run: str) -> HelloReply:
+    """Return who is there."""
+    return HelloReply(
+        protocol=[protocol.VERSION],
+        version=__version__,
+        capabilities=sorted(COMMANDS),
+        pid=os.getpid(),
+        run=run,
+        endpoints=dict(endpoints),
+    )
 
 
 def line(words: State, reason: str | None, subscribers: int) -> str:
@@ -107,16 +115,10 @@ def supervisor(environ: Mapping[str, str], named: str | None = None) -> str | No
     return "systemd" if environ.get("SYSTEMD_EXEC_PID") == str(os.getpid()) else None
 
 
-def _echo(echo: EchoChanged) -> dict[str, Any]:
+def _echo(echo: EchoChanged) -> EchoStatus:
     lag_ms, erle_db = (None if value is None else round(value, 1) for value in (echo.lag_ms, echo.erle_db))
-    told = {"mode": echo.mode, "state": echo.state, "lag_ms": lag_ms, "erle_db": erle_db}
-    return {**told, "reason": echo.reason}
+    return EchoStatus(echo.mode, echo.state, lag_ms, erle_db, echo.reason)
 
 
-def _device(device: DeviceChanged) -> dict[str, Any]:
-    return {
-        "status": device.status,
-        "name": device.name,
-        "rate_hz": device.rate_hz,
-        "latency_ms": device.latency_ms,
-    }
+def _device(device: DeviceChanged) -> DeviceStatus:
+    return DeviceStatus(device.status, device.name, device.rate_hz, device.latency_ms)

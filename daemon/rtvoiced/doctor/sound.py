@@ -20,7 +20,8 @@ from rtvoiced.doctor.findings import Finding, Verdict, failure, ok, warning
 from rtvoiced.dsp.pcm import BLOCK_MS, OpenDevice, Pcm
 from rtvoiced.errors import AudioError
 from rtvoiced.host.paths import events_socket
-from rtvoiced.settings.schema import Settings, card
+from rtvoiced.settings.reading import card
+from rtvoiced.settings.schema import Settings
 from rtvoiced.vocabulary import Direction
 
 LISTEN_S = 1.0

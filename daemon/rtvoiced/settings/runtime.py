@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rtvoiced.errors import CommandError, ConfigError
-from rtvoiced.settings.schema import LIVE, Given, Settings, known_keys, nearest, read
+from rtvoiced.settings.reading import Given, nearest, read
+from rtvoiced.settings.schema import Settings, known_keys, live_keys
 from rtvoiced.settings.values import shown_values
 
 BY_SET = "command set"
@@ -55,7 +56,7 @@ class RuntimeSettings:
         that needs a restart.
         """
         _known(key)
-        if key not in LIVE:
+        if not known_keys()[key].live:
             message = f"{key} can't change while the daemon runs: put it into the configuration and restart"
             raise CommandError("not_allowed", message, details={"key": key})
         try:
@@ -84,11 +85,11 @@ class RuntimeSettings:
         old, new = RuntimeSettings(self._loaded, self._load), RuntimeSettings(fresh, self._load)
         changed = [key for key in known_keys() if old.value(key).value != new.value(key).value]
         for key in changed:
-            if key in LIVE:
+            if known_keys()[key].live:
                 self.put(new.value(key))
                 old.put(new.value(key))
         self._loaded = old.now
-        return ReloadedKeys(changed, [key for key in changed if key not in LIVE])
+        return ReloadedKeys(changed, [key for key in changed if key not in live_keys()])
 
 
 def _known(key: str) -> None:

@@ -98,25 +98,25 @@ def test_a_request_is_the_contracts() -> None:
 
 
 def test_an_answer_is_typed_also_within_and_ignores_what_is_new() -> None:
-    status = typed(replies.Status, {**WHOLE, "mood": "good"})
+    status = typed(replies.StatusReply, {**WHOLE, "mood": "good"})
     assert status.connection == replies.ConnectionStatus(**WHOLE["connection"])
     assert status.response == replies.ResponseStatus(**WHOLE["response"])
     assert status.last_error is None
     items = [{"item_id": "i", "role": "user", "text": "x", "heard": None}]
-    history = typed(replies.History, {"items": items, "more": False})
+    history = typed(replies.HistoryReply, {"items": items, "more": False})
     assert history.items == [replies.HistoryItem("i", "user", "x", None)]
 
 
 @pytest.mark.parametrize("data", [{}, {**WHOLE, "connection": "up"}])
 def test_an_answer_that_lacks_something_is_of_another_protocol(data: dict[str, Any]) -> None:
     with pytest.raises(CommandError) as caught:
-        typed(replies.Status, data)
+        typed(replies.StatusReply, data)
     assert caught.value.code == "unsupported_protocol"
 
 
 def test_commands_are_methods_over_one_connection(room: Path) -> None:
     with small_daemon_beside(room / "run", answers()) as (daemon, _), Client(room / "run") as client:
-        assert client.mute(for_s=5) == replies.Mute(True, None, True)
+        assert client.mute(for_s=5) == replies.MuteReply(True, None, True)
         assert client.status().volume_percent == 80
         assert client.unmute().muted
         assert [request.command.command for _, request in daemon.served] == ["mute", "status", "mute"]
@@ -184,7 +184,7 @@ def test_a_late_reply_is_nobody_elses(room: Path, rep: Rep) -> None:
             _, wanted = await asyncio.to_thread(rep.take)
             rep.socket.send_multipart([*envelope, reply_to(late, {"no": 1})])
             rep.socket.send_multipart([*envelope, reply_to(wanted, MUTED)])
-            assert await asked == replies.Mute(True, None, True)
+            assert await asked == replies.MuteReply(True, None, True)
 
     asyncio.run(main())
 

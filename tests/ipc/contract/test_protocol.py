@@ -34,6 +34,7 @@ from rtvoiced.ipc.contract.protocol import (
     request_body,
     salvage_id,
 )
+from rtvoiced.ipc.contract.replies import MuteReply
 
 ID = "c1f0c1f0c1f0c1f0"
 
@@ -137,13 +138,13 @@ def test_the_id_is_salvaged_where_it_can_be_read() -> None:
 def test_replies_and_events_have_the_contracts_shape() -> None:
     error = CommandError("busy", "später", retryable=True, details={"in_s": 1})
 
-    assert json.loads(reply_body(ID, "9f3a61c2", 413, {"muted": True})) == {
+    assert json.loads(reply_body(ID, "9f3a61c2", 413, MuteReply(True, None, True))) == {
         "v": 1,
         "id": ID,
         "ok": True,
         "run": "9f3a61c2",
         "seq": 413,
-        "data": {"muted": True},
+        "data": {"muted": True, "until": None, "changed": True},
     }
     assert json.loads(refusal_body(None, "9f3a61c2", 413, error)) == {
         "v": 1,

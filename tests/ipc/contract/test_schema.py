@@ -14,7 +14,7 @@ from rtvoiced.ipc.contract.bounds import LIMITS
 from rtvoiced.ipc.contract.commands import COMMANDS
 from rtvoiced.ipc.contract.events import EVENTS, Level, Playback, Welcome
 from rtvoiced.ipc.contract.protocol import event_body, parse_request, refusal_body, reply_body
-from rtvoiced.ipc.contract.replies import REPLIES
+from rtvoiced.ipc.contract.replies import REPLIES, ReplayReply
 from rtvoiced.ipc.contract.schema import FILE, generate, schemas, text
 from support.schemas import check_event, check_reply, check_rtctl, problems
 
@@ -92,7 +92,7 @@ def test_what_is_sent_is_described() -> None:
     check_event(b"level", json.loads(event_body(Level(-40.0, -96.0), **ENVELOPE)))
     refusal = json.loads(refusal_body(None, "9f3a61c2", 0, CommandError("busy", "later", retryable=True)))
     check_reply(None, refusal)
-    reply = json.loads(reply_body(ID, "9f3a61c2", 7, {"events": [welcome], "more": False}))
+    reply = json.loads(reply_body(ID, "9f3a61c2", 7, ReplayReply([welcome], False)))
     check_reply({"command": "replay", "args": {"run": "9f3a61c2", "since": 0}}, reply)
     muted = {"muted": True, "until": None, "changed": False, "of a later version": 1}
     assert check_rtctl(["--json", "mute"], json.dumps(muted)) == [muted]

@@ -16,10 +16,12 @@ from rtvoiced.errors import CommandError
 from rtvoiced.host.paths import control_socket
 from rtvoiced.ipc.contract.commands import Mute, SetVoice, Status
 from rtvoiced.ipc.contract.protocol import MAX_REQUEST_BYTES, Request, request_body
+from rtvoiced.ipc.contract.replies import InterruptReply, SetVoiceReply
 from rtvoiced.ipc.server.control import KEPT_REPLIES, OPEN_REPLIES
 from support.small_daemon import RUN, SmallDaemon, peers, refusing, run_small, stall
 
 ID = "c1f0c1f0c1f0c1f0"
+CHANGED = SetVoiceReply("slt", "now")
 VOICE = SetVoice("slt")
 
 
@@ -178,7 +180,7 @@ def test_a_retry_joins_the_command_that_still_runs() -> None:
             dealer.send(b"second", b"", request_body("set-voice", {"voice": "slt"}, ID))
             assert (await dealer.ask("status"))["ok"] is True
             ((ticket, _), _) = daemon.served
-            daemon.control.reply(ticket, {"voice": "slt"})
+            daemon.control.reply(ticket, CHANGED)
             first, second = await dealer.frames(), await dealer.frames()
             assert (first[0], second[0], first[-1]) == (b"first", b"second", second[-1])
 
@@ -238,7 +240,7 @@ def test_too_many_open_requests_are_busy() -> None:
                 dealer.send(b"", request_body("interrupt", None, ID))
             assert code_of(await dealer.ask("status")) == "busy"
             ((ticket, _),) = daemon.served
-            daemon.control.reply(ticket, {})
+            daemon.control.reply(ticket, InterruptReply(False, None, 0, 0))
             for _ in range(OPEN_REPLIES):
                 assert (await dealer.message())["ok"] is True
             assert (await dealer.ask("status"))["ok"] is True
@@ -285,9 +287,24 @@ def test_a_ticket_is_answered_once() -> None:
             await dealer.ask("status")
         ((ticket, _),) = daemon.served
         with pytest.raises(KeyError):
-            daemon.control.reply(ticket, {})
+            daemon.control.reply(ticket, b"{}")
 
     assert run_small(scenario) == []
+
+
+def test_a_command_is_answered_with_its_own_reply() -> None:
+    async def scenario(daemon: SmallDaemon) -> None:
+        with peers() as connect:
+            dealer = connect(zmq.DEALER, control_socket(daemon.directory))
+            dealer.send(b"", request_body("set-voice", {"voice": "slt"}))
+            assert (await dealer.ask("status"))["ok"] is True
+            ((ticket, _), _) = daemon.served
+            with pytest.raises(TypeError, match="set-voice is answered with SetVoiceReply"):
+                daemon.control.reply(ticket, InterruptReply(False, None, 0, 0))
+            daemon.control.reply(ticket, CHANGED)
+            assert (await dealer.message())["data"] == {"voice": "slt", "applied": "now"}
+
+    assert run_small(scenario, lambda request: {} if request.command == Status() else None) == []
 
 
 def test_what_is_open_at_the_end_is_told_shutting_down() -> None:
@@ -299,7 +316,7 @@ def test_what_is_open_at_the_end_is_told_shutting_down() -> None:
             daemon.close()
             assert code_of(await dealer.message()) == "shutting_down"
             ticket, _ = daemon.served[0]
-            daemon.control.reply(ticket, {})
+            daemon.control.reply(ticket, CHANGED)
             daemon.control.refuse(ticket, CommandError("timeout", "late"))
 
     assert run_small(scenario, lambda request: {} if request.command == Status() else None) == []
@@ -321,7 +338,7 @@ def test_a_client_that_is_gone_or_takes_a_used_name_harms_nobody() -> None:
                 twin.socket.set(zmq.IDENTITY, b"twin")
                 twin.socket.connect(f"ipc://{path}")
                 twin.send(b"", request_body("status"))
-            daemon.control.reply(tickets[0], {})
+            daemon.control.reply(tickets[0], CHANGED)
             assert (await asking.ask("status"))["ok"] is True
 
     def answer(request: Request) -> dict[str, Any] | None:
@@ -356,7 +373,7 @@ def test_a_request_that_arrives_during_a_reply_is_served() -> None:
                 assert (await dealer.ask("status"))["ok"] is True
                 dealer.send(b"", request_body("status"))
                 stall(0.005)
-                daemon.control.reply(daemon.served[-2][0], {})
+                daemon.control.reply(daemon.served[-2][0], CHANGED)
                 assert [(await dealer.message())["ok"] for _ in range(2)] == [True, True]
 
     assert run_small(scenario, lambda request: {} if request.command == Status() else None) == []

@@ -26,8 +26,8 @@ LIMITS: dict[type[Any], dict[str, dict[str, Any]]] = {
         "decision_to_silence_ms": {"minimum": 0},
     },
     events.Level: {"vad": {"minimum": 0, "maximum": 1}},
-    replies.Talk: {"held_ms": {"minimum": 0}},
-    replies.Volume: {"percent": {"minimum": 0, "maximum": 100}},
-    replies.Replay: {"events": {"maxItems": 500}},
+    replies.TalkReply: {"held_ms": {"minimum": 0}},
+    replies.VolumeReply: {"percent": {"minimum": 0, "maximum": 100}},
+    replies.ReplayReply: {"events": {"maxItems": 500}},
 }
 """Bounds as JSON Schema's keywords, by message and field."""

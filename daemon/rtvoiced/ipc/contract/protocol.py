@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from rtvoiced.errors import CommandError
 from rtvoiced.ipc.contract.commands import COMMANDS, Command, bad_args
 from rtvoiced.ipc.contract.events import IpcEvent
+from rtvoiced.ipc.contract.replies import Reply
 
 VERSION = 1
 ID_CHARS = (16, 64)
@@ -53,12 +54,12 @@ def request_body(
     return _dump(request)
 
 
-def reply_body(request_id: str | None, run: str, seq: int, data: dict[str, Any] | bytes) -> bytes:
-    """Return the JSON frame of a reply to a command that was carried out; *data* may be JSON already."""
+def reply_body(request_id: str | None, run: str, seq: int, reply: Reply | bytes) -> bytes:
+    """Return the JSON frame of a reply to a command that was carried out; bytes are its data as JSON."""
     envelope = {"v": VERSION, "id": request_id, "ok": True, "run": run, "seq": seq}
-    if isinstance(data, bytes):
-        return b'%b,"data":%b}' % (_dump(envelope)[:-1], data)
-    return _dump({**envelope, "data": data})
+    if isinstance(reply, bytes):
+        return b'%b,"data":%b}' % (_dump(envelope)[:-1], reply)
+    return _dump({**envelope, "data": reply})
 
 
 def replay_data(bodies: list[bytes], *, more: bool) -> bytes:
@@ -208,7 +209,7 @@ def _load(payload: bytes) -> Any:
 
 
 # json.dumps would make an encoder for each message: a third of what publishing costs.
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=data_of)
 
 
 def _dump(message: dict[str, Any]) -> bytes:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from rtvoiced import vocabulary
 from rtvoiced.vocabulary import Applied, Direction, EchoMode, EchoState, PhaseWord, Policy, Role
 
 
+class Reply(Protocol):
+    """One of the dataclasses below."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
-class Hello:
+class HelloReply:
     """Who is there."""
 
     protocol: list[int]
@@ -82,7 +88,7 @@ class EchoStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class StatusReply:
     """Everything that is true now."""
 
     conversation: PhaseWord
@@ -107,7 +113,7 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Mute:
+class MuteReply:
     """The microphone, after the command."""
 
     muted: bool
@@ -116,14 +122,14 @@ class Mute:
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
+class VolumeReply:
     """The volume, after the command."""
 
     percent: int
 
 
 @dataclass(frozen=True, slots=True)
-class Interrupt:
+class InterruptReply:
     """What was cut."""
 
     interrupted: bool
@@ -133,7 +139,7 @@ class Interrupt:
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
+class QueuedReply:
     """`say` and `ask`: how many wait, this one included, when it could not begin at once."""
 
     accepted: bool
@@ -141,7 +147,7 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class TalkReply:
     """Push-to-talk, after the command."""
 
     push_to_talk: bool
@@ -152,14 +158,14 @@ class Talk:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedReply:
     """`reconnect` and `stop`."""
 
     accepted: bool
 
 
 @dataclass(frozen=True, slots=True)
-class SetVoice:
+class SetVoiceReply:
     """When the voice is heard: ``now`` or ``next_session``."""
 
     voice: str
@@ -167,7 +173,7 @@ class SetVoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
+class SetReply:
     """The value in force, and when: ``now`` or ``next_session``."""
 
     key: str
@@ -176,7 +182,7 @@ class Set:
 
 
 @dataclass(frozen=True, slots=True)
-class Get:
+class GetReply:
     """The value in force and where it came from."""
 
     key: str
@@ -196,7 +202,7 @@ class ListedDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class Devices:
+class DevicesReply:
     """What there is, and what was asked for; empty: the system's default."""
 
     devices: list[ListedDevice]
@@ -205,7 +211,7 @@ class Devices:
 
 
 @dataclass(frozen=True, slots=True)
-class SetDevice:
+class SetDeviceReply:
     """The device that will be opened."""
 
     direction: Direction
@@ -224,7 +230,7 @@ class HistoryItem:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class HistoryReply:
     """The newest messages, oldest first; *more*: there are older ones."""
 
     items: list[HistoryItem]
@@ -283,7 +289,7 @@ class IpcStats:
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class StatsReply:
     """Counters and latencies since *since*, Unix seconds."""
 
     since: float
@@ -301,7 +307,7 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class ReplayReply:
     """Whole events, oldest first; *more*: ask again after the last one's ``seq``."""
 
     events: list[dict[str, Any]]
@@ -309,7 +315,7 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
-class Reload:
+class ReloadReply:
     """Keys whose values changed, and those among them that need a restart."""
 
     changed: list[str] = field(default_factory=list)
@@ -317,25 +323,25 @@ class Reload:
 
 
 REPLIES: dict[str, type[Any]] = {
-    "hello": Hello,
-    "status": Status,
-    "snapshot": Status,
-    "mute": Mute,
-    "volume": Volume,
-    "interrupt": Interrupt,
-    "say": Queued,
-    "ask": Queued,
-    "talk": Talk,
-    "reconnect": Accepted,
-    "set-voice": SetVoice,
-    "set": Set,
-    "get": Get,
-    "devices": Devices,
-    "set-device": SetDevice,
-    "history": History,
-    "stats": Stats,
-    "replay": Replay,
-    "reload": Reload,
-    "stop": Accepted,
+    "hello": HelloReply,
+    "status": StatusReply,
+    "snapshot": StatusReply,
+    "mute": MuteReply,
+    "volume": VolumeReply,
+    "interrupt": InterruptReply,
+    "say": QueuedReply,
+    "ask": QueuedReply,
+    "talk": TalkReply,
+    "reconnect": AcceptedReply,
+    "set-voice": SetVoiceReply,
+    "set": SetReply,
+    "get": GetReply,
+    "devices": DevicesReply,
+    "set-device": SetDeviceReply,
+    "history": HistoryReply,
+    "stats": StatsReply,
+    "replay": ReplayReply,
+    "reload": ReloadReply,
+    "stop": AcceptedReply,
 }
 """The reply's data by command."""

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import zmq
 
 from rtvoiced.errors import CommandError
 from rtvoiced.ipc.contract.commands import READS
 from rtvoiced.ipc.contract.protocol import Request, parse_request, refusal_body, reply_body, salvage_id
+from rtvoiced.ipc.contract.replies import REPLIES, Reply
 from rtvoiced.ipc.server.sockets import LINGER_MS, Context, Inbox, bind_private
 
 KEPT_REPLIES = 256
@@ -90,10 +90,16 @@ class Control:
         bind_private(self._socket, path)
         self._inbox = Inbox(self._socket, self._take)
 
-    def reply(self, ticket: int, data: dict[str, Any] | bytes) -> None:
-        """Answer that the command was carried out, with its data; bytes are JSON already."""
+    def reply(self, ticket: int, reply: Reply | bytes) -> None:
+        """Answer that the command was carried out: with its reply, or with bytes that are JSON already.
+
+        Raises `TypeError` where *reply* is another command's.
+        """
         if asked := self._asked(ticket):
-            self._finish(ticket, reply_body(asked.request.id, *self._numbers(), data))
+            command = asked.request.command.command
+            if not isinstance(reply, REPLIES[command] | bytes):
+                raise TypeError(f"{command} is answered with {REPLIES[command].__name__}, not {reply!r:.80}")
+            self._finish(ticket, reply_body(asked.request.id, *self._numbers(), reply))
 
     def refuse(self, ticket: int, error: CommandError) -> None:
         """Answer that the command was not carried out, and why."""
