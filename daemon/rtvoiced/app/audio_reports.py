@@ -89,7 +89,7 @@ class AudioReports:
                 self.device_watch.on_device_changed(report)
                 self.inputs.post(report)
             case EchoProbe():
-                self.front_end.measured(report)
+                self.front_end.on_echo_probe(report)
             case EchoChanged(mode, state):
                 log.info("echo", mode=mode, state=state, lag_ms=report.lag_ms, reason=report.reason)
                 self.inputs.post(report)

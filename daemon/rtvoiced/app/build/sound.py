@@ -71,10 +71,8 @@ def _audio(base: Base, post: Callable[[Report], None]) -> Duplex:
 
 def _wav_card(base: Base, spec: str) -> Callable[[], Card]:
     """Return what opens the WAV card of *spec*, ``IN,OUT``; a bad file or script is told now."""
+    from rtvoiced.audio.cards.script_voice import speak
     from rtvoiced.audio.cards.wav import WavCard, parse_spec
-
-    # The one thing of the embedded server's package that runs here: a script's voice.
-    from rtvoiced_server.speech.voices import speak
 
     named = parse_spec(f"wav:{spec}")
     playback, conversation = base.playback, base.conversation
