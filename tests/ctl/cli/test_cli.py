@@ -486,7 +486,7 @@ def test_without_names_every_counted_event_comes(room: Path) -> None:
     with small_daemon_beside(room / "run") as (daemon, act):
         act(lambda: daemon.publisher.publish(CUT))
         process = start(room, "events", "--count", "2")
-        while not any(request.command.command == "snapshot" for _, request in list(daemon.served)):
+        while not any(request.name == "snapshot" for _, request in list(daemon.served)):
             time.sleep(0.01)
         act(lambda: daemon.publisher.publish(SpeechStarted("item_7", 5120, "server")))
         act(lambda: daemon.publisher.publish(CUT))

@@ -208,7 +208,7 @@ def test_wait_ends_when_all_conditions_hold_at_once(room: Path) -> None:
         small_daemon_beside(room / "run", answers()) as (daemon, act),
         start(room, "wait", "listening", "muted=off", "connection=up", "--json") as process,
     ):
-        while not any(request.command.command == "snapshot" for _, request in list(daemon.served)):
+        while not any(request.name == "snapshot" for _, request in list(daemon.served)):
             time.sleep(0.01)
         act(lambda: daemon.publisher.publish(muted))
         act(lambda: daemon.publisher.publish(STATE))

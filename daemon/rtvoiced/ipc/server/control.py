@@ -13,8 +13,9 @@ import zmq
 
 from rtvoiced.errors import CommandError
 from rtvoiced.ipc.contract.commands import READS
+from rtvoiced.ipc.contract.declaration import Reply
 from rtvoiced.ipc.contract.protocol import Request, parse_request, refusal_body, reply_body, salvage_id
-from rtvoiced.ipc.contract.replies import REPLIES, Reply
+from rtvoiced.ipc.contract.replies import REPLIES
 from rtvoiced.ipc.server.sockets import LINGER_MS, Context, Inbox, bind_private
 
 KEPT_REPLIES = 256
@@ -96,7 +97,7 @@ class Control:
         Raises `TypeError` where *reply* is another command's.
         """
         if asked := self._asked(ticket):
-            command = asked.request.command.command
+            command = asked.request.name
             if not isinstance(reply, REPLIES[command] | bytes):
                 raise TypeError(f"{command} is answered with {REPLIES[command].__name__}, not {reply!r:.80}")
             self._finish(ticket, reply_body(asked.request.id, *self._numbers(), reply))
@@ -198,7 +199,7 @@ class Control:
     def _finish(self, ticket: int, body: bytes) -> None:
         asked = self._open.pop(ticket)
         self._waiting -= len(asked.envelopes)
-        request_id, command = asked.request.id, asked.request.command.command
+        request_id, command = asked.request.id, asked.request.name
         if request_id is not None:
             del self._running[request_id]
             if command not in READS:

@@ -10,6 +10,7 @@ from pathlib import Path
 import zmq
 
 from rtvoiced.errors import CommandError
+from rtvoiced.ipc.contract.declaration import name_of
 from rtvoiced.ipc.contract.events import EVENTS, UNCOUNTED, Bye, Heartbeat, IpcEvent, Welcome
 from rtvoiced.ipc.contract.protocol import VERSION, event_body, replay_data
 from rtvoiced.ipc.server.ring import Ring
@@ -76,7 +77,7 @@ class Publisher:
 
     def publish(self, event: IpcEvent) -> int:
         """Send *event* to whoever wants it and return its ``seq``; never blocks."""
-        name = event.event
+        name = name_of(event)
         if name in UNCOUNTED:
             self._send(name, self._body(event))
         else:
@@ -117,7 +118,7 @@ class Publisher:
             event,
             run=self.run,
             seq=self.seq,
-            n=self._last.get(event.event, 0),
+            n=self._last.get(name_of(event), 0),
             time=round(self._wall_clock(), 6),
             mono=round(self._clock(), 6),
         )
