@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rtctl.cli.generated_verbs import VERBS
 from rtctl.cli.output import colored, encoded, nearest, put, say
 from rtctl.cli.verbs import parser
 from rtctl.client.asking import TIMEOUT_S, DaemonRequests
@@ -116,7 +117,7 @@ def _run(options: argparse.Namespace) -> int:
             return _serve(options)
         case "doctor" | "logs" | "config":
             return _look_beyond(options)
-    command, args = _wire(options)
+    command, args = VERBS[options.command].request(options)
     directory = runtime_dir(options.runtime_dir, os.environ, system=options.system)
     with DaemonRequests(directory, system=options.system) as daemon:
         data = daemon.request(command, args, _limit_s(options)).data
@@ -129,42 +130,6 @@ def _run(options: argparse.Namespace) -> int:
 
         say(show.screen(command, args, data, time.time(), colored(options)), options)
     return OK
-
-
-def _wire(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    """Return the command and its args as the daemon takes them."""
-    match options.command:
-        case "mute":
-            args = {"mode": options.mode}
-            return "mute", args if options.for_s is None else {**args, "for_s": options.for_s}
-        case "unmute":
-            return "mute", {"mode": "off"}
-        case "is-muted":
-            return "status", {}
-        case "volume":
-            return "volume", options.percent or {}
-        case "say" | "ask":
-            args = {"text": " ".join(options.text)}
-            if getattr(options, "uninterruptible", False):
-                args["interruptible"] = False
-            return options.command, {**args, "wait": True} if options.wait else args
-        case "talk":
-            return "talk", {"action": options.action}
-        case "reconnect":
-            args = {"fresh": options.fresh}
-            return "reconnect", {**args, "wait": True} if options.wait else args
-        case "set-voice":
-            return "set-voice", {"voice": options.voice}
-        case "set":
-            return "set", {"key": options.key, "value": options.value}
-        case "get":
-            return "get", {"key": options.key}
-        case "set-device":
-            return "set-device", {"direction": options.direction, "name": options.name}
-        case "history":
-            return "history", {} if options.last is None else {"last": options.last}
-        case command:
-            return str(command), {}
 
 
 def _limit_s(options: argparse.Namespace) -> float | None:

@@ -24,11 +24,11 @@ class SetReply:
     verb=Verb(
         "change a key of the configuration until the daemon ends",
         "Change a key of the configuration that can change while the daemon runs, until it ends; see "
-        "`rtvoiced(1)` .",
+        "`rtvoiced(1)`.",
         after="set-device",
     ),
     args_row="{key} (`section.key`), {value}",
-    reply_row="{key}, {value} in force, {applied}; lasts until the daemon ends",
+    reply_row="{key}, `value` in force, {applied}; lasts until the daemon ends",
 )
 class Set:
     """Change a key of the configuration until the daemon ends."""
@@ -56,7 +56,7 @@ class GetReply:
         "Print a key of the configuration, and where its value came from.",
         after="set",
     ),
-    reply_row="{key}, {value.name}, {origin}: where it came from",
+    reply_row="{key}, `value`, {origin}: where it came from",
 )
 class Get:
     """Tell the value of a key of the configuration."""

@@ -132,7 +132,7 @@ class StatusReply:
             Alias(
                 "is-muted",
                 "tell whether the microphone is off",
-                "Tell whether the microphone is off. With `-e` or `--exit-status` , print nothing: the exit "
+                "Tell whether the microphone is off. With `-e` or `--exit-status`, print nothing: the exit "
                 "status is 0 if it is off and 1 if not.",
                 switches=(Switch(("-e", "--exit-status"), "print nothing; exit status 0: muted, 1: not"),),
             ),
