@@ -17,6 +17,7 @@ from rtvoiced.ipc.contract.declaration import (
     Verb,
 )
 from rtvoiced.ipc.contract.fields import MessageField, fields_of
+from rtvoiced.vocabulary import ProviderName, words
 
 FILE = "ctl/rtctl/cli/generated_verbs.py"
 HEAD = '''"""The verbs that are commands of the daemon. Made by ``python tools/generate.py``: do not edit.
@@ -44,7 +45,8 @@ def files(root: Path) -> dict[str, str]:
     verbs = {name: made for group in ("do", "look") for name, made in verbs_of(group)}
     body = ",\n".join(f"{name!r}: {made}" for name, made in verbs.items())
     imports = "from rtctl.cli import readers\n" if "readers." in body else ""
-    source = f"{HEAD}{imports}from rtctl.cli.command_verb import CommandVerb\n\nVERBS = {{{body}}}\n"
+    source = f"{HEAD}{imports}from rtctl.cli.command_verb import CommandVerb\n\n"
+    source += f"PROVIDERS = {words(ProviderName)!r}\nVERBS = {{{body}}}\n"
     return {FILE: python(source)}
 
 

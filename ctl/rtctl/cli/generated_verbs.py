@@ -8,6 +8,7 @@ from __future__ import annotations
 from rtctl.cli import readers
 from rtctl.cli.command_verb import CommandVerb
 
+PROVIDERS = ("openai", "azure", "custom", "local")
 VERBS = {
     "mute": CommandVerb(
         "mute",

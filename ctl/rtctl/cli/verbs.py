@@ -14,14 +14,13 @@ from functools import partial
 from typing import Any
 
 from rtctl.cli import readers
-from rtctl.cli.generated_verbs import VERBS
+from rtctl.cli.generated_verbs import PROVIDERS, VERBS
 from rtvoiced import __version__
 
 WIDTH = 100
 """Columns of what nobody reads."""
 FORMATS = ("plain", "waybar", "polybar")
 SHELLS = ("bash", "zsh", "fish")
-PROVIDERS = ("openai", "azure", "custom", "local")
 SERVICE_ACTIONS = ("install", "uninstall", "start", "stop", "restart", "status", "print")
 
 
