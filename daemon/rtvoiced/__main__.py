@@ -328,8 +328,8 @@ def wav_card(
     spec: str, playback: PlaybackQueue, onlooker: Transcript | None, ready: Callable[[], bool]
 ) -> Callable[[], Card]:
     """Return what opens the WAV card of *spec*, ``IN,OUT``; a bad file or script is told now."""
+    from rtvoiced.audio.cards.script_voice import speak
     from rtvoiced.audio.cards.wav import WavCard, parse_spec
-    from rtvoiced_server.speech.voices import speak
 
     named = parse_spec(f"wav:{spec}")
     card = WavCard(named, lambda: playback.sounding, speak, ready=ready)

@@ -290,7 +290,7 @@ class Daemon:
                 )
                 self._device(report)
             case EchoProbe():
-                self._audio.front.measured(report)
+                self._audio.front.on_echo_probe(report)
             case EchoChanged(mode, state):
                 log.info("echo", mode=mode, state=state, lag_ms=report.lag_ms, reason=report.reason)
                 self.dispatch(report)
