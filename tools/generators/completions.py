@@ -7,7 +7,7 @@ from pathlib import Path
 
 import shtab
 
-from rtctl.cli.following import FIELDS
+from rtctl.cli.event_verbs import FIELDS
 from rtctl.cli.verbs import SHELLS, parser
 from rtvoiced.ipc.contract.events import EVENTS, State
 from rtvoiced.ipc.contract.schema import schemas

@@ -1,5 +1,8 @@
 """The client library for asyncio: the same as `rtctl.client.sync`, any number of commands at a time.
 
+Its methods for the commands are in `rtctl.client.async_commands`, which is
+made from the contract's declarations.
+
 >>> async with AsyncClient() as client:
 ...     await client.mute(for_s=600)
 ...     async for item in client.events("state", snapshot=True):
@@ -16,7 +19,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from rtctl.client.asking import TIMEOUT_S, DaemonRequests
 from rtctl.client.async_commands import AsyncCommandMethods
 from rtctl.client.connection import DaemonConnection
 from rtctl.client.follow import Follower, Item
@@ -33,6 +35,7 @@ from rtctl.client.messages import (
     reply_of,
     request_of,
 )
+from rtctl.client.requests import TIMEOUT_S, DaemonRequests
 from rtctl.client.sync import FIRST_LOOK_S, LOOK_S, SILENCE_S
 from rtctl.client.typed import typed
 from rtvoiced.errors import CommandError, NotRunningError, RtvoiceError
@@ -66,9 +69,9 @@ class AsyncClient(AsyncCommandMethods):
         events may be silent before the daemon counts as gone.
         """
         named = None if directory is None else str(directory)
-        self._asking = DaemonRequests(runtime_dir(named, environ, system=system), system=system)
+        self._requests = DaemonRequests(runtime_dir(named, environ, system=system), system=system)
         self._timeout_s, self._silence_s = timeout_s, silence_s
-        self._post: _Post | None = None
+        self._open_requests: _OpenRequests | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,16 +81,16 @@ class AsyncClient(AsyncCommandMethods):
 
     async def close(self) -> None:
         """Give the sockets back; the next command would connect again."""
-        if self._post is not None:
+        if self._open_requests is not None:
             # Taken away first: another task must not make a new one meanwhile and lose it here.
-            over, self._post = self._post, None
+            over, self._open_requests = self._open_requests, None
             await over.close()
-        self._asking.close()
+        self._requests.close()
 
     @property
     def directory(self) -> Path:
         """The runtime directory."""
-        return self._asking.directory
+        return self._requests.directory
 
     async def request(
         self, command: str, args: dict[str, Any] | None = None, *, timeout_s: float | None = None
@@ -95,13 +98,13 @@ class AsyncClient(AsyncCommandMethods):
         """Return the whole reply to any command, also one that this library does not know."""
         waits = (args or {}).get("wait") is True
         limit_s = self._timeout_s if timeout_s is None and not waits else timeout_s
-        if self._post is not None and self._post.over:
-            await self._post.close()
-            self._post = None
-        if self._post is None:
-            path = control_socket(self._asking.directory)
-            self._post = _Post(DaemonConnection.to_control(self._asking.found(), path))
-        return await self._post.ask(command, args or {}, limit_s)
+        if self._open_requests is not None and self._open_requests.over:
+            await self._open_requests.close()
+            self._open_requests = None
+        if self._open_requests is None:
+            path = control_socket(self._requests.directory)
+            self._open_requests = _OpenRequests(DaemonConnection.to_control(self._requests.found(), path))
+        return await self._open_requests.ask(command, args or {}, limit_s)
 
     async def _ask(self, kind: type[T], command: str, timeout_s: float | None, **args: Any) -> T:
         given = {key: value for key, value in args.items() if value is not None}
@@ -121,7 +124,7 @@ class AsyncClient(AsyncCommandMethods):
         while True:
             try:
                 path = events_socket(self.directory)
-                with DaemonConnection.to_events(self._asking.found(), path, follower.topics) as stream:
+                with DaemonConnection.to_events(self._requests.found(), path, follower.topics) as stream:
                     await _welcome(stream, follower, join_s)
                     for item in follower.joined(*await self._snapshot(follower)):
                         yield item
@@ -165,7 +168,7 @@ class AsyncClient(AsyncCommandMethods):
         )
 
 
-class _Post:
+class _OpenRequests:
     """Requests on their way, by id, and the task that hands out their replies."""
 
     def __init__(self, connection: DaemonConnection) -> None:

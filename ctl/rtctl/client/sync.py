@@ -1,5 +1,8 @@
 """The client library, synchronous: commands as methods, and the events without a silent gap.
 
+Its methods for the commands are in `rtctl.client.commands`, which is made
+from the contract's declarations.
+
 >>> with Client() as client:
 ...     client.mute(for_s=600)
 ...     for item in client.events("state", snapshot=True):
@@ -15,11 +18,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from rtctl.client.asking import TIMEOUT_S, DaemonRequests
 from rtctl.client.commands import CommandMethods
 from rtctl.client.connection import DaemonConnection
 from rtctl.client.follow import Follower, Item
 from rtctl.client.messages import CommandReply, is_passing, message_of, no_welcome
+from rtctl.client.requests import TIMEOUT_S, DaemonRequests
 from rtctl.client.typed import typed
 from rtvoiced.errors import CommandError, RtvoiceError
 from rtvoiced.host.paths import events_socket, runtime_dir
@@ -59,7 +62,7 @@ class Client(CommandMethods):
         events may be silent before the daemon counts as gone.
         """
         named = None if directory is None else str(directory)
-        self._asking = DaemonRequests(runtime_dir(named, environ, system=system), system=system)
+        self._requests = DaemonRequests(runtime_dir(named, environ, system=system), system=system)
         self._timeout_s, self._silence_s = timeout_s, silence_s
 
     def __enter__(self) -> Self:
@@ -70,19 +73,19 @@ class Client(CommandMethods):
 
     def close(self) -> None:
         """Give the sockets back; the next command would connect again."""
-        self._asking.close()
+        self._requests.close()
 
     @property
     def directory(self) -> Path:
         """The runtime directory."""
-        return self._asking.directory
+        return self._requests.directory
 
     def request(
         self, command: str, args: dict[str, Any] | None = None, *, timeout_s: float | None = None
     ) -> CommandReply:
         """Return the whole reply to any command, also one that this library does not know."""
         waits = (args or {}).get("wait") is True
-        return self._asking.request(
+        return self._requests.request(
             command, args, self._timeout_s if timeout_s is None and not waits else timeout_s
         )
 
@@ -150,7 +153,7 @@ class Client(CommandMethods):
             yield from follower.replayed(data.events, data.more, page.seq)
 
     def _subscribed(self, topics: tuple[str, ...]) -> DaemonConnection:
-        context, path = self._asking.found(), events_socket(self.directory)
+        context, path = self._requests.found(), events_socket(self.directory)
         return DaemonConnection.to_events(context, path, topics)
 
     def _await_welcome(self, stream: DaemonConnection, follower: Follower, timeout_s: float) -> None:

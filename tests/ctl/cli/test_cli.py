@@ -19,7 +19,7 @@ import pytest
 
 from rtctl.cli import __main__ as cli
 from rtctl.cli import show
-from rtctl.client.asking import TIMEOUT_S, probe
+from rtctl.client.requests import TIMEOUT_S, probe
 from rtvoiced.errors import STATUS_OF_CODE, PermissionRefusedError
 from rtvoiced.host.paths import control_socket, events_socket
 from rtvoiced.ipc.contract.commands import (

@@ -20,7 +20,7 @@ from ctl.cli.test_cli import CUT, rtctl, run, start
 from ctl.client.test_client import STATE, WHOLE, answers
 from rtctl.cli import __main__ as cli
 from rtctl.cli import bars, show, tables
-from rtctl.cli.following import as_message, line_of
+from rtctl.cli.event_verbs import as_message, line_of
 from rtctl.cli.verbs import parser
 from rtctl.client.follow import Back, Gap, Gone, Restarted
 from rtvoiced.ipc.contract.events import State

@@ -26,6 +26,7 @@ VERSION = 1
 ID_CHARS = (16, 64)
 """Shortest and longest request id, in characters."""
 MAX_REQUEST_BYTES = 1 << 20
+"""1 MiB: a long text fits many times over, and a client can't fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,14 @@
-"""Takes the commands: a ROUTER, one reply to all that is well addressed (docs/ipc.md, "Commands")."""
+"""The socket that takes commands (docs/ipc.md, "Commands"): a ZeroMQ ROUTER at ``control.sock``.
+
+`app.build` makes one `Control` for the daemon. It reads each request, hands
+the good ones to its *serve* with a ticket, and sends the reply when `reply` or
+`refuse` is called with that ticket, at once or much later.
+
+Three things always hold. Every well-addressed message gets exactly one reply,
+whatever is in it. A command that changes something is carried out once,
+however often its request is repeated: the reply of the first try is kept by
+the request's id. And no client can make the daemon wait or grow without limit.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +29,7 @@ from rtvoiced.ipc.contract.replies import REPLIES
 from rtvoiced.ipc.server.sockets import LINGER_MS, Context, Inbox, bind_private
 
 KEPT_REPLIES = 256
+"""So many replies of commands that changed something are kept for a retry; docs/ipc.md names it."""
 OPEN_REPLIES = 1000
 """Requests that may wait for their reply at a time; further ones are ``busy``."""
 SEND_HWM = 4 * OPEN_REPLIES
@@ -30,7 +41,7 @@ MAX_MESSAGE_BYTES = 8 << 20
 
 @dataclass(slots=True)
 class _Open:
-    """A command that is being carried out."""
+    """A command that is being carried out: its ticket is not answered yet."""
 
     request: Request
     digest: bytes
@@ -40,7 +51,7 @@ class _Open:
 
 @dataclass(slots=True)
 class Counters:
-    """What arrived since the start."""
+    """Counts what arrived since the start, for `stats`."""
 
     commands: int = 0
     """Carried out, or refused by the daemon for a reason of its own."""
@@ -52,14 +63,14 @@ class Counters:
 
 @dataclass(slots=True)
 class _Kept:
-    """A command that was carried out, for a retry of it."""
+    """The reply to a command that was carried out, for a retry that comes with the same id."""
 
     digest: bytes
     body: bytes = field(repr=False)
 
 
 class Control:
-    """The daemon's ear: *serve* gets each command with a ticket, which `reply` or `refuse` answers once."""
+    """Takes commands: *serve* gets each with a ticket, which `reply` or `refuse` answers, now or later."""
 
     def __init__(
         self,

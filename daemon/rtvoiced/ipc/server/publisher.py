@@ -1,4 +1,11 @@
-"""Publishes the events: XPUB with a welcome for each subscription (docs/ipc.md, "Events")."""
+"""The socket that publishes events (docs/ipc.md, "Events"): a ZeroMQ XPUB at ``events.sock``.
+
+`app.build` makes one `Publisher` for the daemon; whatever happens is given to
+its `publish`. It numbers the counted events, keeps the newest of them for
+`replay`, and answers each new subscription with a `welcome`, by which the
+subscriber knows that it is in force. A subscriber that is slow, stopped or
+gone costs the daemon nothing: libzmq drops what it does not take.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +33,7 @@ SUBSCRIBE = 1
 
 
 class Publisher:
-    """The daemon's voice to its subscribers. Never waits for one, whatever it does."""
+    """Sends events to all who subscribed. It never waits for a subscriber, whatever that one does."""
 
     def __init__(
         self,
@@ -128,7 +135,7 @@ class Publisher:
         self._inbox.check()
 
     def _take(self, frames: list[bytes]) -> None:
-        """Answer a subscription with its welcome; whatever else a peer sends is not for us."""
+        """Answer a subscription with its welcome; ignore whatever else a peer sends."""
         first = frames[0]
         if len(frames) > 1 or not first or first[0] > SUBSCRIBE:
             return
@@ -141,7 +148,7 @@ class Publisher:
             self._send(f"{subscription}+welcome", self._body(Welcome(subscription, VERSION)))
 
     def _count(self, frames: list[bytes]) -> None:
-        """Book a connection that came or went: u16 event, i32 descriptor (zmq_socket_monitor(3))."""
+        """Count a connection that came or went: u16 event, i32 descriptor (zmq_socket_monitor(3))."""
         kind, descriptor = struct.unpack("=Hi", frames[0])
         if kind == zmq.EVENT_ACCEPTED:
             self._connections.add(descriptor)
