@@ -56,7 +56,7 @@ class LevelFeed:
 
     def block(self, pcm: bytes, now: float) -> None:
         """Take 20 ms of the microphone, s16le mono, at *now*, CLOCK_MONOTONIC seconds."""
-        if not self._publisher.subscribed(Level.event):
+        if not self._publisher.subscribed("level"):
             return
         microphone, vad = (b"", None) if self._muted() else (pcm, self._front_end.probability)
         if level := self._meter.measured(microphone, self._playback.latest, vad, now):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from rtvoiced.conversation.inputs import Input
+from rtvoiced.ipc.contract.declaration import Reply
 from rtvoiced.ipc.contract.protocol import Request
-from rtvoiced.ipc.contract.replies import Reply
 
 Command_ = TypeVar("Command_")
 

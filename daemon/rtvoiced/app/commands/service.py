@@ -22,7 +22,7 @@ from rtvoiced.conversation.effects import ConversationReply
 from rtvoiced.conversation.inputs import Input
 from rtvoiced.errors import CommandError
 from rtvoiced.ipc.contract.commands import COMMANDS
-from rtvoiced.ipc.contract.replies import Reply
+from rtvoiced.ipc.contract.declaration import Reply
 from rtvoiced.ipc.server.control import Control
 
 
