@@ -13,7 +13,7 @@ from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced_server.answers.rules import ABILITIES, STORY, WHO
-from rtvoiced_server.speech.voices import Utterance
+from rtvoiced_server.speech.sentences import SpokenSentence
 from support.aligning import alignable, aligned
 from support.histories import A1, THINKING, after, copied, done, effects_of, heard, published
 from support.speech import spoken
@@ -172,18 +172,18 @@ def test_words_heard_of_an_answer_are_whole(came: list[str | float], played_ms: 
     assert text.split()[: len(heard)] == heard
 
 
-def ends(spoken: Sequence[Utterance]) -> list[int]:
+def ends(spoken: Sequence[SpokenSentence]) -> list[int]:
     """When each word was really over: by its sound, and where it is a number by the synthesiser's times."""
     found: list[int] = []
     begin_ms = 0
     for each in spoken:
-        own = aligned(each) if alignable(each.text) else [mark.ms for mark in each.marks]
+        own = aligned(each) if alignable(each.text) else [mark.ms for mark in each.word_ends]
         found += [begin_ms + end_ms for end_ms in own]
         begin_ms += WIRE.duration_ms(len(each.pcm))
     return found
 
 
-def heard_by(stretches: Sequence[Utterance], moments: Sequence[int], ahead: float) -> list[int]:
+def heard_by(stretches: Sequence[SpokenSentence], moments: Sequence[int], ahead: float) -> list[int]:
     """How many words the daemon tells to be heard when the answer is cut at each of *moments*, in ms.
 
     By then so many times as much audio has come as was played.
@@ -192,7 +192,7 @@ def heard_by(stretches: Sequence[Utterance], moments: Sequence[int], ahead: floa
     conversation = after(*THINKING, events.OutputItemAdded("r1", "a1", "message"))
     coming, begin_ms, found = deque(stretches), 0, []
 
-    def comes(stretch: Utterance, ms: int) -> tuple[Input, ...]:
+    def comes(stretch: SpokenSentence, ms: int) -> tuple[Input, ...]:
         text = f"{' ' if begin_ms else ''}{stretch.text}"
         return events.TextDelta("r1", "a1", text, False), events.AudioDelta(A1, stretch.pcm[: WIRE.size(ms)])
 

@@ -47,8 +47,8 @@ HANGING = """
 import os, sys, time
 from pathlib import Path
 from rtvoiced import __main__ as program
+from rtvoiced.app.build.launch import Parts
 from rtvoiced.audio.playback.queue import PlaybackQueue
-from rtvoiced.app.daemon import Daemon
 
 take = PlaybackQueue.take
 
@@ -58,8 +58,7 @@ def hang(self, frames):
     return take(self, frames)
 
 PlaybackQueue.take = hang
-Daemon.__init__.__defaults__ = (0.5,)
-sys.exit(program.main())
+sys.exit(program.main(parts=Parts(stall_s=0.5)))
 """
 
 

@@ -38,7 +38,7 @@ def words_spoken(text: str, played_ms: int) -> int:
     """Return how many words of *text* have ended by then, by the synthesiser's own times."""
     ends, begin_ms = [], 0
     for each in spoken(text):
-        ends += [begin_ms + mark.ms for mark in each.marks]
+        ends += [begin_ms + mark.ms for mark in each.word_ends]
         begin_ms += WIRE.duration_ms(len(each.pcm))
     return sum(end_ms <= played_ms for end_ms in ends)
 

@@ -49,7 +49,7 @@ def answers(daemon: Callable[[], SmallDaemon] | None = None) -> Answer:
     """Return an answer to what a follower asks."""
 
     def answer(request: Request) -> Any:
-        match request.command.command:
+        match request.name:
             case "replay":
                 assert daemon
                 command: Any = request.command

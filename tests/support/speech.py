@@ -11,11 +11,11 @@ import numpy as np
 
 from rtvoiced.dsp import resample
 from rtvoiced.dsp.resample import Resampler
-from rtvoiced_server.speech import voices, word_times
-from rtvoiced_server.speech.voices import Utterance
+from rtvoiced_server.speech import sentences, synthesis, voices, word_times
+from rtvoiced_server.speech.sentences import SpokenSentence
 from support.kept import kept
 
-SOURCES = (voices, word_times, resample)
+SOURCES = (sentences, synthesis, voices, word_times, resample)
 ESPEAK = "en+f3"
 """A voice of espeak-ng's; all others are flite's."""
 ESPEAK_HZ = 22_050
@@ -27,13 +27,13 @@ def said(text: str, voice: str, hz: int) -> bytes:
     return kept(_said, text, voice, hz, sources=SOURCES)
 
 
-def spoken(text: str, voice: str = "slt") -> Sequence[Utterance]:
+def spoken(text: str, voice: str = "slt") -> Sequence[SpokenSentence]:
     """Return the sentences of an answer as the embedded server says them."""
-    return [spoken_sentence(each, voice) for each in voices.sentences(text)]
+    return [spoken_sentence(each, voice) for each in sentences.sentences(text)]
 
 
 @lru_cache(maxsize=256)
-def spoken_sentence(text: str, voice: str = "slt", speed: float = 1.0) -> Utterance:
+def spoken_sentence(text: str, voice: str = "slt", speed: float = 1.0) -> SpokenSentence:
     """Return a sentence as the embedded server says it: at 24 kHz, with the times of its words."""
     return kept(_spoken, text, voice, speed, sources=SOURCES)
 
@@ -48,5 +48,5 @@ def _said(text: str, voice: str, hz: int) -> bytes:
     return np.concatenate((resampler.process(np.frombuffer(pcm, "<i2")), resampler.flush())).tobytes()
 
 
-def _spoken(text: str, voice: str, speed: float) -> Utterance:
-    return asyncio.run(voices.utter(text, voice, speed))
+def _spoken(text: str, voice: str, speed: float) -> SpokenSentence:
+    return asyncio.run(synthesis.speak_sentence(text, voice, speed))

@@ -99,7 +99,7 @@ def test_commands_are_methods_over_one_connection(room: Path) -> None:
         assert client.mute(for_s=5) == replies.MuteReply(True, None, True)
         assert client.status().volume_percent == 80
         assert client.unmute().muted
-        assert [request.command.command for _, request in daemon.served] == ["mute", "status", "mute"]
+        assert [request.name for _, request in daemon.served] == ["mute", "status", "mute"]
         assert daemon.publisher.subscribers == 0
 
 
