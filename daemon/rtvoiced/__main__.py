@@ -204,7 +204,8 @@ async def serve(
     from rtvoiced.host.notify import ServiceNotifier
     from rtvoiced.ipc.server.control import Control
     from rtvoiced.ipc.server.publisher import Publisher
-    from rtvoiced.realtime.link import Backoff, Link
+    from rtvoiced.realtime.backoff import Backoff
+    from rtvoiced.realtime.link import Link
     from rtvoiced.realtime.providers import choose
     from rtvoiced.settings.runtime import RuntimeSettings
 

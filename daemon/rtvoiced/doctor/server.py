@@ -12,9 +12,10 @@ from rtvoiced.app.embedded_server import EmbeddedServer
 from rtvoiced.app.session_config import session_config
 from rtvoiced.doctor.findings import Finding, failure, ok
 from rtvoiced.realtime import events
+from rtvoiced.realtime.backoff import Backoff
 from rtvoiced.realtime.endpoint import Endpoint, is_loopback
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
-from rtvoiced.realtime.link import Backoff, Link
+from rtvoiced.realtime.link import Link
 from rtvoiced.realtime.providers import Provider
 from rtvoiced.settings.schema import Settings
 
