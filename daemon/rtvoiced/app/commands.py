@@ -25,8 +25,8 @@ from rtvoiced.dsp.pcm import Pcm
 from rtvoiced.errors import AudioError, CommandError, ConfigError
 from rtvoiced.host import logs
 from rtvoiced.ipc.contract import commands, replies
+from rtvoiced.ipc.contract.declaration import Reply
 from rtvoiced.ipc.contract.protocol import Request
-from rtvoiced.ipc.contract.replies import Reply
 from rtvoiced.ipc.server.control import Control
 from rtvoiced.ipc.server.publisher import Publisher
 from rtvoiced.realtime.events import SessionConfig

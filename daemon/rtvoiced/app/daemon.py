@@ -270,7 +270,7 @@ class Daemon:
         match report:
             case MicrophoneBlock(pcm, hz, at, echoes, before):
                 self._microphone.block(pcm, hz, at, echoes=echoes, before=before)
-                if self._publisher.subscribed(ipc.Level.event):
+                if self._publisher.subscribed("level"):
                     self._tell_level(pcm)
             case PlaybackMoved():
                 for moved in self._playback.reports():

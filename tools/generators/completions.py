@@ -1,4 +1,4 @@
-"""Makes the shells' completion files of rtctl: ``python tests/completions.py`` writes them."""
+"""Makes the shells' completion files of rtctl, by shtab (a package of the developers, not of the users)."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from pathlib import Path
 
 import shtab
 
-import rtctl
-from rtctl.cli.following import FIELDS
+from rtctl.cli.event_verbs import FIELDS
 from rtctl.cli.verbs import SHELLS, parser
 from rtvoiced.ipc.contract.events import EVENTS, State
 from rtvoiced.ipc.contract.schema import schemas
 from rtvoiced.settings.schema import known_keys
 from rtvoiced.vocabulary import PhaseWord, words, words_of
 
-DIRECTORY = Path(rtctl.__file__).parent / "cli" / "completions"
+DIRECTORY = "ctl/rtctl/cli/completions"
 FILES = {"bash": "rtctl.bash", "zsh": "_rtctl", "fish": "rtctl.fish"}
 
 
-def files() -> dict[str, str]:
-    """Return the text of each file by its name."""
-    return {FILES[shell]: generated(shell) for shell in SHELLS}
+def files(root: Path) -> dict[str, str]:
+    """Return the texts of the files by their paths."""
+    return {f"{DIRECTORY}/{FILES[shell]}": completions(shell) for shell in SHELLS}
 
 
-def generated(shell: str) -> str:
+def completions(shell: str) -> str:
+    """Return the completions of one shell: the parser's words, and names that the parser does not know."""
     made = parser()
     (verbs,) = (action for action in made._actions if action.dest == "command")
     assert isinstance(verbs.choices, dict)
@@ -43,11 +43,7 @@ def generated(shell: str) -> str:
 
 
 def conditions() -> Iterator[str]:
+    """Yield what ``rtctl wait`` can wait for, as ``FIELD=WORD``."""
     for field in FIELDS:
         known = ("true", "false") if field in ("muted", "push_to_talk") else words_of(State, field)
         yield from (f"{field}={word}" for word in known)
-
-
-if __name__ == "__main__":
-    for name, text in files().items():
-        (DIRECTORY / name).write_text(text, "utf-8")

@@ -1,4 +1,9 @@
-"""The verbs that go on: ``events``, ``wait``, ``watch``."""
+"""The verbs that stand on the events: ``events``, ``wait`` and ``watch``.
+
+They run until they have what they want, or for ever. Names and conditions are
+checked before anything is connected (`objection`), because a wrong name is a
+mistake with or without a daemon.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +17,9 @@ from typing import Any, assert_never
 
 from rtctl.cli import bars, show
 from rtctl.cli.output import colored, encoded, is_terminal, nearest, say
-from rtctl.client.asking import TIMEOUT_S
 from rtctl.client.follow import Back, Event, Gap, Gone, Item, Restarted, Snapshot
 from rtctl.client.messages import VERSION
+from rtctl.client.requests import TIMEOUT_S
 from rtctl.client.sync import Client
 from rtvoiced.errors import OK, CommandError, NotRunningError
 from rtvoiced.host.paths import runtime_dir

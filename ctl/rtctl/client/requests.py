@@ -1,7 +1,8 @@
-"""Asks the daemon: one warm connection, found by a plain connect() first. What `rtctl` starts with.
+"""Requests to the daemon over one warm connection. What ``rtctl`` itself starts with.
 
-zmq is imported only once a daemon was found: libzmq can't tell a dead daemon
-from a slow one, and its import takes longer than the answer.
+The daemon is looked for by a plain connect() first, because libzmq can't tell
+a dead daemon from a slow one. Only when one was found is ``zmq`` imported: that
+takes longer than the daemon's answer.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rtctl.client.connection import Context, DaemonConnection
 
 TIMEOUT_S = 3.0
+"""How long a command may take, unless its caller says otherwise: the slowest answers within 2 s."""
 
 
 class DaemonRequests:
