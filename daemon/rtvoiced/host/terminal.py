@@ -1,4 +1,4 @@
-"""The terminal that the daemon was started from.
+"""The terminal that the daemon was started from, and how a report is printed to it.
 
 When it goes away, the kernel sends SIGHUP. To a service SIGHUP means "read the configuration again"; to a
 daemon in a terminal it then means the end. The daemon asks `Terminal` which of the two it is.
@@ -29,6 +29,15 @@ class Terminal:
             os.dup2(nowhere, sys.stderr.fileno())
             os.close(nowhere)
         return gone
+
+
+def print_report(text: str) -> None:
+    """Print *text*; a reader that has seen enough (head, a pager) is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python tries again at exit, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_there() -> bool:
