@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from rtvoiced.audio.events import DeviceChanged
+from rtvoiced.clocks import WallClock
 from rtvoiced.conversation.phases import Listening
 from rtvoiced.ipc.contract import commands
 from rtvoiced.realtime import events
@@ -312,7 +313,7 @@ class ConversationMachine(RuleBasedStateMachine):
 
     @rule()
     def mute_for_a_time(self) -> None:
-        self.world.command(commands.Mute("on", 5.0), until=1000.0)
+        self.world.command(commands.Mute("on", 5.0), until=WallClock(1000.0))
 
     # ------------------------------------------------------- time, devices
 

@@ -14,13 +14,10 @@ from rtvoiced.conversation.effects import (
     Refuse,
     ReplyTo,
     SetMicrophone,
-    SetTimer,
 )
 from rtvoiced.conversation.inputs import Commanded, Cut, Input, ShutdownAsked, TimerFired
-from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Thinking
-from rtvoiced.conversation.state import HEARING_S
-from rtvoiced.conversation.stores.session import CHANGE_S
+from rtvoiced.conversation.timers import CHANGE_S, HEARING_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.replies import TalkReply
@@ -42,6 +39,7 @@ from support.histories import (
     SPEAKING,
     THINKING,
     UPDATED,
+    PlainConversation,
     after,
     ask,
     done,
@@ -52,6 +50,7 @@ from support.histories import (
     ruled,
     say,
     sent,
+    set_timer,
     state,
     state_of,
     talk,
@@ -64,7 +63,7 @@ PRESSED = (*LISTENING, PRESS, BY_CUT)
 STARTED = ipc.SpeechStarted(None, None, "push_to_talk")
 
 
-def at(conversation: Conversation, now: float, *inputs: Input) -> list[Effect]:
+def at(conversation: PlainConversation, now: float, *inputs: Input) -> list[Effect]:
     return effects_of(conversation, *inputs, now=now)
 
 
@@ -80,7 +79,7 @@ def refusals(told: list[Effect]) -> list[tuple[int, str]]:
     return [(each.ticket, each.code) for each in told if isinstance(each, Refuse)]
 
 
-def pressed_at(now: float, *history: Input) -> Conversation:
+def pressed_at(now: float, *history: Input) -> PlainConversation:
     conversation = after(*(history or LISTENING))
     at(conversation, now, PRESS, BY_CUT)
     return conversation
@@ -94,8 +93,8 @@ def test_press_silences_clears_and_listens() -> None:
     assert sent(told) == [events.ClearAudio(), events.UpdateTurnDetection(OFF, "talk-2")]
     assert gates(told) == [MicrophoneGate.TALK]
     assert published(told) == [STARTED]
-    assert SetTimer("hearing", 10.0 + HEARING_S) in told
-    assert SetTimer("change", 10.0 + CHANGE_S) in told
+    assert set_timer(Timer.HEARING, 10.0 + HEARING_S) in told
+    assert set_timer(Timer.CHANGE, 10.0 + CHANGE_S) in told
     assert replies(told) == [{"push_to_talk": True, "changed": True, "held_ms": 0}]
     assert told[-1] == state("hearing", push_to_talk=True)
 
@@ -216,7 +215,7 @@ def test_press_without_a_session_is_refused(history: tuple[Input, ...]) -> None:
 ENDED: dict[str, tuple[tuple[Input, ...], list[MicrophoneGate]]] = {
     "mute": ((Commanded(9, "m1", commands.Mute("on")),), [MicrophoneGate.SILENCE] * 2),
     "link_lost": ((LOST,), [MicrophoneGate.CLOSED]),
-    "timeout": ((TimerFired("hearing"),), [MicrophoneGate.OPEN]),
+    "timeout": ((TimerFired(Timer.HEARING),), [MicrophoneGate.OPEN]),
 }
 
 
@@ -358,7 +357,7 @@ def test_switching_waits_for_no_change_and_switching_back_for_each() -> None:
     # With what: that is known when the server has answered.
     told = at(conversation, 2.1, UPDATED)
     assert sent(told)[-1] == events.UpdateTurnDetection(replace(CONFIG, client_managed_turns=True), "talk-4")
-    assert ClearTimer("change") not in told
+    assert ClearTimer(Timer.CHANGE) not in told
 
 
 def test_turn_detection_that_is_configured_under_a_press_is_there_after_it() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rtvoiced.conversation.effects import ClearTimer, Play, Publish, Refuse, ReplyTo, SendEvent, SetTimer
+from rtvoiced.conversation.effects import ClearTimer, Play, Publish, Refuse, ReplyTo, SendEvent
 from rtvoiced.conversation.inputs import Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
-from rtvoiced.conversation.state import ASK_AGAIN_S, RESPONSE_S
 from rtvoiced.conversation.stores.requests import MOST_TRIES, MOST_WAITING
+from rtvoiced.conversation.timers import ASK_AGAIN_S, RESPONSE_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.replies import QueuedReply
@@ -36,6 +36,7 @@ from support.histories import (
     published,
     replies,
     sent,
+    set_timer,
     state,
 )
 
@@ -50,7 +51,7 @@ def test_ask_is_put_and_its_answer_asked_for() -> None:
         SendEvent(events.CreateItem("ask_1", "user", "What time is it?")),
         Publish(ipc.UserTranscript("ask_1", "What time is it?", True)),
         SendEvent(events.CreateResponse("ask-2", "q1")),
-        SetTimer("response.created", 1.0 + RESPONSE_S),
+        set_timer(Timer.RESPONSE_CREATED, 1.0 + RESPONSE_S),
         ReplyTo(1, QueuedReply(True, 0)),
         state("thinking"),
     ]
@@ -178,7 +179,7 @@ def test_refused_ask_does_not_end_the_users_speech() -> None:
 def test_answer_that_never_begins_is_an_error_that_names_its_request() -> None:
     conversation = after(*ASKED)
 
-    assert published(conversation.handle(TimerFired("response.created"), now=15.0)) == [
+    assert published(conversation.handle(TimerFired(Timer.RESPONSE_CREATED), now=15.0)) == [
         ipc.Error(
             "timeout",
             "the server began no answer within 15 s",
@@ -193,16 +194,16 @@ def test_ask_that_meets_another_response_is_asked_again_without_its_item() -> No
     conversation = after(*ASKED)
 
     assert conversation.handle(COLLISION, now=1.0) == [
-        ClearTimer("response.created"),
-        SetTimer("ask", 1.0 + ASK_AGAIN_S),
+        ClearTimer(Timer.RESPONSE_CREATED),
+        set_timer(Timer.ASK, 1.0 + ASK_AGAIN_S),
         state("listening"),
     ]
-    assert sent(conversation.handle(TimerFired("ask"), now=2.0)) == [events.CreateResponse("ask-3", "q1")]
+    assert sent(conversation.handle(TimerFired(Timer.ASK), now=2.0)) == [events.CreateResponse("ask-3", "q1")]
 
 
 def test_ask_that_meets_another_response_for_ever_is_given_up() -> None:
     conversation = after(*ASKED)
-    tried: tuple[Input, ...] = (COLLISION, TimerFired("ask"))
+    tried: tuple[Input, ...] = (COLLISION, TimerFired(Timer.ASK))
     told = effects_of(conversation, *tried * MOST_TRIES)
 
     assert published(told) == [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rtvoiced.conversation.effects import Play, Refuse, ReplyTo, SendEvent, SetTimer
+from rtvoiced.conversation.effects import Play, Refuse, ReplyTo, SendEvent
 from rtvoiced.conversation.inputs import Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
-from rtvoiced.conversation.state import RESPONSE_S
+from rtvoiced.conversation.timers import RESPONSE_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.replies import HistoryItem, HistoryReply, QueuedReply
@@ -37,6 +37,7 @@ from support.histories import (
     published,
     say,
     sent,
+    set_timer,
     state,
 )
 
@@ -56,7 +57,7 @@ def created(response_id: str = "r1", request: str | None = "q1") -> events.Respo
 def test_say_is_asked_for_and_puts_nothing_into_the_conversation() -> None:
     assert after(*LISTENING).handle(say(), now=1.0) == [
         SendEvent(ASKED_FOR),
-        SetTimer("response.created", 1.0 + RESPONSE_S),
+        set_timer(Timer.RESPONSE_CREATED, 1.0 + RESPONSE_S),
         ReplyTo(1, QueuedReply(True, 0)),
         state("thinking"),
     ]
@@ -171,7 +172,7 @@ def test_say_that_comes_beside_the_answer_to_the_user_does_not_end_it() -> None:
 
 
 def test_say_waits_for_an_answer_that_came_after_its_time() -> None:
-    late = (TimerFired("response.created"), events.ResponseCreated("r2", "q2"))
+    late = (TimerFired(Timer.RESPONSE_CREATED), events.ResponseCreated("r2", "q2"))
     conversation = after(*LISTENING, ask("And?", "q2", 2), say(), *late)
 
     assert sent(conversation.handle(created(), now=16.0)) == [events.CancelResponse("r1")]
@@ -233,7 +234,7 @@ def test_server_that_refuses_a_say_is_an_error_that_names_its_request() -> None:
 def test_say_that_never_begins_is_an_error_and_is_not_said_later() -> None:
     conversation = after(*LISTENING, say())
 
-    assert published(conversation.handle(TimerFired("response.created"), now=15.0)) == [
+    assert published(conversation.handle(TimerFired(Timer.RESPONSE_CREATED), now=15.0)) == [
         ipc.Error("timeout", "the server began no answer within 15 s", True, {"request": "q1"})
     ]
     assert sent(conversation.handle(created(), now=16.0)) == [events.CancelResponse("r1")]

@@ -18,11 +18,10 @@ from rtvoiced.conversation.effects import (
     ReplyTo,
     SendEvent,
     SetMicrophone,
-    SetTimer,
 )
 from rtvoiced.conversation.inputs import Begun, Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Idle, Listening, Speaking
-from rtvoiced.conversation.stores.session import CHANGE_S, CONFIGURE_S
+from rtvoiced.conversation.timers import CHANGE_S, CONFIGURE_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.replies import AcceptedReply, SetVoiceReply
@@ -50,6 +49,7 @@ from support.histories import (
     published,
     replies,
     sent,
+    set_timer,
     state,
 )
 
@@ -70,7 +70,7 @@ def refused(code: str | None, event_id: str | None = "voice-2") -> events.Server
 def test_first_word_to_a_server_is_the_configuration() -> None:
     assert after(*CONNECTING).handle(CREATED, now=1.0) == [
         SendEvent(events.UpdateSession(CONFIG, "session-1")),
-        SetTimer("session.updated", 1.0 + CONFIGURE_S),
+        set_timer(Timer.CONFIGURE, 1.0 + CONFIGURE_S),
     ]
 
 
@@ -78,7 +78,7 @@ def test_microphone_opens_once_the_configuration_is_taken() -> None:
     conversation = after(*CONNECTING, CREATED)
 
     assert conversation.handle(UPDATED, now=1.0) == [
-        ClearTimer("session.updated"),
+        ClearTimer(Timer.CONFIGURE),
         Publish(ipc.Connection("up", session_id="sess_1")),
         SetMicrophone(MicrophoneGate.OPEN, 24_000),
         state("listening"),
@@ -96,7 +96,7 @@ LATE = "the server did not take the session's configuration within 5 s"
 
 
 def test_server_that_does_not_answer_the_configuration_is_left() -> None:
-    assert after(*CONNECTING, CREATED).handle(TimerFired("session.updated"), now=6.0) == [
+    assert after(*CONNECTING, CREATED).handle(TimerFired(Timer.CONFIGURE), now=6.0) == [
         Publish(ipc.Error("timeout", LATE, True)),
         DropLink(f"timeout: {LATE}"),
     ]
@@ -288,10 +288,10 @@ def test_voice_is_changed_once_the_server_has_it() -> None:
 
     assert conversation.handle(SET_VOICE, now=1.0) == [
         SendEvent(events.UpdateVoice("cedar", "voice-2")),
-        SetTimer("change", 1.0 + CHANGE_S),
+        set_timer(Timer.CHANGE, 1.0 + CHANGE_S),
     ]
     assert conversation.handle(VOICE_IS_CEDAR, now=1.5) == [
-        ClearTimer("change"),
+        ClearTimer(Timer.CHANGE),
         ReplyTo(5, SetVoiceReply("cedar", "now")),
         state("listening", voice="cedar"),
     ]
@@ -302,7 +302,7 @@ def test_voice_that_the_server_cannot_change_any_more_is_the_next_sessions(event
     conversation = after(*DRAINED, SET_VOICE)
 
     assert conversation.handle(refused("cannot_update_voice", event_id), now=1.0) == [
-        ClearTimer("change"),
+        ClearTimer(Timer.CHANGE),
         ReplyTo(5, SetVoiceReply("cedar", "next_session")),
     ]
     configs = sent(effects_of(conversation, LOST, *AGAIN))
@@ -311,7 +311,7 @@ def test_voice_that_the_server_cannot_change_any_more_is_the_next_sessions(event
 
 def test_voice_that_does_not_exist_is_refused() -> None:
     assert after(*LISTENING, SET_VOICE).handle(refused("invalid_value"), now=1.0) == [
-        ClearTimer("change"),
+        ClearTimer(Timer.CHANGE),
         Refuse(5, "bad_args", "no such voice", details={"arg": "voice"}),
     ]
 
@@ -319,7 +319,7 @@ def test_voice_that_does_not_exist_is_refused() -> None:
 def test_voice_without_an_answer_times_out() -> None:
     conversation = after(*LISTENING, SET_VOICE)
 
-    assert conversation.handle(TimerFired("change"), now=3.0) == [
+    assert conversation.handle(TimerFired(Timer.CHANGE), now=3.0) == [
         Refuse(5, "timeout", "the server did not answer within 2 s", retryable=True)
     ]
 

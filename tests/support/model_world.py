@@ -7,16 +7,14 @@ from dataclasses import replace
 
 from rtvoiced.audio.events import Drained, EchoChanged, VoiceStarted, VoiceStopped
 from rtvoiced.audio.playback.queue import PlaybackQueue
+from rtvoiced.clocks import Monotonic, WallClock
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
-from rtvoiced.conversation.handlers.interruption import PROTECTED_TIMER
 from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
 from rtvoiced.conversation.policy import CLIENT_MANAGED, InterruptionRules
-from rtvoiced.conversation.state import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER
-from rtvoiced.conversation.stores.holds import HOLD_TIMER
-from rtvoiced.conversation.stores.session import CHANGE_TIMER, CONFIGURE_TIMER
+from rtvoiced.conversation.timers import Timer, TimerKey
 from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
@@ -34,7 +32,7 @@ class World:
         self.habits = habits
         self.conversation = Conversation(CONFIG, "local", "m")
         self.now = 0.0
-        self.timers: dict[str, float] = {}
+        self.timers: dict[TimerKey, float] = {}
         self.playback = PlaybackQueue(WIRE.hz)
         self.server: ModelServer | None = None
         self.to_server: deque[ClientEvent] = deque()
@@ -71,7 +69,7 @@ class World:
         waiting = deque([happened])
         while waiting:
             each = waiting.popleft()
-            told = self.conversation.handle(each, self.now)
+            told = self.conversation.handle(each, Monotonic(self.now))
             for effect in told:
                 self._apply(effect, waiting)
             if isinstance(each, inputs.Cut):
@@ -116,11 +114,11 @@ class World:
             case effects.Refuse(ticket):
                 self.unanswered.remove(ticket)
                 self.wanted = self.before.pop(ticket, self.wanted)
-            case effects.SetTimer(name, at):
+            case effects.SetTimer(timer, at):
                 assert at > self.now
-                self.timers[name] = at
-            case effects.ClearTimer(name):
-                self.timers.pop(name, None)
+                self.timers[timer] = at
+            case effects.ClearTimer(timer):
+                self.timers.pop(timer, None)
             case effects.ReconnectLink():
                 self.link_order = LinkLost("reconnect", 0, 0.0)
             case effects.DropLink(reason):
@@ -198,25 +196,25 @@ class World:
         talk = self.conversation.talk
         match talk.state:
             case Hearing():
-                assert HEARING_TIMER in self.timers
+                assert Timer.HEARING in self.timers
             case Awaiting():
-                assert RESPONSE_TIMER in self.timers
+                assert Timer.RESPONSE_CREATED in self.timers
             case Thinking():
-                assert DELTA_TIMER in self.timers
+                assert Timer.DELTA in self.timers
             case Speaking(generating=True):
-                assert DELTA_TIMER in self.timers
+                assert Timer.DELTA in self.timers
             case _:
                 pass
         if talk.questions.asking is not None or talk.unwanted:
-            assert RESPONSE_TIMER in self.timers
+            assert Timer.RESPONSE_CREATED in self.timers
         if talk.answers.active is not None:
-            assert DELTA_TIMER in self.timers
+            assert Timer.DELTA in self.timers
         elif len(talk.questions) and talk.session.up and isinstance(talk.state, Listening):
-            assert ASK_TIMER in self.timers or RESPONSE_TIMER in self.timers
+            assert Timer.ASK in self.timers or Timer.RESPONSE_CREATED in self.timers
         if talk.session._configuring:
-            assert CONFIGURE_TIMER in self.timers
+            assert Timer.CONFIGURE in self.timers
         if talk.session._changes.current is not None:
-            assert CHANGE_TIMER in self.timers
+            assert Timer.CHANGE in self.timers
         assert len(talk.waits._waits) <= len(self.unanswered)
         unfinished = [key for key, answer in talk.answers._answers.items() if not answer.done]
         assert unfinished == ([talk.answers.active] if talk.answers.active else [])
@@ -229,12 +227,12 @@ class World:
         talk, hold = self.conversation.talk, self.conversation.interruption.hold
         assert (hold is not None) == self.playback._pending.held
         if hold is not None:
-            assert self.now <= self.timers[HOLD_TIMER] <= hold.at + talk.session.rules.hold_max_ms / 1000
+            assert self.now <= self.timers[Timer.HOLD] <= hold.at + talk.session.rules.hold_max_ms / 1000
             assert talk.session.up
             assert not talk.mute.on
         else:
-            assert HOLD_TIMER not in self.timers
-        assert talk.answers.protected == (PROTECTED_TIMER in self.timers)
+            assert Timer.HOLD not in self.timers
+        assert talk.answers.protected == (Timer.PROTECTED in self.timers)
         pressed = talk.pressed_at is not None
         assert pressed == (talk.state == Hearing(None)) == (self.gate is effects.MicrophoneGate.TALK)
         assert not pressed or (talk.session.up and not talk.mute.on)
@@ -243,13 +241,16 @@ class World:
     # ------------------------------------------------------------- commands
 
     def command(
-        self, command: commands.ForConversation, until: float | None = None, expires_s: float | None = None
+        self,
+        command: commands.ForConversation,
+        until: WallClock | None = None,
+        expires_s: float | None = None,
     ) -> str:
         self.tickets += 1
         self.unanswered.add(self.tickets)
         request = f"q{self.tickets}"
         heard, up = isinstance(self.conversation.state, Hearing), self.conversation.session.up
-        expires = None if expires_s is None else self.now + expires_s
+        expires = None if expires_s is None else Monotonic(self.now + expires_s)
         self.dispatch(inputs.Commanded(self.tickets, request, command, until, expires))
         asks = isinstance(command, commands.Ask | commands.Say) and not command.wait
         if asks and up and len(self.conversation.talk.questions) < 100:
@@ -340,13 +341,13 @@ class World:
         if report:
             self.report()
         until = self.now + ms / 1000
-        while due := sorted((at, name) for name, at in self.timers.items() if at <= until):
-            at, name = due[0]
+        while due := sorted((at, str(timer), timer) for timer, at in self.timers.items() if at <= until):
+            at, _, timer = due[0]
             self.now = max(self.now, at)
-            del self.timers[name]
-            if name == RESPONSE_TIMER:
+            del self.timers[timer]
+            if timer == Timer.RESPONSE_CREATED:
                 self.creating = False
-            self.dispatch(inputs.TimerFired(name))
+            self.dispatch(inputs.TimerFired(timer))
         self.now = max(self.now, until)
 
     def report(self) -> None:

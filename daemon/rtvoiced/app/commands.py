@@ -17,6 +17,7 @@ from rtvoiced.audio.cards.device_list import DeviceList
 from rtvoiced.audio.cards.portaudio import FoundDevice, chosen
 from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread.duplex import Duplex, Reopen
+from rtvoiced.clocks import Monotonic, WallClock
 from rtvoiced.conversation import inputs
 from rtvoiced.conversation.effects import ConversationReply
 from rtvoiced.conversation.inputs import Input, SettingRequest
@@ -125,8 +126,9 @@ class CommandService:
 
     def _pass_on(self, ticket: int, request: Request, command: commands.ForConversation) -> None:
         for_s = command.for_s if isinstance(command, commands.Mute) else None
-        until = round(time.time() + for_s, 3) if for_s is not None else None
-        self.dispatch(inputs.Commanded(ticket, request.id, command, until=until, expires=request.expires))
+        until = WallClock(round(time.time() + for_s, 3)) if for_s is not None else None
+        expires = Monotonic(request.expires) if request.expires is not None else None
+        self.dispatch(inputs.Commanded(ticket, request.id, command, until=until, expires=expires))
 
     def _status(self) -> replies.StatusReply:
         self.facts.echo = self.audio.front.echo

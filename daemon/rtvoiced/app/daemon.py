@@ -41,10 +41,12 @@ from rtvoiced.audio.events import (
 )
 from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread import duplex
+from rtvoiced.clocks import Monotonic
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
 from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.machine import Conversation
+from rtvoiced.conversation.timers import TimerKey
 from rtvoiced.errors import CommandError, ConfigError, RtvoiceError
 from rtvoiced.host.heartbeat import STALL_S, HeartbeatLoop
 from rtvoiced.host.notify import ServiceNotifier
@@ -119,7 +121,7 @@ class Daemon:
         self._busy = False
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._reason = "stop"
-        self._timers = Timers(lambda name: self.dispatch(inputs.TimerFired(name)))
+        self._timers: Timers[TimerKey] = Timers(lambda timer: self.dispatch(inputs.TimerFired(timer)))
         self._link = shells.link(self._told)
         self._microphone = Uplink(self._link.send, live.now.turn.prefix_ms)
         self._audio = shells.audio(self._post_audio)
@@ -183,7 +185,7 @@ class Daemon:
         self._busy = True
         try:
             while self._inputs:
-                for effect in self._conversation.handle(self._inputs.popleft(), time.monotonic()):
+                for effect in self._conversation.handle(self._inputs.popleft(), Monotonic(time.monotonic())):
                     self._apply(effect)
         except Exception as error:
             self._crashed("dispatch", error)
@@ -216,10 +218,10 @@ class Daemon:
                 self._publish(event)
             case effects.SetMicrophone(gate, hz):
                 self._microphone.set(gate, hz)
-            case effects.SetTimer(name, at):
-                self._timers.set(name, at)
-            case effects.ClearTimer(name):
-                self._timers.clear(name)
+            case effects.SetTimer(timer, at):
+                self._timers.set(timer, at)
+            case effects.ClearTimer(timer):
+                self._timers.clear(timer)
             case effects.ReplyTo(ticket, data):
                 self._desk.reply(ticket, data)
             case effects.Refuse(ticket, code, message, retryable, details):

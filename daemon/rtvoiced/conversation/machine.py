@@ -27,10 +27,9 @@ from rtvoiced.audio.events import (
     VoiceStarted,
     VoiceStopped,
 )
+from rtvoiced.clocks import Monotonic
 from rtvoiced.conversation import effects, inputs
-from rtvoiced.conversation import state as talk
 from rtvoiced.conversation.effects import Effect, Publish
-from rtvoiced.conversation.handlers import interruption
 from rtvoiced.conversation.handlers.command import CommandHandler
 from rtvoiced.conversation.handlers.connection import ConnectionHandler
 from rtvoiced.conversation.handlers.interruption import InterruptionHandler
@@ -41,13 +40,11 @@ from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.phases import Phase
 from rtvoiced.conversation.policy import DEFAULT, InterruptionRules
 from rtvoiced.conversation.state import ConversationState
-from rtvoiced.conversation.stores import holds
 from rtvoiced.conversation.stores.history import HistoryStore
-from rtvoiced.conversation.stores.mute import TIMER as UNMUTE_TIMER
 from rtvoiced.conversation.stores.mute import MuteStore
-from rtvoiced.conversation.stores.pending_replies import TIMER as WAIT_TIMER
-from rtvoiced.conversation.stores.session import CHANGE_TIMER, CONFIGURE_TIMER, Session
+from rtvoiced.conversation.stores.session import Session
 from rtvoiced.conversation.stores.utterances import not_transcribed
+from rtvoiced.conversation.timers import ReplyTimer, Timer, TimerKey
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
@@ -69,7 +66,7 @@ class Conversation:
         self._orders = CommandHandler(self.talk, self._turns, self._push_to_talk)
         self._words: ipc.State | None = None
 
-    def handle(self, happened: Input, now: float) -> list[Effect]:
+    def handle(self, happened: Input, now: Monotonic) -> list[Effect]:
         """Return what has to be done about *happened*, in order; *now* is CLOCK_MONOTONIC seconds."""
         told = self._handle(happened, now)
         told += self.interruption.reconsider(now)
@@ -110,7 +107,7 @@ class Conversation:
         """Return the daemon in one word each."""
         return self.talk.words()
 
-    def _handle(self, happened: Input, now: float) -> list[Effect]:  # noqa: C901
+    def _handle(self, happened: Input, now: Monotonic) -> list[Effect]:  # noqa: C901
         match happened:
             case events.AudioDelta():
                 return self._responses.audio(happened, now)
@@ -176,10 +173,10 @@ class Conversation:
                 return self.interruption.voice_stopped(happened, now)
             case EchoChanged():
                 return self.interruption.echo_changed(happened)
-            case inputs.TimerFired(name):
-                return self._timer(name, now)
+            case inputs.TimerFired(timer):
+                return self._on_timer(timer, now)
             case inputs.Begun():
-                return [*self.talk.mute.begun(happened, now), self.talk.microphone()]
+                return [*self.talk.mute.begin(happened, now), self.talk.microphone()]
             case inputs.ShutdownAsked(reason):
                 return self._orders.shutdown(reason)
             case events.Ignored():
@@ -187,36 +184,37 @@ class Conversation:
             case _:
                 assert_never(happened)
 
-    def _timer(self, name: str, now: float) -> list[Effect]:
-        if name in (CONFIGURE_TIMER, CHANGE_TIMER):
-            return self.talk.session.timer(name, now)
-        if name.startswith(WAIT_TIMER):
-            key, told = self.talk.waits.expired(name)
-            # What somebody saw time out does not happen later.
-            self.talk.questions.withdraw(key or "")
-            return told
-        if name == UNMUTE_TIMER:
-            return self._orders.mute(False, None, None, now)
-        match name:
-            case holds.HOLD_TIMER:
+    def _on_timer(self, timer: TimerKey, now: Monotonic) -> list[Effect]:
+        match timer:
+            case ReplyTimer(ticket):
+                key, told = self.talk.waits.expired(ticket)
+                # What somebody saw time out does not happen later.
+                self.talk.questions.withdraw(key or "")
+                return told
+            case Timer.CONFIGURE:
+                return self.talk.session.not_configured()
+            case Timer.CHANGE:
+                return self.talk.session.not_changed(now)
+            case Timer.UNMUTE:
+                return self._orders.mute(False, None, None, now)
+            case Timer.HOLD:
                 return self.interruption.hold_over(now)
-            case holds.SPEECH_TIMER:
+            case Timer.SPEECH:
                 return self.interruption.enough(now)
-            case interruption.PROTECTED_TIMER:
+            case Timer.PROTECTED:
                 self.talk.answers.unprotect()
                 return []
-        return [*self._late(name, now), *self.talk.settle(now)]
-
-    def _late(self, name: str, now: float) -> list[Effect]:
-        """Something did not come in time."""
-        match name:
-            case talk.RESPONSE_TIMER:
-                return self._responses.not_begun()
-            case talk.DELTA_TIMER:
-                return self._responses.stalled()
-            case talk.HEARING_TIMER:
-                return self._push_to_talk.too_long(now) or self._turns.too_long()
-        return []
+            case Timer.RESPONSE_CREATED:
+                return [*self._responses.not_begun(), *self.talk.settle(now)]
+            case Timer.DELTA:
+                return [*self._responses.stalled(), *self.talk.settle(now)]
+            case Timer.HEARING:
+                ended = self._push_to_talk.too_long(now) or self._turns.too_long()
+                return [*ended, *self.talk.settle(now)]
+            case Timer.ASK:
+                return self.talk.settle(now)
+            case _:
+                assert_never(timer)
 
     def _device(self, changed: DeviceChanged) -> list[Effect]:
         self.talk.devices[changed.direction] = changed.status

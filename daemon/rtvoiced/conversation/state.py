@@ -9,6 +9,7 @@ them is told of what happens.
 from __future__ import annotations
 
 from rtvoiced.audio.events import EchoChanged
+from rtvoiced.clocks import Monotonic, later
 from rtvoiced.conversation import effects
 from rtvoiced.conversation.effects import Effect, MicrophoneGate
 from rtvoiced.conversation.phases import Awaiting, Hearing, Idle, Listening, Phase, Speaking, Thinking
@@ -21,26 +22,11 @@ from rtvoiced.conversation.stores.responses import ResponseStore
 from rtvoiced.conversation.stores.session import Session
 from rtvoiced.conversation.stores.usage import UsageStore
 from rtvoiced.conversation.stores.utterances import UtteranceStore
+from rtvoiced.conversation.timers import RESPONSE_S, Timer
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime.events import SessionConfig
 from rtvoiced.vocabulary import DeviceStatus, Direction, Policy
-
-RESPONSE_S = 15.0
-"""From the end of speech, or from an `ask`, to ``response.created``."""
-DELTA_S = 30.0
-"""From one event of a response to the next."""
-HEARING_S = 120.0
-"""The longest utterance: a VAD that hears longer is stuck."""
-CANCELLED_S = 5.0
-"""From a cut to ``response.done``; some servers send none after a cancel."""
-ASK_AGAIN_S = 1.0
-"""How soon an `ask` is tried again that met another response."""
-
-ASK_TIMER = "ask"
-RESPONSE_TIMER = "response.created"
-DELTA_TIMER = "delta"
-HEARING_TIMER = "hearing"
 
 
 class ConversationState:
@@ -124,9 +110,9 @@ class ConversationState:
 
     def nothing_expected(self) -> list[Effect]:
         """Stop waiting for a response unless one is still to come."""
-        return [] if self.expecting else [effects.ClearTimer(RESPONSE_TIMER)]
+        return [] if self.expecting else [effects.ClearTimer(Timer.RESPONSE_CREATED)]
 
-    def settle(self, now: float) -> list[Effect]:
+    def settle(self, now: Monotonic) -> list[Effect]:
         """Something of an answer ended: come to rest, and put the next question."""
         if isinstance(self.state, Hearing | Awaiting):
             return []
@@ -143,7 +129,7 @@ class ConversationState:
             return Thinking(active)
         return Listening() if self.session.up else Idle()
 
-    def next_question(self, now: float) -> list[Effect]:
+    def next_question(self, now: Monotonic) -> list[Effect]:
         """Ask for the response to the question that waits longest, if nothing is in its way."""
         busy = self.expecting or self.answers.active is not None
         if busy or not self.session.up or not self.questions:
@@ -153,7 +139,7 @@ class ConversationState:
         if self.questions.patient and self.sounding is not None:
             return []
         self.state = Awaiting()
-        return [*self.questions.ask(), effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S)]
+        return [*self.questions.ask(), effects.SetTimer(Timer.RESPONSE_CREATED, later(now, RESPONSE_S))]
 
     def asked_in_vain(self) -> list[Effect]:
         """No response will come of the question that was asked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from rtvoiced.clocks import Monotonic, WallClock
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
 from rtvoiced.conversation.handlers.push_to_talk import PushToTalkHandler
@@ -27,7 +28,7 @@ class CommandHandler:
         self._turns = turns
         self._push_to_talk = push_to_talk
 
-    def commanded(self, asked: inputs.Commanded, now: float) -> list[Effect]:
+    def commanded(self, asked: inputs.Commanded, now: Monotonic) -> list[Effect]:
         """Carry out a command."""
         talk = self._talk
         match asked.command:
@@ -57,7 +58,7 @@ class CommandHandler:
                 assert_never(asked.command)
 
     def _ask(
-        self, asked: inputs.Commanded, question: ResponseRequest, wait: bool, now: float
+        self, asked: inputs.Commanded, question: ResponseRequest, wait: bool, now: Monotonic
     ) -> list[Effect]:
         talk = self._talk
         if not talk.session.up:
@@ -90,7 +91,7 @@ class CommandHandler:
             return [*talk.waits.add(asked.ticket, None, asked.expires), effects.ReconnectLink()]
         return [effects.ReplyTo(asked.ticket, replies.AcceptedReply(True)), effects.ReconnectLink()]
 
-    def mute(self, on: bool, for_s: float | None, until: float | None, now: float) -> list[Effect]:
+    def mute(self, on: bool, for_s: float | None, until: WallClock | None, now: Monotonic) -> list[Effect]:
         """Switch the microphone off or on."""
         talk = self._talk
         told = talk.mute.set(on, for_s, until, now)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from rtvoiced.clocks import Monotonic, later
 from rtvoiced.conversation import effects
 from rtvoiced.conversation.effects import Effect, Publish
 from rtvoiced.conversation.handlers.push_to_talk import PushToTalkHandler
 from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
 from rtvoiced.conversation.phases import Hearing, Idle, Speaking
 from rtvoiced.conversation.reports import server_error
-from rtvoiced.conversation.state import (
-    ASK_AGAIN_S,
-    ASK_TIMER,
-    DELTA_TIMER,
-    HEARING_TIMER,
-    RESPONSE_TIMER,
-    ConversationState,
-)
+from rtvoiced.conversation.state import ConversationState
 from rtvoiced.conversation.stores.requests import about
 from rtvoiced.conversation.stores.utterances import stopped
+from rtvoiced.conversation.timers import ASK_AGAIN_S, Timer
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
@@ -35,7 +30,7 @@ class ConnectionHandler:
         self._turns = turns
         self._push_to_talk = push_to_talk
 
-    def updated(self, event: events.SessionUpdated, now: float) -> list[Effect]:
+    def updated(self, event: events.SessionUpdated, now: Monotonic) -> list[Effect]:
         """The server took a configuration; with the first the session begins."""
         talk = self._talk
         was_up, detection = talk.session.up, talk.session.detection
@@ -48,7 +43,7 @@ class ConnectionHandler:
         told += [*talk.session.seed(talk.memory), talk.microphone(), *talk.waits.session_up()]
         return told + talk.settle(now)
 
-    def _redetected(self, now: float) -> list[Effect]:
+    def _redetected(self, now: Monotonic) -> list[Effect]:
         """Turn detection has changed; what it had begun to hear, nobody would end any more."""
         return [*self._turns.discard("cancel"), self._talk.microphone(), *self._talk.settle(now)]
 
@@ -57,7 +52,7 @@ class ConnectionHandler:
         self._talk.waits.session_left()
         return [*self._replaced(), *self._talk.session.connecting(link)]
 
-    def created(self, event: events.SessionCreated, now: float) -> list[Effect]:
+    def created(self, event: events.SessionCreated, now: Monotonic) -> list[Effect]:
         """The socket is open."""
         return [*self._replaced(), *self._talk.session.created(event, now)]
 
@@ -86,7 +81,10 @@ class ConnectionHandler:
         if talk.pressed_at is not None:
             talk.pressed_at, talk.press_ended = None, "link_lost"
         talk.utterances.discarded, talk.unwanted, talk.commits_due = None, False, 0
-        told += [effects.ClearTimer(name) for name in (HEARING_TIMER, RESPONSE_TIMER, DELTA_TIMER, ASK_TIMER)]
+        told += [
+            effects.ClearTimer(name)
+            for name in (Timer.HEARING, Timer.RESPONSE_CREATED, Timer.DELTA, Timer.ASK)
+        ]
         lost = ipc.Error("not_connected", "the link was lost", retryable=True)
         talk.waits.fail(talk.answers.keys(talk.answers.active), lost)
         told += [*talk.answers.link_lost(), *talk.questions.link_lost()]
@@ -96,7 +94,7 @@ class ConnectionHandler:
         talk.state = Speaking(sounding.response_id, generating=False) if sounding else Idle()
         return told
 
-    def complained(self, error: events.ServerError, now: float) -> list[Effect]:
+    def complained(self, error: events.ServerError, now: Monotonic) -> list[Effect]:
         """The server refused something of ours."""
         talk = self._talk
         if talk.session.cannot_talk(error):
@@ -114,7 +112,7 @@ class ConnectionHandler:
                 return []
             if asked.wanted and talk.questions.again():
                 # Usually its response.done is still to come; the timer is for the case that it has been.
-                return [*talk.asked_in_vain(), effects.SetTimer(ASK_TIMER, now + ASK_AGAIN_S)]
+                return [*talk.asked_in_vain(), effects.SetTimer(Timer.ASK, later(now, ASK_AGAIN_S))]
         elif events.is_benign(error):
             return []
         told: list[Effect] = []

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rtvoiced.audio.events import EchoChanged, Held, Resumed, VoiceStarted, VoiceStopped
+from rtvoiced.clocks import Monotonic, later
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect, Publish, SendEvent
 from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
@@ -22,13 +23,10 @@ from rtvoiced.conversation.phases import Hearing
 from rtvoiced.conversation.policy import is_echo
 from rtvoiced.conversation.reports import CutLatency
 from rtvoiced.conversation.state import ConversationState
-from rtvoiced.conversation.stores.holds import SPEECH_TIMER, Hold, HoldStore
+from rtvoiced.conversation.stores.holds import Hold, HoldStore
+from rtvoiced.conversation.timers import PROTECTED_S, Timer
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
-
-PROTECTED_TIMER = "protected"
-PROTECTED_S = 60.0
-"""So long at most is a `say` protected from being interrupted by a voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,7 @@ class Overlap:
     """The server hears something over an answer (``managed``), and whether it is speech is to be seen."""
 
     begun: events.SpeechStarted
-    since: float
-    """CLOCK_MONOTONIC seconds."""
+    since: Monotonic
     text: str = ""
     """What it understood so far."""
 
@@ -73,16 +70,16 @@ class InterruptionHandler:
 
     # ------------------------------------------------------------------ what is audible
 
-    def voice_started(self, event: VoiceStarted, now: float) -> list[Effect]:
+    def voice_started(self, event: VoiceStarted, now: Monotonic) -> list[Effect]:
         """Our own VAD hears a voice."""
         if not self._talk.echo.vad or self._talk.mute.on:
             return []
         self._holds.voice_started(event)
         if self._holds.may_begin() and not self._holds.doubts(now):
-            return [*self._holds.begin("local_vad", event.at, now), *self._listen_on(now)]
+            return [*self._holds.begin("local_vad", Monotonic(event.at), now), *self._listen_on(now)]
         return [*self._holds.watch(now), *self._listen_on(now)]
 
-    def voice_stopped(self, event: VoiceStopped, now: float) -> list[Effect]:
+    def voice_stopped(self, event: VoiceStopped, now: Monotonic) -> list[Effect]:
         """It hears it no longer."""
         self._holds.voice_stopped(event, now)
         return [*self._holds.watch(now), *self._listen_on(now)]
@@ -102,20 +99,20 @@ class InterruptionHandler:
         """Playback goes on."""
         return self._holds.resumed(resumed)
 
-    def hold_over(self, now: float) -> list[Effect]:
+    def hold_over(self, now: Monotonic) -> list[Effect]:
         """The time of a hold has run out; what the server hears may still become speech."""
         return self.enough(now) or [*self._holds.give_up(now), *self._listen_on(now)]
 
-    def cut(self, cut: inputs.Cut, now: float) -> tuple[CutLatency, list[Effect]]:
+    def cut(self, cut: inputs.Cut, now: Monotonic) -> tuple[CutLatency, list[Effect]]:
         """Playback was cut, held or not: return how long that took, too."""
         return self._holds.cut(cut, now)
 
     # ------------------------------------------------------------- what the server hears
 
-    def speech_started(self, event: events.SpeechStarted, now: float) -> list[Effect]:
+    def speech_started(self, event: events.SpeechStarted, now: Monotonic) -> list[Effect]:
         """The server hears the user."""
         talk = self._talk
-        self._holds.heard_at = event.heard_at
+        self._holds.heard_at = _moment(event.heard_at)
         going_on = talk.sounding is not None or talk.answering
         quiet = not (talk.session.up and going_on) or talk.mute.on or isinstance(talk.state, Hearing)
         if talk.policy != "managed" or quiet:
@@ -123,16 +120,16 @@ class InterruptionHandler:
         self._overlap = Overlap(event, now)
         told: list[Effect] = []
         if self._holds.may_begin():
-            told = self._holds.begin("server_vad", event.heard_at, now)
+            told = self._holds.begin("server_vad", _moment(event.heard_at), now)
         elif self._holds.hold is None:
             self._holds.listen(now)
         return [*told, *self._listen_on(now)]
 
-    def speech_stopped(self, item_id: str, end_ms: int | None, now: float) -> list[Effect]:
+    def speech_stopped(self, item_id: str, end_ms: int | None, now: Monotonic) -> list[Effect]:
         """The server has heard enough silence."""
         return [*self._judged(item_id, now), *self._turns.speech_stopped(item_id, end_ms, now)]
 
-    def committed(self, event: events.Committed, now: float) -> list[Effect]:
+    def committed(self, event: events.Committed, now: Monotonic) -> list[Effect]:
         """The utterance stands in the conversation."""
         judged = self._judged(event.item_id, now)
         return [*judged, *self._turns.committed(event.item_id, event.previous_item_id, now)]
@@ -151,11 +148,11 @@ class InterruptionHandler:
 
     # --------------------------------------------------------------------- the overlap
 
-    def enough(self, now: float) -> list[Effect]:
+    def enough(self, now: Monotonic) -> list[Effect]:
         """So much was said that it is speech, if the server thinks so too."""
         return self._accept(now) if self._overlap is not None and self._is_speech(now) else []
 
-    def _listen_on(self, now: float) -> list[Effect]:
+    def _listen_on(self, now: Monotonic) -> list[Effect]:
         """See when what is said over the answer is speech."""
         undecided = self._overlap is not None or (self.hold is not None and self._talk.echo.vad)
         if self._talk.policy != "managed" or not undecided:
@@ -163,9 +160,9 @@ class InterruptionHandler:
         if self._is_speech(now):
             return self.enough(now)
         at = self._holds.spoken_at(self._speech_s) if self._talk.echo.vad else self._certain_at()
-        return [effects.ClearTimer(SPEECH_TIMER) if at is None else effects.SetTimer(SPEECH_TIMER, at)]
+        return [effects.ClearTimer(Timer.SPEECH) if at is None else effects.SetTimer(Timer.SPEECH, at)]
 
-    def _is_speech(self, now: float) -> bool:
+    def _is_speech(self, now: Monotonic) -> bool:
         # Times are sums of floats: a timer must not fire a hair too early for its own condition.
         if self._talk.echo.vad:
             return self._holds.spoken_s(now) > self._speech_s - 1e-6
@@ -175,25 +172,25 @@ class InterruptionHandler:
     def _speech_s(self) -> float:
         return self._talk.session.rules.speech_ms / 1000
 
-    def _certain_at(self) -> float:
+    def _certain_at(self) -> Monotonic:
         """Return when it is speech by the server's word alone: it tells of an end only after a silence."""
         assert self._overlap is not None
         session = self._talk.session
         silence_ms = session.config.silence_ms if session.detection == "server_vad" else 0
-        certain = self._overlap.since + self._speech_s + silence_ms / 1000
-        return min(certain, self._overlap.since + session.rules.hold_max_ms / 1000)
+        certain = later(later(self._overlap.since, self._speech_s), silence_ms / 1000)
+        return min(certain, later(self._overlap.since, session.rules.hold_max_ms / 1000))
 
-    def _judged(self, item_id: str, now: float) -> list[Effect]:
+    def _judged(self, item_id: str, now: Monotonic) -> list[Effect]:
         """The server heard the overlap's end: now it has to be known what it was."""
         if self._overlap is None or self._overlap.begun.item_id != item_id:
             return []
         return self._accept(now) if self._is_speech(now) else self._reject(open_still=False)
 
-    def _accept(self, now: float) -> list[Effect]:
+    def _accept(self, now: Monotonic) -> list[Effect]:
         """It is speech."""
         overlap, self._overlap = self._overlap, None
         assert overlap is not None
-        told: list[Effect] = [effects.ClearTimer(SPEECH_TIMER)]
+        told: list[Effect] = [effects.ClearTimer(Timer.SPEECH)]
         if not self._talk.yields:
             return [*told, *self._turns.hear(overlap.begun, None, now), *self._holds.release(false=False)]
         cause = self.hold.cause if self.hold is not None else "server_vad"
@@ -208,7 +205,7 @@ class InterruptionHandler:
         self._talk.utterances.discarded = overlap.begun.item_id
         # The server would take what is said next for more of the same.
         told: list[Effect] = [SendEvent(events.ClearAudio())] if open_still else []
-        return [effects.ClearTimer(SPEECH_TIMER), *told, *self._holds.release(false=True)]
+        return [effects.ClearTimer(Timer.SPEECH), *told, *self._holds.release(false=True)]
 
     def _said(self) -> str:
         """Return what was being said, as far as it was heard."""
@@ -225,7 +222,7 @@ class InterruptionHandler:
 
     # ------------------------------------------------------------------- what ends it
 
-    def reconsider(self, now: float) -> list[Effect]:
+    def reconsider(self, now: Monotonic) -> list[Effect]:
         """End what the facts no longer bear out; called after every input."""
         talk = self._talk
         told: list[Effect] = []
@@ -237,7 +234,7 @@ class InterruptionHandler:
             told += self._holds.release(false=False)
         return [*told, *self._reprotect(now)]
 
-    def _reconsidered(self, overlap: Overlap, now: float) -> list[Effect]:
+    def _reconsidered(self, overlap: Overlap, now: Monotonic) -> list[Effect]:
         talk = self._talk
         if not talk.session.up or talk.session.detection == "none":
             self._overlap = None
@@ -253,14 +250,18 @@ class InterruptionHandler:
             return self._accept(now)
         return []
 
-    def _reprotect(self, now: float) -> list[Effect]:
+    def _reprotect(self, now: Monotonic) -> list[Effect]:
         """Set a bound to protection; whoever speaks at its end gets the floor."""
         talk = self._talk
         before, self._protected = self._protected, talk.answers.protected
         if self._protected and not before:
-            return [effects.SetTimer(PROTECTED_TIMER, now + PROTECTED_S)]
+            return [effects.SetTimer(Timer.PROTECTED, later(now, PROTECTED_S))]
         if before and not self._protected:
             spoken_over = isinstance(talk.state, Hearing) and talk.sounding is not None and talk.yields
             cut: list[Effect] = [effects.CutPlayback("server_vad")] if spoken_over else []
-            return [effects.ClearTimer(PROTECTED_TIMER), *cut]
+            return [effects.ClearTimer(Timer.PROTECTED), *cut]
         return []
+
+
+def _moment(seconds: float | None) -> Monotonic | None:
+    return None if seconds is None else Monotonic(seconds)

@@ -6,13 +6,15 @@ was said and asks for an answer.
 
 from __future__ import annotations
 
+from rtvoiced.clocks import Monotonic, later
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect, Publish, SendEvent
 from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
 from rtvoiced.conversation.phases import Awaiting, Hearing
 from rtvoiced.conversation.reports import late, not_connected
-from rtvoiced.conversation.state import HEARING_S, HEARING_TIMER, ConversationState
+from rtvoiced.conversation.state import ConversationState
 from rtvoiced.conversation.stores.utterances import stopped
+from rtvoiced.conversation.timers import HEARING_S, Timer
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract import replies
 from rtvoiced.realtime import events
@@ -29,7 +31,7 @@ class PushToTalkHandler:
         self._talk = talk
         self._turns = turns
 
-    def asked(self, asked: inputs.Commanded, action: str, now: float) -> list[Effect]:
+    def asked(self, asked: inputs.Commanded, action: str, now: Monotonic) -> list[Effect]:
         """Carry out the command `talk`."""
         match action:
             case "press":
@@ -41,7 +43,7 @@ class PushToTalkHandler:
                 told = self.end("cancel", now)
                 return [*told, _reply(asked, pressed=False, changed=bool(told), held_ms=held_ms)]
 
-    def _press(self, asked: inputs.Commanded, now: float) -> list[Effect]:
+    def _press(self, asked: inputs.Commanded, now: Monotonic) -> list[Effect]:
         talk = self._talk
         if talk.pressed_at is not None:
             # A key that repeats itself.
@@ -62,12 +64,12 @@ class PushToTalkHandler:
             *cleared,
             *talk.session.talk(True, now),
             talk.microphone(),
-            effects.SetTimer(HEARING_TIMER, now + HEARING_S),
+            effects.SetTimer(Timer.HEARING, later(now, HEARING_S)),
             Publish(ipc.SpeechStarted(None, None, "push_to_talk")),
             _reply(asked, pressed=True, changed=True, held_ms=0),
         ]
 
-    def _release(self, asked: inputs.Commanded, now: float) -> list[Effect]:
+    def _release(self, asked: inputs.Commanded, now: Monotonic) -> list[Effect]:
         talk = self._talk
         if talk.pressed_at is None:
             why = f": the press was ended before ({talk.press_ended})" if talk.press_ended else ""
@@ -81,7 +83,7 @@ class PushToTalkHandler:
         talk.pressed_at, talk.state = None, talk.at_rest()
         talk.commits_due += 1
         return [
-            effects.ClearTimer(HEARING_TIMER),
+            effects.ClearTimer(Timer.HEARING),
             SendEvent(events.CommitAudio()),
             stopped(None, None, "release"),
             *self._turns.ask(now),
@@ -90,24 +92,24 @@ class PushToTalkHandler:
             _reply(asked, pressed=False, changed=True, held_ms=held_ms),
         ]
 
-    def end(self, reason: SpeechEnd, now: float) -> list[Effect]:
+    def end(self, reason: SpeechEnd, now: Monotonic) -> list[Effect]:
         """End a press with nothing sent; without one nothing happens."""
         talk = self._talk
         if talk.pressed_at is None:
             return []
         talk.pressed_at, talk.press_ended, talk.state = None, reason, talk.at_rest()
-        told: list[Effect] = [effects.ClearTimer(HEARING_TIMER), stopped(None, None, reason)]
+        told: list[Effect] = [effects.ClearTimer(Timer.HEARING), stopped(None, None, reason)]
         if not talk.session.up:
             return told
         back = [SendEvent(events.ClearAudio()), *talk.session.talk(False, now), talk.microphone()]
         return [*told, *back, *talk.settle(now)]
 
-    def too_long(self, now: float) -> list[Effect]:
+    def too_long(self, now: Monotonic) -> list[Effect]:
         """Nobody holds a key for so long."""
         told = self.end("timeout", now)
         return [Publish(late(f"push-to-talk was pressed for {HEARING_S:.0f} s")), *told] if told else []
 
-    def too_little(self, now: float) -> list[Effect]:
+    def too_little(self, now: Monotonic) -> list[Effect]:
         """The server has got too little audio to make a turn of it."""
         talk = self._talk
         if not talk.commits_due:
@@ -117,14 +119,14 @@ class PushToTalkHandler:
         message = "the server got less than 100 ms of audio: nothing was asked"
         return [Publish(ipc.Error("audio_unavailable", message, retryable=True)), *talk.settle(now)]
 
-    def impossible(self, error: events.ServerError, now: float) -> list[Effect]:
+    def impossible(self, error: events.ServerError, now: Monotonic) -> list[Effect]:
         """The server does not let its turn detection be switched."""
         message = f"push-to-talk: the server does not switch turn detection off and on: {error.message}"
         failed = Publish(ipc.Error("not_allowed", message, details={"server_code": error.code}))
         ended = self.end("cancel", now)
         return [failed, *ended] if ended else self._talk.session.go_on(now)
 
-    def _held_ms(self, now: float) -> int:
+    def _held_ms(self, now: Monotonic) -> int:
         pressed_at = self._talk.pressed_at
         return round(1000 * (now - pressed_at)) if pressed_at is not None else 0
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from rtvoiced.audio.events import Drained
+from rtvoiced.clocks import Monotonic, later
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect, Publish, SendEvent
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
 from rtvoiced.conversation.reports import CutLatency, interrupt_event, interrupt_reply, late, server_error
-from rtvoiced.conversation.state import CANCELLED_S, DELTA_S, DELTA_TIMER, RESPONSE_S, ConversationState
+from rtvoiced.conversation.state import ConversationState
 from rtvoiced.conversation.stores.requests import ResponseRequest, about
+from rtvoiced.conversation.timers import CANCELLED_S, DELTA_S, RESPONSE_S, Timer
 from rtvoiced.dsp.pcm import FRAME_BYTES
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
@@ -20,7 +22,7 @@ class ResponseHandler:
     def __init__(self, talk: ConversationState) -> None:
         self._talk = talk
 
-    def created(self, event: events.ResponseCreated, now: float) -> list[Effect]:
+    def created(self, event: events.ResponseCreated, now: Monotonic) -> list[Effect]:
         """The server begins a response."""
         talk = self._talk
         if not talk.session.up or not talk.answers.is_new(event.response_id):
@@ -33,7 +35,7 @@ class ResponseHandler:
             # Of a turn that is over: the user speaks again, or wants no answer.
             told = talk.answers.rejected(event.response_id, request, ephemeral=ephemeral)
             if talk.answers.active == event.response_id:
-                told.append(effects.SetTimer(DELTA_TIMER, now + CANCELLED_S))
+                told.append(effects.SetTimer(Timer.DELTA, later(now, CANCELLED_S)))
             return [*told, *talk.nothing_expected()]
         answered = [question] if question is not None else []
         if question is None or question.turn:
@@ -47,7 +49,7 @@ class ResponseHandler:
         )
         if not isinstance(talk.state, Hearing):
             talk.state = Thinking(event.response_id)
-        return [*talk.nothing_expected(), effects.SetTimer(DELTA_TIMER, now + DELTA_S), *told]
+        return [*talk.nothing_expected(), effects.SetTimer(Timer.DELTA, later(now, DELTA_S)), *told]
 
     def _may_begin(self, event: events.ResponseCreated, question: ResponseRequest | None) -> bool:
         """Return whether somebody wants this answer now; a question that it comes too late for waits on."""
@@ -80,18 +82,18 @@ class ResponseHandler:
         if isinstance(talk.state, Awaiting) and talk.questions.asking is None:
             talk.state = talk.at_rest()
 
-    def _unannounced(self, response_id: str, now: float) -> list[Effect]:
+    def _unannounced(self, response_id: str, now: Monotonic) -> list[Effect]:
         """Begin an answer of a server that sends no ``response.created``."""
         if not response_id or not self._talk.answers.is_new(response_id):
             return []
         return self.created(events.ResponseCreated(response_id, None), now)
 
-    def announced(self, event: events.OutputItemAdded, now: float) -> list[Effect]:
+    def announced(self, event: events.OutputItemAdded, now: Monotonic) -> list[Effect]:
         """A response announces an item."""
         begun = self._unannounced(event.response_id, now)
         return begun + self._alive(self._talk.answers.announced(event), now)
 
-    def audio(self, event: events.AudioDelta, now: float) -> list[Effect]:
+    def audio(self, event: events.AudioDelta, now: Monotonic) -> list[Effect]:
         """Audio of a response came."""
         talk = self._talk
         begun = self._unannounced(event.part.response_id, now)
@@ -102,18 +104,18 @@ class ResponseHandler:
                 talk.state = Speaking(event.part.response_id)
         return begun + self._alive(told, now)
 
-    def text(self, event: events.TextDelta, now: float) -> list[Effect]:
+    def text(self, event: events.TextDelta, now: Monotonic) -> list[Effect]:
         """Words of a response came."""
         begun = self._unannounced(event.response_id, now)
         return begun + self._alive(self._talk.answers.text(event), now)
 
-    def _alive(self, told: list[Effect], now: float) -> list[Effect]:
+    def _alive(self, told: list[Effect], now: Monotonic) -> list[Effect]:
         """The active response goes on: it has a while again until its next event is due."""
         if told and self._talk.answers.accepting is not None:
-            told.append(effects.SetTimer(DELTA_TIMER, now + DELTA_S))
+            told.append(effects.SetTimer(Timer.DELTA, later(now, DELTA_S)))
         return told
 
-    def done(self, event: events.ResponseDone, now: float) -> list[Effect]:
+    def done(self, event: events.ResponseDone, now: Monotonic) -> list[Effect]:
         """The server has sent all of a response, or will send no more."""
         talk = self._talk
         told = self._unannounced(event.response_id, now)
@@ -126,10 +128,10 @@ class ResponseHandler:
         if event.error_code in events.FATAL_CODES:
             told.append(effects.FailLink(f"{event.error_code}: {event.error_message}"))
         if talk.answers.active is None:
-            told.append(effects.ClearTimer(DELTA_TIMER))
+            told.append(effects.ClearTimer(Timer.DELTA))
         return told + talk.settle(now)
 
-    def drained(self, event: Drained, now: float) -> list[Effect]:
+    def drained(self, event: Drained, now: Monotonic) -> list[Effect]:
         """A part was heard to its end."""
         talk = self._talk
         told: list[Effect] = [Publish(ipc.Playback(event.part.item_id, "drained", event.played_ms))]
@@ -138,7 +140,7 @@ class ResponseHandler:
             talk.sounding = None
         return told + talk.settle(now)
 
-    def cut(self, cut: inputs.Cut, latency: CutLatency, now: float) -> list[Effect]:
+    def cut(self, cut: inputs.Cut, latency: CutLatency, now: Monotonic) -> list[Effect]:
         """Playback is silent: say what was heard, to the server, the subscribers and who asked."""
         talk = self._talk
         generating, awaited = talk.answers.accepting, isinstance(talk.state, Awaiting)
@@ -147,7 +149,7 @@ class ResponseHandler:
             by_itself = cut.cause == "server_vad" and not talk.session.client_managed_turns
             if not by_itself or talk.answers.is_ephemeral(generating):
                 told.append(SendEvent(events.CancelResponse(generating)))
-            told.append(effects.SetTimer(DELTA_TIMER, now + CANCELLED_S))
+            told.append(effects.SetTimer(Timer.DELTA, later(now, CANCELLED_S)))
         told += talk.answers.cut(cut)
         talk.sounding = None
         if cut.heard.parts:

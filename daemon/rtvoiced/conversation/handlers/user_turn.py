@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from rtvoiced.clocks import Monotonic, later
 from rtvoiced.conversation import effects
 from rtvoiced.conversation.effects import Effect, Publish, SendEvent
 from rtvoiced.conversation.phases import Awaiting, Hearing
 from rtvoiced.conversation.reports import late
-from rtvoiced.conversation.state import (
-    HEARING_S,
-    HEARING_TIMER,
-    RESPONSE_S,
-    RESPONSE_TIMER,
-    ConversationState,
-)
+from rtvoiced.conversation.state import ConversationState
 from rtvoiced.conversation.stores.utterances import stopped
+from rtvoiced.conversation.timers import HEARING_S, RESPONSE_S, Timer
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced.vocabulary import Cause, SpeechEnd
@@ -25,7 +21,7 @@ class UserTurnHandler:
     def __init__(self, talk: ConversationState) -> None:
         self._talk = talk
 
-    def speech_started(self, event: events.SpeechStarted, now: float) -> list[Effect]:
+    def speech_started(self, event: events.SpeechStarted, now: Monotonic) -> list[Effect]:
         """The server hears the user."""
         talk = self._talk
         if not talk.session.up:
@@ -47,7 +43,7 @@ class UserTurnHandler:
             return []
         return self.hear(event, "server_vad" if talk.yields else None, now)
 
-    def hear(self, event: events.SpeechStarted, cause: Cause | None, now: float) -> list[Effect]:
+    def hear(self, event: events.SpeechStarted, cause: Cause | None, now: Monotonic) -> list[Effect]:
         """The user's turn begins, and what is said over is cut; with no *cause* it goes on."""
         talk = self._talk
         ended: list[Effect] = []
@@ -64,11 +60,11 @@ class UserTurnHandler:
             *cut,
             *ended,
             *talk.nothing_expected(),
-            effects.SetTimer(HEARING_TIMER, now + HEARING_S),
+            effects.SetTimer(Timer.HEARING, later(now, HEARING_S)),
             Publish(ipc.SpeechStarted(event.item_id, event.audio_start_ms, "server")),
         ]
 
-    def speech_stopped(self, item_id: str, end_ms: int | None, now: float) -> list[Effect]:
+    def speech_stopped(self, item_id: str, end_ms: int | None, now: Monotonic) -> list[Effect]:
         """The server has heard enough silence."""
         talk = self._talk
         if not isinstance(talk.state, Hearing) or item_id == talk.utterances.discarded:
@@ -77,16 +73,16 @@ class UserTurnHandler:
             # Of what was said before; push-to-talk ends by hand.
             return []
         begun, talk.state = talk.state.item_id, Awaiting()
-        told: list[Effect] = [effects.ClearTimer(HEARING_TIMER)]
+        told: list[Effect] = [effects.ClearTimer(Timer.HEARING)]
         if talk.questions.asking is None:
             if talk.session.client_managed_turns and (talk.answers.accepting or talk.sounding):
                 # It was not interrupted, and the turn waits for its end.
                 talk.state = talk.at_rest()
             else:
-                told.append(effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S))
+                told.append(effects.SetTimer(Timer.RESPONSE_CREATED, later(now, RESPONSE_S)))
         return [*told, stopped(begun, end_ms, "silence")]
 
-    def committed(self, item_id: str, previous: str | None, now: float) -> list[Effect]:
+    def committed(self, item_id: str, previous: str | None, now: Monotonic) -> list[Effect]:
         """The utterance stands in the conversation."""
         talk = self._talk
         if item_id == talk.utterances.discarded:
@@ -94,7 +90,7 @@ class UserTurnHandler:
             if talk.session.client_managed_turns:
                 return [delete]
             talk.unwanted = True
-            return [delete, effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S)]
+            return [delete, effects.SetTimer(Timer.RESPONSE_CREATED, later(now, RESPONSE_S))]
         talk.memory.add(item_id, "user", previous)
         if talk.commits_due:
             # Of push-to-talk: its answer is asked for already.
@@ -104,7 +100,7 @@ class UserTurnHandler:
         told = self.speech_stopped(item_id, None, now) if talk.state == Hearing(item_id) else []
         return [*told, *self.answer(now)] if talk.session.client_managed_turns else told
 
-    def answer(self, now: float) -> list[Effect]:
+    def answer(self, now: Monotonic) -> list[Effect]:
         """Ask for the answer to what the server has committed, as soon as nothing is in its way."""
         talk = self._talk
         if talk.unwanted:
@@ -113,7 +109,7 @@ class UserTurnHandler:
             return [*talk.nothing_expected(), *talk.settle(now)]
         return self.ask(now)
 
-    def ask(self, now: float) -> list[Effect]:
+    def ask(self, now: Monotonic) -> list[Effect]:
         """Let what the user said be answered next."""
         talk = self._talk
         talk.questions.append_turn()
@@ -127,7 +123,7 @@ class UserTurnHandler:
         if not isinstance(talk.state, Hearing) or talk.state.item_id is None:
             return []
         item_id, talk.state = talk.state.item_id, talk.at_rest()
-        return [effects.ClearTimer(HEARING_TIMER), *talk.utterances.discard(item_id, reason)]
+        return [effects.ClearTimer(Timer.HEARING), *talk.utterances.discard(item_id, reason)]
 
     def too_long(self) -> list[Effect]:
         """Nobody speaks for so long: the VAD is stuck."""

@@ -9,18 +9,18 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from rtvoiced.audio.events import Held, Resumed, VoiceStarted, VoiceStopped
+from rtvoiced.clocks import Monotonic
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect, Publish
 from rtvoiced.conversation.phases import Hearing
 from rtvoiced.conversation.policy import HOLDING, VoiceActivity, resume_at, spoken_at, spoken_s
 from rtvoiced.conversation.reports import BY_VOICE, CutLatency
 from rtvoiced.conversation.state import ConversationState
+from rtvoiced.conversation.timers import Timer
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.vocabulary import HoldCause
 
-HOLD_TIMER = "hold"
-SPEECH_TIMER = "speech"
 MOST_IN_VAIN, IN_VAIN_S = 2, 5.0
 """So many holds for nothing in so long: our VAD may hear what is played again after each of them."""
 RECENT_S = 2.0
@@ -31,11 +31,11 @@ RECENT_S = 2.0
 class Hold:
     """Playback is held."""
 
-    at: float
-    """The decision, CLOCK_MONOTONIC seconds."""
+    at: Monotonic
+    """When it was decided."""
     cause: HoldCause
     """Who heard a voice: ``local_vad`` or ``server_vad``."""
-    onset: float | None
+    onset: Monotonic | None
     """When the voice began, where that is known."""
     part: Part | None = None
     """What was audible."""
@@ -61,26 +61,26 @@ class HoldStore:
     def __init__(self, talk: ConversationState) -> None:
         self.hold: Hold | None = None
         self.counts = HoldCounts()
-        self.heard_at: float | None = None
+        self.heard_at: Monotonic | None = None
         """When what the server heard last was read from the microphone."""
         self._talk = talk
         self._voice: VoiceActivity | None = None
         self._spoken_s = 0.0
         """Of stretches of voice that are over, since `listen`."""
-        self._since = float("inf")
-        self._in_vain: deque[float] = deque(maxlen=MOST_IN_VAIN)
+        self._since = Monotonic(float("inf"))
+        self._in_vain: deque[Monotonic] = deque(maxlen=MOST_IN_VAIN)
         """When the last holds for nothing were given up."""
 
     # ----------------------------------------------------------------------- the voice
 
     def voice_started(self, event: VoiceStarted) -> None:
         """Our own VAD hears a voice."""
-        self._voice = VoiceActivity(event.at)
+        self._voice = VoiceActivity(Monotonic(event.at))
 
-    def voice_stopped(self, event: VoiceStopped, now: float) -> None:
+    def voice_stopped(self, event: VoiceStopped, now: Monotonic) -> None:
         """It hears it no longer."""
         if self._voice is not None and self.voiced:
-            self._voice = replace(self._voice, stopped_at=max(event.at, self._voice.started_at))
+            self._voice = replace(self._voice, stopped_at=max(Monotonic(event.at), self._voice.started_at))
             self._spoken_s += spoken_s(self._voice, self._since, now)
 
     @property
@@ -92,17 +92,17 @@ class HoldStore:
         """Nobody listens any more."""
         self._voice = None
 
-    def listen(self, now: float) -> None:
+    def listen(self, now: Monotonic) -> None:
         """Measure what is said from now on: what sounded before may have been our own echo."""
         self._since, self._spoken_s = now, 0.0
 
-    def spoken_s(self, now: float) -> float:
+    def spoken_s(self, now: Monotonic) -> float:
         """Return how much voice there was since `listen`, as far as is known."""
         if self._voice is None or self._voice.stopped_at is not None:
             return self._spoken_s
         return self._spoken_s + spoken_s(self._voice, self._since, now)
 
-    def spoken_at(self, wanted_s: float) -> float | None:
+    def spoken_at(self, wanted_s: float) -> Monotonic | None:
         """Return when that will be so much, if the voice goes on; None while there is none."""
         if self._voice is None or self._voice.stopped_at is not None:
             return None
@@ -114,7 +114,7 @@ class HoldStore:
         """Return whether there is something to hold, and nothing against it."""
         return self.hold is None and not isinstance(self._talk.state, Hearing) and self.is_borne_out()
 
-    def doubts(self, now: float) -> bool:
+    def doubts(self, now: Monotonic) -> bool:
         """Return whether our own VAD held playback for nothing again and again."""
         return len(self._in_vain) == MOST_IN_VAIN and now - self._in_vain[0] < IN_VAIN_S
 
@@ -125,18 +125,18 @@ class HoldStore:
             return False
         return talk.sounding is not None or (talk.policy == "managed" and talk.answering)
 
-    def begin(self, cause: HoldCause, onset: float | None, now: float) -> list[Effect]:
+    def begin(self, cause: HoldCause, onset: Monotonic | None, now: Monotonic) -> list[Effect]:
         """Hold playback."""
         self.hold = Hold(now, cause, onset)
         self.listen(now)
         return [effects.HoldPlayback(), *self.watch(now)]
 
-    def watch(self, now: float) -> list[Effect]:
+    def watch(self, now: Monotonic) -> list[Effect]:
         """Set the hold's end, by what the voice does."""
         if self.hold is None:
             return []
         at = resume_at(self._talk.session.rules, self.hold.at, self._voice)
-        return [effects.SetTimer(HOLD_TIMER, at)] if at > now else self.give_up(now)
+        return [effects.SetTimer(Timer.HOLD, at)] if at > now else self.give_up(now)
 
     def held(self, held: Held) -> list[Effect]:
         """Playback is silent, and nothing is lost of it."""
@@ -152,7 +152,7 @@ class HoldStore:
             self.hold = replace(self.hold, said=said)
         return [Publish(ipc.Playback(held.part.item_id, "held", held.played_ms))]
 
-    def give_up(self, now: float) -> list[Effect]:
+    def give_up(self, now: Monotonic) -> list[Effect]:
         """Let the answer go on, for it was nothing."""
         self._in_vain.append(now)
         return self.release(false=True)
@@ -164,8 +164,8 @@ class HoldStore:
             return []
         self.counts.false_holds += false and hold.part is not None
         return [
-            effects.ClearTimer(HOLD_TIMER),
-            effects.ClearTimer(SPEECH_TIMER),
+            effects.ClearTimer(Timer.HOLD),
+            effects.ClearTimer(Timer.SPEECH),
             effects.ResumePlayback(),
         ]
 
@@ -178,7 +178,7 @@ class HoldStore:
 
     # ------------------------------------------------------------------------- the cut
 
-    def cut(self, cut: inputs.Cut, now: float) -> tuple[CutLatency, list[Effect]]:
+    def cut(self, cut: inputs.Cut, now: Monotonic) -> tuple[CutLatency, list[Effect]]:
         """Playback was cut, held or not: return how long that took, too."""
         hold, self.hold = self.hold, None
         silence_ms, onset_ms = cut.heard.silence_ms, 0.0
@@ -189,10 +189,10 @@ class HoldStore:
                 silence_ms = hold.silence_ms if hold.part is not None else silence_ms
             onset_ms = max(0.0, 1000 * (decision - onset)) if onset is not None else 0.0
         latency = CutLatency(round(onset_ms, 1) if self._talk.echo.vad else None, round(silence_ms, 1))
-        timers = (HOLD_TIMER, SPEECH_TIMER) if hold is not None else ()
+        timers = (Timer.HOLD, Timer.SPEECH) if hold is not None else ()
         return latency, [effects.ClearTimer(name) for name in timers]
 
-    def _onset(self, now: float) -> float | None:
+    def _onset(self, now: Monotonic) -> Monotonic | None:
         """Return when the voice began that the server hears now: by our own VAD, else by its count."""
         known = [self._voice.started_at] if self._voice is not None else []
         known += [self.heard_at] if self.heard_at is not None else []

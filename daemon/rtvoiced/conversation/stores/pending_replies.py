@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from rtvoiced.clocks import Monotonic
 from rtvoiced.conversation.effects import ClearTimer, Effect, Refuse, ReplyTo, SetTimer
+from rtvoiced.conversation.timers import ReplyTimer
 from rtvoiced.ipc.contract import replies
 from rtvoiced.ipc.contract.events import Error
 
 MOST_WAITS = 200
-TIMER = "wait-"
-"""Each wait has a timer of its own: this and its ticket."""
 
 
 @dataclass(slots=True)
@@ -38,10 +38,10 @@ class PendingReplies:
         """Nobody else can wait."""
         return len(self._waits) >= MOST_WAITS
 
-    def add(self, ticket: int, key: str | None, expires: float | None) -> list[Effect]:
+    def add(self, ticket: int, key: str | None, expires: Monotonic | None) -> list[Effect]:
         """Answer *ticket* when the question *key* is over (None: a new session is up), or at *expires*."""
         self._waits[ticket] = PendingReply(ticket, key)
-        return [] if expires is None else [SetTimer(f"{TIMER}{ticket}", expires)]
+        return [] if expires is None else [SetTimer(ReplyTimer(ticket), expires)]
 
     def fail(self, keys: Collection[str], error: Error) -> None:
         """These questions came to nothing; what was said of them may still sound."""
@@ -78,9 +78,9 @@ class PendingReplies:
             told += self._answer(wait, refusal(wait.ticket, error))
         return keys, told
 
-    def expired(self, name: str) -> tuple[str | None, list[Effect]]:
+    def expired(self, ticket: int) -> tuple[str | None, list[Effect]]:
         """The timer of a wait has run out; return also the question that nobody waits for any more."""
-        wait = self._waits.pop(int(name.removeprefix(TIMER)), None)
+        wait = self._waits.pop(ticket, None)
         if wait is None:
             return None, []
         return wait.key, [
@@ -89,7 +89,7 @@ class PendingReplies:
 
     def _answer(self, wait: PendingReply, answer: Effect) -> list[Effect]:
         del self._waits[wait.ticket]
-        return [ClearTimer(f"{TIMER}{wait.ticket}"), answer]
+        return [ClearTimer(ReplyTimer(wait.ticket)), answer]
 
 
 def done(ticket: int, *, queued: bool = False) -> Effect:

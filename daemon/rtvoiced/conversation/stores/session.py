@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from rtvoiced.clocks import Monotonic, later
 from rtvoiced.conversation import effects
 from rtvoiced.conversation.effects import Effect, SendEvent
 from rtvoiced.conversation.inputs import Configure
@@ -12,17 +13,11 @@ from rtvoiced.conversation.policy import InterruptionRules
 from rtvoiced.conversation.reports import DISOBEYS, disobeyed, late
 from rtvoiced.conversation.stores.history import HistoryStore
 from rtvoiced.conversation.stores.session_changes import MOST_CHANGES, SessionChange, SessionChanges
+from rtvoiced.conversation.timers import CHANGE_S, CONFIGURE_S, Timer
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
 from rtvoiced.vocabulary import ConnectionStatus, Detection
-
-CONFIGURE_S = 5.0
-"""How long a server may take to answer ``session.update``."""
-CHANGE_S = 2.0
-"""How long `set-voice` and `set` wait for the server."""
-CONFIGURE_TIMER = "session.updated"
-CHANGE_TIMER = "change"
 
 
 class Session:
@@ -78,13 +73,13 @@ class Session:
         self.status, self.reason, self.attempt = "connecting", None, link.attempt
         return [*self._gone(), self._publish()]
 
-    def created(self, event: events.SessionCreated, now: float) -> list[Effect]:
+    def created(self, event: events.SessionCreated, now: Monotonic) -> list[Effect]:
         """Configure first; until the answer comes the session runs on defaults and hears nothing."""
         self.number += 1
         self.session_id, self.expires_at = event.session_id, event.expires_at
         return self._configure(now)
 
-    def updated(self, event: events.SessionUpdated, now: float) -> list[Effect]:
+    def updated(self, event: events.SessionUpdated, now: Monotonic) -> list[Effect]:
         """The server took a configuration: the first opens the session, a later one changed it."""
         if not self.up and not self._configuring:
             return []
@@ -103,7 +98,7 @@ class Session:
             # Changed while the server was being told the old one.
             self._changes.append(SessionChange(None, config=self.config))
         return [
-            effects.ClearTimer(CONFIGURE_TIMER),
+            effects.ClearTimer(Timer.CONFIGURE),
             self._publish(request=request),
             *([] if obeyed else [self._disobeyed()]),
             *self._next_change(now),
@@ -133,13 +128,13 @@ class Session:
             effects.Publish(error),
         ]
 
-    def set_voice(self, ticket: int, voice: str, now: float) -> list[Effect]:
+    def set_voice(self, ticket: int, voice: str, now: Monotonic) -> list[Effect]:
         """Ask the server for another voice; without a session the next one gets it."""
         if self._changes.voice:
             return [effects.Refuse(ticket, "busy", "another set-voice waits for the server", retryable=True)]
         return self._change(SessionChange(ticket, voice=voice), now)
 
-    def configure(self, asked: Configure, now: float) -> list[Effect]:
+    def configure(self, asked: Configure, now: Monotonic) -> list[Effect]:
         """Run with another configuration, but for its voice, which is `set_voice`'s."""
         ticket = asked.setting.ticket if asked.setting is not None else None
         change = SessionChange(ticket, config=asked.config, rules=asked.rules, setting=asked.setting)
@@ -149,7 +144,7 @@ class Session:
             return change.done("now")
         return self._change(change, now)
 
-    def talk(self, on: bool, now: float) -> list[Effect]:
+    def talk(self, on: bool, now: Monotonic) -> list[Effect]:
         """Push-to-talk is pressed, or no longer: the server's turn detection is off meanwhile."""
         self._talking = on
         if self.config.detection == "none" and not self._changes:
@@ -167,7 +162,7 @@ class Session:
         self._changes.append(SessionChange(None, config=self.config))
         return True
 
-    def go_on(self, now: float) -> list[Effect]:
+    def go_on(self, now: Monotonic) -> list[Effect]:
         """Send what waits for the server."""
         return self._next_change(now)
 
@@ -178,7 +173,7 @@ class Session:
         self.client_managed_turns = False
         return [self._disobeyed()]
 
-    def refused(self, error: events.ServerError, now: float) -> list[Effect] | None:
+    def refused(self, error: events.ServerError, now: Monotonic) -> list[Effect] | None:
         """Return what follows from an error if it concerns the session itself, else None."""
         if error.code in events.FATAL_CODES:
             return [effects.FailLink(f"{error.code}: {error.message}")]
@@ -202,12 +197,16 @@ class Session:
             return [effects.DropLink("session_expired")]
         return None
 
-    def timer(self, name: str, now: float) -> list[Effect]:
-        """One of our timers has run out."""
-        if name == CONFIGURE_TIMER and self._configuring:
-            message = f"the server did not take the session's configuration within {CONFIGURE_S:.0f} s"
-            return [effects.Publish(late(message)), effects.DropLink(f"timeout: {message}")]
-        change = self._changes.end() if name == CHANGE_TIMER else None
+    def not_configured(self) -> list[Effect]:
+        """The server has not answered our configuration in time."""
+        if not self._configuring:
+            return []
+        message = f"the server did not take the session's configuration within {CONFIGURE_S:.0f} s"
+        return [effects.Publish(late(message)), effects.DropLink(f"timeout: {message}")]
+
+    def not_changed(self, now: Monotonic) -> list[Effect]:
+        """The server has not answered a change in time."""
+        change = self._changes.end()
         if change is None:
             return []
         message = f"the server did not answer within {CHANGE_S:.0f} s"
@@ -229,11 +228,11 @@ class Session:
             "reason": self.reason,
         }
 
-    def _configure(self, now: float) -> list[Effect]:
+    def _configure(self, now: Monotonic) -> list[Effect]:
         self._configuring, self._sent = True, self.config
         return [
             SendEvent(events.UpdateSession(self.config, self._event_id("session"))),
-            effects.SetTimer(CONFIGURE_TIMER, now + CONFIGURE_S),
+            effects.SetTimer(Timer.CONFIGURE, later(now, CONFIGURE_S)),
         ]
 
     def _undone(self, error: events.ServerError) -> list[Effect]:
@@ -258,7 +257,7 @@ class Session:
         """Return *config* as the server is to run with it now."""
         return replace(config, detection="none") if self._talking else config
 
-    def _change(self, change: SessionChange, now: float) -> list[Effect]:
+    def _change(self, change: SessionChange, now: Monotonic) -> list[Effect]:
         if not self.up:
             return self._next_session(change)
         if len(self._changes) >= MOST_CHANGES:
@@ -267,10 +266,10 @@ class Session:
         self._changes.append(change)
         return self._next_change(now)
 
-    def _next_change(self, now: float) -> list[Effect]:
+    def _next_change(self, now: Monotonic) -> list[Effect]:
         told: list[Effect] = []
         while (change := self._changes.begin()) is not None:
-            told += [SendEvent(self._update(change)), effects.SetTimer(CHANGE_TIMER, now + CHANGE_S)]
+            told += [SendEvent(self._update(change)), effects.SetTimer(Timer.CHANGE, later(now, CHANGE_S))]
         return told
 
     def _update(self, change: SessionChange) -> events.ClientEvent:
@@ -285,7 +284,7 @@ class Session:
         config = replace(change.config or self.config, voice=self.voice)
         return events.UpdateSession(self._wire(config), change.event_id)
 
-    def _changed(self, event: events.SessionUpdated, now: float) -> list[Effect]:
+    def _changed(self, event: events.SessionUpdated, now: Monotonic) -> list[Effect]:
         change = self._changes.answered()
         told: list[Effect] = []
         if change is None or change.config is None:
@@ -318,7 +317,7 @@ class Session:
 
     def _answered(self) -> list[Effect]:
         """The server owes nothing more."""
-        return [] if self._changes.unanswered else [effects.ClearTimer(CHANGE_TIMER)]
+        return [] if self._changes.unanswered else [effects.ClearTimer(Timer.CHANGE)]
 
     def _config_of(self, change: SessionChange) -> events.SessionConfig:
         return replace(change.config or self.config, voice=self.config.voice)
@@ -341,9 +340,9 @@ class Session:
     def _gone(self) -> list[Effect]:
         self.session_id, self.expires_at, self._configuring = None, None, False
         self._talking, self.client_managed_turns = False, self.config.client_managed_turns
-        undone: list[Effect] = [effects.ClearTimer(CONFIGURE_TIMER)]
+        undone: list[Effect] = [effects.ClearTimer(Timer.CONFIGURE)]
         if self._changes.unanswered:
-            undone.append(effects.ClearTimer(CHANGE_TIMER))
+            undone.append(effects.ClearTimer(Timer.CHANGE))
         for change in self._changes.end_all():
             undone += self._next_session(change)
         return undone
