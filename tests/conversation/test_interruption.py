@@ -48,13 +48,13 @@ from support.histories import (
     drained,
     effects_of,
     heard,
+    phase_of,
     published,
     replies,
     ruled,
     say,
     sent,
     set_timer,
-    state_of,
 )
 
 VOICE = VoiceStarted(9.9)
@@ -109,7 +109,7 @@ def test_voice_holds_the_answer() -> None:
 
     assert at(conversation, 10.0, VOICE) == [HoldPlayback(), set_timer(Timer.HOLD, 12.0)]
     assert published(at(conversation, 10.0, HELD)) == [ipc.Playback("a1", "held", 505)]
-    assert state_of(conversation) == Speaking("r1")
+    assert phase_of(conversation) == Speaking("r1")
 
 
 def test_servers_word_cuts_a_held_answer_where_it_was_held() -> None:
@@ -117,7 +117,7 @@ def test_servers_word_cuts_a_held_answer_where_it_was_held() -> None:
 
     cut = at(conversation, 10.3, SPEECH)
     assert cut[0] == CutPlayback("server_vad")
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
 
     told = at(conversation, 10.3, Cut(CUT_AT_505, "server_vad"))
     assert sent(told) == [events.TruncateItem("a1", 0, 505)]
@@ -274,14 +274,14 @@ def test_voice_just_before_the_end_of_an_answer_is_not_lost() -> None:
     at(conversation, 10.0, VOICE, Held(A1, 965, 1000, 15.0))
     told = at(conversation, 10.2, SPEECH, Cut(heard((A1, 965, 1000)), "server_vad"))
     assert sent(told) == [events.TruncateItem("a1", 0, 965)]
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
 
     # Too late to hold anything: the answer drains, and the turn is a turn.
     conversation = after(*ANSWERED, VAD_ON)
     at(conversation, 10.0, VOICE, Held(None, 0, 0, 10.0), drained(A1))
     told = at(conversation, 10.2, SPEECH, Cut(NOTHING, "server_vad"))
     assert (sent(told), interrupts(told)) == ([], [])
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
 
 
 def test_answers_that_wait_behind_a_held_one_are_dropped_with_it() -> None:
@@ -354,17 +354,17 @@ def test_managed_leaves_creating_and_interrupting_to_us() -> None:
     told = at(conversation, 1.0, ruled("managed", ticket=5))
 
     assert sent(told) == [events.UpdateSession(replace(CONFIG, client_managed_turns=True), "change-2")]
-    assert conversation.talk.policy == "hold"
+    assert conversation.state.policy == "hold"
     assert [each["applied"] for each in replies(at(conversation, 1.1, UPDATED))] == ["now"]
-    assert conversation.talk.policy == "managed"
+    assert conversation.state.policy == "managed"
 
 
 def test_back_from_managed_the_server_answers_again_from_its_word_on() -> None:
     conversation = after(*MANAGED, ruled("server"))
 
-    assert conversation.talk.policy == "managed"
+    assert conversation.state.policy == "managed"
     at(conversation, 1.0, UPDATED)
-    assert conversation.talk.policy == "server"
+    assert conversation.state.policy == "server"
     assert sent(at(conversation, 1.0, *TURN)) == []
 
 
@@ -373,9 +373,9 @@ def test_turn_is_answered_by_our_own_request() -> None:
 
     told = at(conversation, 1.0, *TURN)
     assert sent(told) == [events.CreateResponse("turn-2", None, events.TURN)]
-    assert state_of(conversation) == Awaiting()
+    assert phase_of(conversation) == Awaiting()
     at(conversation, 1.1, *RESPONSE)
-    assert state_of(conversation) == Speaking("r1")
+    assert phase_of(conversation) == Speaking("r1")
 
 
 def test_turn_that_was_interrupted_before_it_was_committed_is_not_answered_and_the_next_question_is() -> None:
@@ -405,14 +405,14 @@ def test_one_answer_for_all_that_was_said_before_it() -> None:
 
     at(conversation, 1.1, SPEECH, *STOPPED)
 
-    assert len(conversation.talk.questions) + (conversation.talk.questions.asking is not None) == 1
+    assert len(conversation.state.requests) + (conversation.state.requests.asking is not None) == 1
 
 
 def test_speech_over_an_answer_is_known_by_its_length() -> None:
     conversation = holding(*MANAGED_SPEAKING)
 
     assert at(conversation, 10.1, SPEECH) == [set_timer(Timer.SPEECH, 10.5)]
-    assert state_of(conversation) == Speaking("r1")
+    assert phase_of(conversation) == Speaking("r1")
     told = at(conversation, 10.5, TimerFired(Timer.SPEECH))
     assert [each for each in told if isinstance(each, CutPlayback)] == [CutPlayback("local_vad")]
     assert speeches(told) == [ipc.SpeechStarted("u2", 0, "server")]
@@ -448,12 +448,12 @@ def test_cough_over_an_answer_is_deleted_and_the_answer_goes_on() -> None:
 
     assert sent(told) == [events.DeleteItem("u2")]
     assert published(told) == [ipc.Playback("a1", "resumed", 305)]
-    assert conversation.memory.get("u2") is None
+    assert conversation.history.get("u2") is None
     assert conversation.interruption.counts.false_holds == 1
     # And the answer is heard to its end.
     rest = at(conversation, 11.0, events.AudioDone(A1), h.done("r1"), drained(A1))
     assert sent(rest) == []
-    assert state_of(conversation) == Listening()
+    assert phase_of(conversation) == Listening()
 
 
 def test_cough_that_the_server_ends_late_is_deleted_all_the_same() -> None:
@@ -531,7 +531,7 @@ def test_without_a_vad_of_our_own_the_servers_word_holds_and_its_length_decides(
 def test_hold_that_ends_before_the_servers_word_is_certain_does_not_end_the_interruption() -> None:
     """As with a silence of the server's that is longer than usual."""
     conversation = after(*MANAGED_SPEAKING, ECHO_OFF)
-    conversation.talk.session.config = replace(conversation.talk.session.config, silence_ms=700)
+    conversation.state.session.config = replace(conversation.state.session.config, silence_ms=700)
     told = at(conversation, 10.0, SPEECH)
     assert told == [HoldPlayback(), set_timer(Timer.HOLD, 10.8), set_timer(Timer.SPEECH, 11.0)]
     at(conversation, 10.0, HELD)
@@ -569,14 +569,14 @@ def test_cough_before_the_answer_sounds_does_not_lose_it() -> None:
     assert ResumePlayback() in told
     assert sent(told) == [events.DeleteItem("u2")]
     assert speeches(told) == []
-    assert state_of(conversation) == Speaking("r1")
+    assert phase_of(conversation) == Speaking("r1")
 
 
 def test_speech_before_the_answer_sounds_is_one_turn_with_what_was_said_before() -> None:
     conversation = after(*MANAGED, *TURN)
     at(conversation, 10.0, VOICE, Held(None, 0, 0, 0.0), SPEECH)
     at(conversation, 10.5, TimerFired(Timer.SPEECH), Cut(NOTHING, "local_vad"))
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
 
     # The answer to the first half comes too late.
     assert sent(at(conversation, 10.4, RESPONSE[0])) == [events.CancelResponse("r1")]
@@ -590,11 +590,11 @@ def test_voice_that_goes_on_when_the_answer_has_ended_is_a_turn(vad: Input) -> N
     conversation = after(*MANAGED_SPEAKING, vad)
     at(conversation, 9.8, events.AudioDone(A1), h.done("r1"))
     at(conversation, 10.0, VOICE, Held(None, 0, 0, 10.0), SPEECH)
-    assert state_of(conversation) == Speaking("r1", generating=False)
+    assert phase_of(conversation) == Speaking("r1", generating=False)
 
     told = at(conversation, 10.05, drained(A1))
     assert [type(each) for each in speeches(told)] == [ipc.SpeechStarted]
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
     at(conversation, 10.05, Cut(NOTHING, "server_vad"))
     assert conversation.interruption.hold is None
     assert asks_for_a_turn(at(conversation, 10.5, *STOPPED))
@@ -650,7 +650,7 @@ def test_policy_that_the_server_does_not_keep_is_refused_by_name(policy: PolicyS
     (refused,) = [each for each in told if isinstance(each, Refuse)]
     assert (refused.ticket, refused.code) == (5, "not_allowed")
     assert f"interruption.policy = {policy}" in refused.message
-    assert conversation.talk.policy == "server"
+    assert conversation.state.policy == "server"
     # What else it took goes back.
     assert sent(told)[-1] == events.UpdateSession(CONFIG, "change-3")
 
@@ -664,7 +664,7 @@ def test_policy_that_a_new_server_does_not_keep_is_said_and_not_in_force() -> No
     (error,) = [event for event in published(told) if isinstance(event, ipc.Error)]
     assert (error.code, error.details) == ("not_allowed", {"key": "interruption.policy"})
     assert "interruption.policy = managed" in error.message
-    assert conversation.talk.policy == "server"
+    assert conversation.state.policy == "server"
 
 
 def test_server_that_interrupts_though_it_said_it_would_not_is_found_out() -> None:
@@ -673,13 +673,13 @@ def test_server_that_interrupts_though_it_said_it_would_not_is_found_out() -> No
 
     (error,) = [event for event in published(told) if isinstance(event, ipc.Error)]
     assert error.details == {"key": "interruption.policy"}
-    assert conversation.talk.policy == "server"
+    assert conversation.state.policy == "server"
 
 
 def test_server_that_keeps_the_policy_is_believed() -> None:
     conversation = after(*LISTENING, ruled("managed"), TELLS_OFF)
 
-    assert conversation.talk.policy == "managed"
+    assert conversation.state.policy == "managed"
 
 
 # ------------------------------------------------------------------------------ manual
@@ -688,10 +688,10 @@ def test_server_that_keeps_the_policy_is_believed() -> None:
 def test_manual_speech_over_an_answer_is_answered_when_that_has_drained() -> None:
     conversation = after(*MANUAL_SPEAKING, VAD_ON)
     told = at(conversation, 10.0, VOICE, SPEECH)
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
     told += at(conversation, 10.5, events.AudioDone(A1), h.done("r1"))
     told += at(conversation, 11.0, *STOPPED)
-    assert state_of(conversation) == Speaking("r1", generating=False)
+    assert phase_of(conversation) == Speaking("r1", generating=False)
 
     assert not [each for each in told if isinstance(each, CutPlayback | HoldPlayback)]
     assert sent(told) == []
@@ -714,7 +714,7 @@ def test_manual_answer_begins_although_the_user_speaks() -> None:
 
     assert sent(at(conversation, 1.0, *RESPONSE)) == []
     assert conversation.sounding == A1
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
 
 
 @pytest.mark.parametrize("how", ["command", "push_to_talk"])
@@ -747,7 +747,7 @@ def test_protected_say_is_not_cut_and_the_servers_answer_queues_behind() -> None
 
     assert not [each for each in told if isinstance(each, CutPlayback | HoldPlayback)]
     assert not [each for each in sent(told) if isinstance(each, events.CancelResponse)]
-    assert state_of(conversation) == Speaking("r2")
+    assert phase_of(conversation) == Speaking("r2")
 
 
 def test_servers_answer_that_comes_while_more_of_a_protected_say_is_to_come_is_asked_for_after_it() -> None:
@@ -807,7 +807,7 @@ def test_protected_say_is_interrupted_by_hand(how: Cause) -> None:
     assert [each.cause for each in told if isinstance(each, CutPlayback)] == [how]
     told = at(conversation, 10.0, Cut(heard((A1, 505, 1000)), how, 5))
     assert interrupts(told)[0].cause == how
-    assert not conversation.talk.answers.protected
+    assert not conversation.state.responses.protected
 
 
 def test_ordinary_say_is_cut_as_ever() -> None:
@@ -824,5 +824,5 @@ def test_echo_is_published_and_kept() -> None:
     changed = EchoChanged("auto", "on", vad=True, lag_ms=42.0, erle_db=18.5, reason=None)
 
     assert published(at(conversation, 1.0, changed)) == [ipc.Echo("auto", "on", 42.0, 18.5, None)]
-    assert conversation.talk.echo == changed
-    assert conversation.talk.policy == "hold"
+    assert conversation.state.echo == changed
+    assert conversation.state.policy == "hold"

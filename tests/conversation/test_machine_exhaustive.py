@@ -329,30 +329,30 @@ class Driven:
                 pass
 
     def must_hold(self) -> None:
-        talk = self.conversation.talk
+        state = self.conversation.state
         waits = {Hearing: Timer.HEARING, Awaiting: Timer.RESPONSE_CREATED, Thinking: Timer.DELTA}
-        if type(talk.state) in waits:
-            assert waits[type(talk.state)] in self.timers
-        if isinstance(talk.state, Speaking) and talk.state.generating:
+        if type(state.phase) in waits:
+            assert waits[type(state.phase)] in self.timers
+        if isinstance(state.phase, Speaking) and state.phase.generating:
             assert Timer.DELTA in self.timers
-        if talk.questions.asking is not None:
+        if state.requests.asking is not None:
             assert Timer.RESPONSE_CREATED in self.timers
-        assert (self.speech is not None) == isinstance(talk.state, Hearing)
-        assert self.open == ([talk.answers.active] if talk.answers.active else [])
-        assert talk.answers.accepting in (None, talk.answers.active)
-        assert talk.session.up or not isinstance(talk.state, Hearing | Awaiting | Thinking)
-        assert (talk.pressed_at is not None) == (talk.state == Hearing(None))
+        assert (self.speech is not None) == isinstance(state.phase, Hearing)
+        assert self.open == ([state.responses.active] if state.responses.active else [])
+        assert state.responses.accepting in (None, state.responses.active)
+        assert state.session.up or not isinstance(state.phase, Hearing | Awaiting | Thinking)
+        assert (state.pressed_at is not None) == (state.phase == Hearing(None))
         assert self.held == (self.conversation.interruption.hold is not None)
         assert not self.held or Timer.HOLD in self.timers
-        assert not talk.answers.protected or Timer.PROTECTED in self.timers
-        assert not self.held or (talk.session.up and not talk.mute.on)
-        assert talk.pressed_at is None or talk.session.up
+        assert not state.responses.protected or Timer.PROTECTED in self.timers
+        assert not self.held or (state.session.up and not state.mute.on)
+        assert state.pressed_at is None or state.session.up
 
     def come_to_rest(self) -> None:
         """All that was asked before is answered, with nothing, and all that still sounds is cut."""
         number = 0
         self.feed(Commanded(33, "i1", commands.Interrupt()))
-        while (asked := self.conversation.talk.questions.asking) is not None:
+        while (asked := self.conversation.state.requests.asking) is not None:
             number += 1
             self.feed(events.ResponseCreated(f"r70_{number}", asked.request, asked.kind))
             self.feed(h.done(f"r70_{number}"))
@@ -370,14 +370,14 @@ class Driven:
             self.feed(At(2.0, h.talk("release", 32)))
         else:
             self.feed(events.SpeechStarted("u77", 0))
-            assert h.state_of(self.conversation) == Hearing("u77")
+            assert h.phase_of(self.conversation) == Hearing("u77")
             self.feed(events.SpeechStopped("u77", 0))
         self.feed(events.Committed("u77", None))
-        own = self.conversation.talk.questions.asking
+        own = self.conversation.state.requests.asking
         self.feed(events.ResponseCreated("r77", None, own.kind if own is not None and own.turn else None))
-        assert h.state_of(self.conversation) == Thinking("r77")
+        assert h.phase_of(self.conversation) == Thinking("r77")
         self.feed(events.AudioDelta(Part("r77", "a77"), b"\1\2"))
-        assert h.state_of(self.conversation) == Speaking("r77")
+        assert h.phase_of(self.conversation) == Speaking("r77")
 
 
 def driven(*history: Input | At) -> Driven:
@@ -412,9 +412,9 @@ def test_any_input_in_any_state(state: str, beside: str) -> None:
 def test_state_is_published_when_a_word_changes_and_only_then(state: str) -> None:
     for happened in INPUTS:
         conversation = driven(*STATES[state]).conversation
-        before = conversation.words()
+        before = conversation.state_event()
         told = conversation.handle(happened, now=1.0)
-        after = conversation.words()
+        after = conversation.state_event()
         states = [each.event for each in told if hasattr(each, "event") and isinstance(each.event, ipc.State)]
         known = before if STATES[state] else None
         assert states == ([after] if after != known else [])
@@ -441,7 +441,7 @@ def test_what_the_important_inputs_lead_to(state: str) -> None:
     def word(happened: Input) -> str:
         conversation = driven(*STATES[state])
         conversation.feed(happened)
-        return conversation.conversation.words().conversation
+        return conversation.conversation.state_event().conversation
 
     assert (
         word(events.SpeechStarted("u9", 0)),

@@ -88,7 +88,7 @@ class ConversationMachine(RuleBasedStateMachine):
     @property
     def eventful(self) -> bool:
         """Something is going on that a loss can disturb."""
-        return self.ready and not isinstance(self.world.conversation.state, Listening)
+        return self.ready and not isinstance(self.world.conversation.phase, Listening)
 
     @precondition(lambda self: self.ready)
     @rule(ms=st.sampled_from([20, 150, 300]), generated=st.integers(0, 6))
@@ -140,13 +140,13 @@ class ConversationMachine(RuleBasedStateMachine):
         assert self.world.server
         self.world.server.silence()
 
-    @precondition(lambda self: self.world.conversation.talk.echo.vad)
+    @precondition(lambda self: self.world.conversation.state.echo.vad)
     @rule(voice=st.booleans())
     def voice(self, voice: bool) -> None:
         """What our own VAD hears, with or without the server's."""
         self.world.hear_voice(voice)
 
-    @precondition(lambda self: self.listened and self.world.conversation.talk.echo.vad)
+    @precondition(lambda self: self.listened and self.world.conversation.state.echo.vad)
     @rule(ms=st.sampled_from([50, 200, 500, 900, 2500]), lag_ms=st.sampled_from([0, 100, 600]))
     def overlap(self, ms: int, lag_ms: int) -> None:
         """Something is said, or coughed, over whatever goes on; the server hears it later."""
@@ -343,7 +343,7 @@ class ConversationMachine(RuleBasedStateMachine):
         assert world.in_speech is None
         assert world.opened == set()
         assert world.unanswered == set()
-        assert world.conversation.talk.answers._answers == {}
+        assert world.conversation.state.responses._responses == {}
         lost = {request for request, absorbed in world.asked.items() if not absorbed}
         assert lost - world.reported.keys() == set()
         world.turn()

@@ -135,7 +135,7 @@ def test_mute_ends_an_open_utterance() -> None:
         SendEvent(events.ClearAudio()),
         Publish(ipc.SpeechStopped("u1", None, "server", "mute")),
     ]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_what_the_server_makes_of_the_ended_utterance_is_deleted_and_its_answer_cancelled() -> None:
@@ -156,19 +156,19 @@ def test_item_that_stood_in_the_conversation_before_its_end_is_forgotten() -> No
     early = events.ItemAdded("u1", "user", None)
     conversation = after(*HEARING, early, ON, early, events.UserTranscriptDone("u1", "secret"))
 
-    assert conversation.memory.get("u1") is None
+    assert conversation.history.get("u1") is None
 
 
 def test_turn_after_unmuting_is_answered() -> None:
     speech = (events.SpeechStarted("u2", 2000), NO_CUT, events.SpeechStopped("u2", 3000))
     conversation = after(*HEARING, ON, *SAID, OFF, *speech, events.ResponseCreated("r2", None))
 
-    assert conversation.state == Thinking("r2")
+    assert conversation.phase == Thinking("r2")
 
 
 def test_utterance_that_goes_on_under_its_old_id_after_unmuting_can_end() -> None:
     conversation = after(*HEARING, ON, OFF, events.SpeechStarted("u1", 2000), NO_CUT)
-    assert conversation.state == Hearing("u1")
+    assert conversation.phase == Hearing("u1")
 
     assert published(conversation.handle(SAID[0], now=1.0)) == [
         ipc.SpeechStopped("u1", 900, "server", "silence")
@@ -187,9 +187,9 @@ def test_speech_from_before_the_mute_that_the_server_hears_late_is_nobodys() -> 
 
 
 def test_answer_to_what_was_said_before_the_mute_is_given() -> None:
-    assert after(*AWAITING, ON, events.ResponseCreated("r1", None)).state == Thinking("r1")
+    assert after(*AWAITING, ON, events.ResponseCreated("r1", None)).phase == Thinking("r1")
 
 
 def test_mute_lets_the_assistant_speak() -> None:
-    assert after(*THINKING, ON).state == Thinking("r1")
-    assert after(*SPEAKING, ON).state == Speaking("r1")
+    assert after(*THINKING, ON).phase == Thinking("r1")
+    assert after(*SPEAKING, ON).phase == Speaking("r1")

@@ -45,6 +45,7 @@ from support.histories import (
     done,
     effects_of,
     heard,
+    phase_of,
     published,
     replies,
     ruled,
@@ -52,7 +53,6 @@ from support.histories import (
     sent,
     set_timer,
     state,
-    state_of,
     talk,
 )
 
@@ -116,9 +116,9 @@ def test_release_commits_and_asks_for_an_answer() -> None:
     assert gates(told) == [MicrophoneGate.OPEN]
     assert published(told) == [stopped("release")]
     assert replies(told) == [{"push_to_talk": False, "changed": True, "held_ms": 1500}]
-    assert state_of(conversation) == Awaiting()
+    assert phase_of(conversation) == Awaiting()
     at(conversation, 11.6, events.Committed("u1", None), events.ResponseCreated("r1", None, events.TURN))
-    assert state_of(conversation) == Thinking("r1")
+    assert phase_of(conversation) == Thinking("r1")
     words = at(conversation, 11.7, events.UserTranscriptDone("u1", "hello"))
     assert published(words) == [ipc.UserTranscript("u1", "hello", True)]
 
@@ -155,7 +155,7 @@ def test_turn_detection_that_is_switched_off_ends_what_it_heard() -> None:
     told = at(conversation, 1.0, ruled("auto", "none"), UPDATED)
 
     assert published(told) == [ipc.SpeechStopped("u1", None, "server", "cancel")]
-    assert state_of(conversation) == Listening()
+    assert phase_of(conversation) == Listening()
 
 
 def test_key_that_repeats_itself_presses_once() -> None:
@@ -173,7 +173,7 @@ def test_press_under_100_ms_is_refused_and_sends_nothing(now: float) -> None:
     assert refusals(told) == [(2, "bad_args")]
     assert sent(told) == [events.ClearAudio(), events.UpdateTurnDetection(CONFIG, "talk-3")]
     assert published(told) == [stopped("cancel")]
-    assert state_of(conversation) == Listening()
+    assert phase_of(conversation) == Listening()
 
 
 def test_cancel_forgets_what_was_said() -> None:
@@ -228,7 +228,7 @@ def test_press_is_ended_with_nothing_sent_by(reason: SpeechEnd) -> None:
     assert stopped(reason) in published(told)
     assert gates(told) == gate
     assert not [each for each in sent(told) if isinstance(each, events.CommitAudio | events.CreateResponse)]
-    assert not conversation.words().push_to_talk
+    assert not conversation.state_event().push_to_talk
 
     # Who releases the key later learns why.
     (refused,) = [each for each in at(conversation, 13.0, RELEASE) if isinstance(each, Refuse)]
@@ -266,7 +266,7 @@ def test_what_the_servers_vad_hears_before_it_is_off_is_nothing() -> None:
     told = at(conversation, 10.1, events.SpeechStarted("u7", 0), events.SpeechStopped("u7", 0))
 
     assert told == []
-    assert state_of(conversation) == Hearing(None)
+    assert phase_of(conversation) == Hearing(None)
 
 
 def test_answer_to_the_turn_before_comes_too_late() -> None:
@@ -305,7 +305,7 @@ def test_answer_that_was_asked_for_before_does_not_begin_under_a_press(mode: tup
 
     told = at(conversation, 10.1, events.ResponseCreated("r1", "q1"))
     assert sent(told) == [events.CancelResponse("r1")]
-    assert state_of(conversation) == Hearing(None)
+    assert phase_of(conversation) == Hearing(None)
 
 
 def test_question_typed_under_a_press_is_answered_with_what_is_said() -> None:

@@ -97,7 +97,7 @@ def test_ask_while_an_answer_only_sounds_is_put_at_once() -> None:
     conversation = after(*ANSWERED)
 
     assert sent(conversation.handle(ask(), now=1.0))[1:] == [events.CreateResponse("ask-2", "q1")]
-    assert conversation.state == Awaiting()
+    assert conversation.phase == Awaiting()
 
 
 def test_ask_while_the_user_speaks_is_answered_with_what_is_said() -> None:
@@ -166,14 +166,14 @@ def test_error_about_something_else_leaves_the_ask_alone() -> None:
     assert published(conversation.handle(events.ServerError("server_error", "oops"), now=1.0)) == [
         ipc.Error("internal", "oops", True, {"server_code": "server_error"})
     ]
-    assert conversation.state == Awaiting()
+    assert conversation.phase == Awaiting()
 
 
 def test_refused_ask_does_not_end_the_users_speech() -> None:
     conversation = after(*ASKED, events.SpeechStarted("u1", 0), NO_CUT)
     conversation.handle(events.ServerError("invalid_value", "no", "ask-2"), now=1.0)
 
-    assert conversation.state == Hearing("u1")
+    assert conversation.phase == Hearing("u1")
 
 
 def test_answer_that_never_begins_is_an_error_that_names_its_request() -> None:
@@ -187,7 +187,7 @@ def test_answer_that_never_begins_is_an_error_that_names_its_request() -> None:
             details={"request": "q1"},
         )
     ]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_ask_that_meets_another_response_is_asked_again_without_its_item() -> None:
@@ -209,7 +209,7 @@ def test_ask_that_meets_another_response_for_ever_is_given_up() -> None:
     assert published(told) == [
         ipc.Error("internal", "wait for it", details={"request": "q1", "server_code": COLLISION.code})
     ]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_interrupted_ask_is_cancelled_once_its_response_has_an_id() -> None:
@@ -256,7 +256,7 @@ def test_answer_is_told_from_that_to_an_utterance_which_a_mute_ended() -> None:
         events.CancelResponse("r1")
     ]
     conversation.handle(events.ResponseCreated("r2", "q1"), now=1.0)
-    assert conversation.state == Thinking("r2")
+    assert conversation.phase == Thinking("r2")
 
 
 # ----------------------------------------------------------------- link lost
@@ -301,4 +301,4 @@ def test_second_answer_plays_whole_behind_the_first() -> None:
     told = effects_of(conversation, events.AudioDelta(B1, SECOND), drained(A1, idle=False))
 
     assert Play(B1, SECOND, 24_000) in told
-    assert conversation.state == Speaking("r2")
+    assert conversation.phase == Speaking("r2")

@@ -83,7 +83,7 @@ def test_user_who_speaks_over_a_say_cancels_it_and_truncates_nothing() -> None:
         events.CreateItem("said_1", "assistant", "Dinner is"),
     ]
     assert published(told)[0] == ipc.AssistantTranscript("r1", "a1", TEXT, "Dinner is", True, True)
-    assert conversation.state == Hearing("u2")
+    assert conversation.phase == Hearing("u2")
 
 
 def test_interrupted_say_that_was_not_heard_leaves_nothing() -> None:
@@ -91,7 +91,7 @@ def test_interrupted_say_that_was_not_heard_leaves_nothing() -> None:
     told = conversation.handle(Cut(heard((A1, 0, 1000)), "command", 5, "i1"), now=1.0)
 
     assert sent(told) == [events.CancelResponse("r1")]
-    assert conversation.memory.history(None) == HistoryReply([], more=False)
+    assert conversation.history.newest(None) == HistoryReply([], more=False)
 
 
 def test_cut_of_a_say_that_is_sent_whole_cancels_nothing() -> None:
@@ -131,7 +131,7 @@ def test_say_behind_an_answer_that_only_sounds_is_made_at_once() -> None:
     conversation = after(*ANSWERED)
 
     assert sent(conversation.handle(say(), now=1.0)) == [ASKED_FOR]
-    assert conversation.state == Awaiting()
+    assert conversation.phase == Awaiting()
 
 
 def test_say_waits_until_the_users_turn_is_answered() -> None:
@@ -149,7 +149,7 @@ def test_say_that_the_user_overtakes_is_said_after_the_turn() -> None:
     assert sent(conversation.handle(created(), now=1.0)) == [events.CancelResponse("r1")]
     turn = (events.SpeechStopped("u2", 900), done("r1", "cancelled"), events.ResponseCreated("r2", None))
     assert sent(effects_of(conversation, *turn)) == []
-    assert conversation.state == Thinking("r2")
+    assert conversation.phase == Thinking("r2")
     assert sent(conversation.handle(done("r2"), now=1.0)) == [events.CreateSpeech("say-3", "q1", TEXT)]
 
 
@@ -157,7 +157,7 @@ def test_say_whose_response_comes_when_the_turn_is_over_waits_for_its_answer() -
     conversation = after(*LISTENING, say(), *TURN)
 
     assert sent(conversation.handle(created(), now=1.0)) == [events.CancelResponse("r1")]
-    assert conversation.state == Awaiting()
+    assert conversation.phase == Awaiting()
 
 
 def test_say_that_comes_beside_the_answer_to_the_user_does_not_end_it() -> None:
@@ -166,7 +166,7 @@ def test_say_that_comes_beside_the_answer_to_the_user_does_not_end_it() -> None:
 
     assert sent(told) == [events.CancelResponse("r1")]
     assert Play(B1, SECOND, 24_000) in told
-    assert conversation.state == Speaking("r2")
+    assert conversation.phase == Speaking("r2")
     assert sent(conversation.handle(done("r1", "cancelled"), now=1.0)) == []
     assert sent(conversation.handle(done("r2"), now=1.0)) == [events.CreateSpeech("say-3", "q1", TEXT)]
 
@@ -176,7 +176,7 @@ def test_say_waits_for_an_answer_that_came_after_its_time() -> None:
     conversation = after(*LISTENING, ask("And?", "q2", 2), say(), *late)
 
     assert sent(conversation.handle(created(), now=16.0)) == [events.CancelResponse("r1")]
-    assert conversation.state == Thinking("r2")
+    assert conversation.phase == Thinking("r2")
     assert sent(effects_of(conversation, done("r1", "cancelled"), done("r2"))) == [
         events.CreateSpeech("say-5", "q1", TEXT)
     ]
@@ -228,7 +228,7 @@ def test_server_that_refuses_a_say_is_an_error_that_names_its_request() -> None:
             details={"request": "q1", "server_code": "unknown_parameter"},
         )
     ]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_say_that_never_begins_is_an_error_and_is_not_said_later() -> None:
@@ -279,14 +279,14 @@ def test_words_of_a_say_stand_before_what_was_asked_while_it_sounded() -> None:
 def test_history_knows_a_say_by_the_id_that_the_events_told() -> None:
     conversation = after(*SAYING, *SAID, *ENDED, drained(A1))
 
-    assert conversation.memory.history(None).items == [HistoryItem("a1", "assistant", TEXT, TEXT)]
+    assert conversation.history.newest(None).items == [HistoryItem("a1", "assistant", TEXT, TEXT)]
 
 
 def test_interrupted_say_is_cancelled_once_its_response_has_an_id() -> None:
     conversation = after(*LISTENING, say(), INTERRUPT, Cut(NOTHING, "command", 5, "i1"))
 
     assert sent(effects_of(conversation, created(), done("r1", "cancelled"))) == [events.CancelResponse("r1")]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_speech_from_before_a_mute_does_not_end_a_say() -> None:
@@ -301,4 +301,4 @@ def test_say_without_a_request_is_known_by_its_kind() -> None:
     conversation = after(*LISTENING, say(request=None))
 
     assert published(conversation.handle(created(request=None), now=1.0)) == [ipc.ResponseCreated("r1")]
-    assert conversation.state == Thinking("r1")
+    assert conversation.phase == Thinking("r1")

@@ -152,7 +152,7 @@ def test_lost_link_ends_an_open_utterance() -> None:
         ipc.SpeechStopped("u1", None, "server", "link_lost"),
         ipc.Connection("lost", "closed", 1, 0.0),
     ]
-    assert conversation.state == Idle()
+    assert conversation.phase == Idle()
 
 
 def test_what_has_arrived_plays_to_its_end_without_a_link() -> None:
@@ -161,7 +161,7 @@ def test_what_has_arrived_plays_to_its_end_without_a_link() -> None:
 
     assert FinishResponse("r1") in told
     assert published(told)[0] == ipc.ResponseDone("r1", "failed", "link_lost")
-    assert conversation.state == Speaking("r1", generating=False)
+    assert conversation.phase == Speaking("r1", generating=False)
     assert published(conversation.handle(drained(A1), now=2.0)) == [
         ipc.Playback("a1", "drained", 1000),
         # The transcript runs ahead: 1 s of audio had come, and all the words take 3 s to say.
@@ -173,7 +173,7 @@ def test_what_has_arrived_plays_to_its_end_without_a_link() -> None:
 def test_without_a_link_and_without_sound_nothing_goes_on(history: tuple[Input, ...]) -> None:
     conversation = after(*history, LOST)
 
-    assert conversation.state == Idle()
+    assert conversation.phase == Idle()
     assert effects_of(conversation, *AGAIN)[-1] == state("listening")
 
 
@@ -266,7 +266,7 @@ def test_answer_that_was_not_wanted_is_not_waited_for_in_the_next_session() -> N
     interrupted = (Commanded(5, "i1", commands.Interrupt()), Cut(heard(), "command", 5))
     ask = Commanded(7, "q1", commands.Ask("What time is it?"))
 
-    assert after(*AWAITING, *interrupted, LOST, *AGAIN, ask).state == Awaiting()
+    assert after(*AWAITING, *interrupted, LOST, *AGAIN, ask).phase == Awaiting()
 
 
 def test_reconnect_is_followed_by_its_request() -> None:
@@ -348,7 +348,7 @@ def test_voice_without_a_session_is_the_next_ones() -> None:
 
 def test_later_configuration_without_a_question_changes_nothing() -> None:
     assert after(*LISTENING).handle(UPDATED, now=1.0) == []
-    assert after(*LISTENING).state == Listening()
+    assert after(*LISTENING).phase == Listening()
 
 
 def test_facts_for_status() -> None:

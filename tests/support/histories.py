@@ -145,8 +145,8 @@ def after(*history: Input, now: float = 0.0) -> PlainConversation:
     return conversation
 
 
-def state_of(conversation: Conversation) -> Phase:
-    return conversation.state
+def phase_of(conversation: Conversation) -> Phase:
+    return conversation.phase
 
 
 def effects_of(conversation: PlainConversation, *inputs: Input, now: float = 1.0) -> list[Effect]:

@@ -240,9 +240,9 @@ class SittingRoom(Scene):
 
     def run_to_rest(self, least: float) -> None:
         """Run so long at least, and until every question was answered to the end."""
-        talk = self.conversation.talk
+        state = self.conversation.state
         self.duplex.run(
-            lambda: self.clock.now >= least and isinstance(talk.state, Listening) and not talk.questions
+            lambda: self.clock.now >= least and isinstance(state.phase, Listening) and not state.requests
         )
 
     # What came of it

@@ -96,7 +96,7 @@ class CommandService:
             case commands.SetDevice(direction, name):
                 self._answer_later(ticket, self._set_device(direction, name[:MOST_NAME], request.expires))
             case commands.History(last):
-                self.control.reply(ticket, self.conversation.memory.history(last))
+                self.control.reply(ticket, self.conversation.history.newest(last))
             case _:
                 self._pass_on(ticket, request, request.command)
 

@@ -379,7 +379,7 @@ class Daemon:
 
     def _line(self) -> str:
         session, subscribers = self._conversation.session, self._publisher.subscribers
-        return status.line(self._conversation.words(), session.reason, subscribers)
+        return status.line(self._conversation.state_event(), session.reason, subscribers)
 
     async def _close(self, link: asyncio.Task[None], watch: asyncio.Task[None]) -> None:
         """Close everything, `bye` first; what hangs is left behind after `CLOSE_S`."""

@@ -54,7 +54,7 @@ def status(
     seq: int,
 ) -> StatusReply:
     """Return everything that is true *now*, CLOCK_MONOTONIC seconds, at event *seq* of this *run*."""
-    words = conversation.words()
+    words = conversation.state_event()
     part = progress.part or conversation.sounding
     return StatusReply(
         conversation=words.conversation,
@@ -67,7 +67,7 @@ def status(
         response=ResponseStatus(part.response_id, part.item_id, progress.played_ms, progress.queued_ms)
         if part is not None
         else None,
-        interruption=conversation.talk.policy,
+        interruption=conversation.state.policy,
         echo=_echo(facts.echo),
         volume_percent=volume_percent,
         subscribers=subscribers,

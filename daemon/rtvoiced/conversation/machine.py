@@ -57,55 +57,55 @@ class Conversation:
     def __init__(
         self, config: events.SessionConfig, provider: str, model: str, rules: InterruptionRules = DEFAULT
     ) -> None:
-        self.talk = ConversationState(config, provider, model, rules)
-        self._turns = UserTurnHandler(self.talk)
-        self.interruption = InterruptionHandler(self.talk, self._turns)
-        self._push_to_talk = PushToTalkHandler(self.talk, self._turns)
-        self._responses = ResponseHandler(self.talk)
-        self._connection = ConnectionHandler(self.talk, self._turns, self._push_to_talk)
-        self._orders = CommandHandler(self.talk, self._turns, self._push_to_talk)
-        self._words: ipc.State | None = None
+        self.state = ConversationState(config, provider, model, rules)
+        self._turns = UserTurnHandler(self.state)
+        self.interruption = InterruptionHandler(self.state, self._turns)
+        self._push_to_talk = PushToTalkHandler(self.state, self._turns)
+        self._responses = ResponseHandler(self.state)
+        self._connection = ConnectionHandler(self.state, self._turns, self._push_to_talk)
+        self._commands = CommandHandler(self.state, self._turns, self._push_to_talk)
+        self._published: ipc.State | None = None
 
     def handle(self, happened: Input, now: Monotonic) -> list[Effect]:
         """Return what has to be done about *happened*, in order; *now* is CLOCK_MONOTONIC seconds."""
         told = self._handle(happened, now)
         told += self.interruption.reconsider(now)
-        questions, answers = self.talk.questions, self.talk.answers
-        told += self.talk.waits.over(lambda key: questions.holds(key) or answers.holds(key))
-        words = self.talk.words()
-        if words != self._words:
-            self._words = words
-            told.append(Publish(words))
+        requests, responses = self.state.requests, self.state.responses
+        told += self.state.pending_replies.over(lambda key: requests.holds(key) or responses.holds(key))
+        state_event = self.state.state_event()
+        if state_event != self._published:
+            self._published = state_event
+            told.append(Publish(state_event))
         return told
 
     @property
-    def state(self) -> Phase:
+    def phase(self) -> Phase:
         """Who speaks, or is about to."""
-        return self.talk.state
+        return self.state.phase
 
     @property
     def sounding(self) -> Part | None:
         """The part last queued, while anything is queued or in the card."""
-        return self.talk.sounding
+        return self.state.sounding
 
     @property
     def session(self) -> Session:
         """The session with the server."""
-        return self.talk.session
+        return self.state.session
 
     @property
     def mute(self) -> MuteStore:
         """Whether the microphone is off."""
-        return self.talk.mute
+        return self.state.mute
 
     @property
-    def memory(self) -> HistoryStore:
+    def history(self) -> HistoryStore:
         """What was said."""
-        return self.talk.memory
+        return self.state.history
 
-    def words(self) -> ipc.State:
+    def state_event(self) -> ipc.State:
         """Return the daemon in one word each."""
-        return self.talk.words()
+        return self.state.state_event()
 
     def _handle(self, happened: Input, now: Monotonic) -> list[Effect]:  # noqa: C901
         match happened:
@@ -116,7 +116,7 @@ class Conversation:
             case events.AudioDone(part):
                 return [effects.FinishPart(part)]
             case events.TextDone():
-                return self.talk.answers.text_done(happened)
+                return self.state.responses.text_done(happened)
             case events.SpeechStarted():
                 return self.interruption.speech_started(happened, now)
             case events.SpeechStopped(item_id, end_ms):
@@ -124,7 +124,7 @@ class Conversation:
             case events.Committed():
                 return self.interruption.committed(happened, now)
             case events.ItemAdded(item_id, role, previous):
-                self.talk.utterances.added(item_id, role, previous)
+                self.state.utterances.added(item_id, role, previous)
                 return []
             case events.UserTranscriptDelta(item_id, text):
                 return self.interruption.transcribed(item_id, text, final=False)
@@ -150,9 +150,9 @@ class Conversation:
             case Resumed():
                 return self.interruption.resumed(happened)
             case inputs.Commanded():
-                return self._orders.commanded(happened, now)
+                return self._commands.commanded(happened, now)
             case inputs.Configure():
-                return self.talk.session.configure(happened, now)
+                return self.state.session.configure(happened, now)
             case events.SessionCreated():
                 return self._connection.created(happened, now)
             case events.SessionUpdated():
@@ -176,9 +176,9 @@ class Conversation:
             case inputs.TimerFired(timer):
                 return self._on_timer(timer, now)
             case inputs.Begun():
-                return [*self.talk.mute.begin(happened, now), self.talk.microphone()]
+                return [*self.state.mute.begin(happened, now), self.state.microphone()]
             case inputs.ShutdownAsked(reason):
-                return self._orders.shutdown(reason)
+                return self._commands.shutdown(reason)
             case events.Ignored():
                 return []
             case _:
@@ -187,39 +187,39 @@ class Conversation:
     def _on_timer(self, timer: TimerKey, now: Monotonic) -> list[Effect]:
         match timer:
             case ReplyTimer(ticket):
-                key, told = self.talk.waits.expired(ticket)
+                key, told = self.state.pending_replies.expired(ticket)
                 # What somebody saw time out does not happen later.
-                self.talk.questions.withdraw(key or "")
+                self.state.requests.withdraw(key or "")
                 return told
             case Timer.CONFIGURE:
-                return self.talk.session.not_configured()
+                return self.state.session.not_configured()
             case Timer.CHANGE:
-                return self.talk.session.not_changed(now)
+                return self.state.session.not_changed(now)
             case Timer.UNMUTE:
-                return self._orders.mute(False, None, None, now)
+                return self._commands.mute(False, None, None, now)
             case Timer.HOLD:
                 return self.interruption.hold_over(now)
             case Timer.SPEECH:
                 return self.interruption.enough(now)
             case Timer.PROTECTED:
-                self.talk.answers.unprotect()
+                self.state.responses.unprotect()
                 return []
             case Timer.RESPONSE_CREATED:
-                return [*self._responses.not_begun(), *self.talk.settle(now)]
+                return [*self._responses.not_begun(), *self.state.settle(now)]
             case Timer.DELTA:
-                return [*self._responses.stalled(), *self.talk.settle(now)]
+                return [*self._responses.stalled(), *self.state.settle(now)]
             case Timer.HEARING:
                 ended = self._push_to_talk.too_long(now) or self._turns.too_long()
-                return [*ended, *self.talk.settle(now)]
+                return [*ended, *self.state.settle(now)]
             case Timer.ASK:
-                return self.talk.settle(now)
+                return self.state.settle(now)
             case _:
                 assert_never(timer)
 
     def _device(self, changed: DeviceChanged) -> list[Effect]:
-        self.talk.devices[changed.direction] = changed.status
+        self.state.devices[changed.direction] = changed.status
         told: list[Effect] = []
-        if changed.direction == "output" and changed.status == "lost" and self.talk.sounding is not None:
+        if changed.direction == "output" and changed.status == "lost" and self.state.sounding is not None:
             told.append(effects.CutPlayback("device", lost_frames=changed.lost_frames))
         told.append(
             Publish(

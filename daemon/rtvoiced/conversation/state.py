@@ -33,15 +33,15 @@ class ConversationState:
     """The facts of one conversation."""
 
     def __init__(self, config: SessionConfig, provider: str, model: str, rules: InterruptionRules) -> None:
-        self.state: Phase = Idle()
+        self.phase: Phase = Idle()
         self.session = Session(config, provider, model, rules)
         self.mute = MuteStore()
-        self.memory = HistoryStore()
-        self.answers = ResponseStore(self.memory, self.session)
-        self.questions = ResponseRequests(self.memory)
-        self.utterances = UtteranceStore(self.memory)
+        self.history = HistoryStore()
+        self.responses = ResponseStore(self.history, self.session)
+        self.requests = ResponseRequests(self.history)
+        self.utterances = UtteranceStore(self.history)
         self.usage = UsageStore()
-        self.waits = PendingReplies()
+        self.pending_replies = PendingReplies()
         self.devices: dict[Direction, DeviceStatus] = {"input": "unavailable", "output": "unavailable"}
         self.sounding: Part | None = None
         """The part last queued, while anything is queued or in the card."""
@@ -58,10 +58,10 @@ class ConversationState:
         self.commits_due = 0
         """Utterances of push-to-talk that the server has not acknowledged."""
 
-    def words(self) -> ipc.State:
+    def state_event(self) -> ipc.State:
         """Return the daemon in one word each."""
         return ipc.State(
-            conversation=self.state.word,
+            conversation=self.phase.word,
             muted=self.mute.on,
             push_to_talk=self.pressed_at is not None,
             connection=self.session.status,
@@ -96,17 +96,17 @@ class ConversationState:
     @property
     def yields(self) -> bool:
         """Whoever begins to speak gets the floor."""
-        return self.policy != "manual" and not self.answers.protected
+        return self.policy != "manual" and not self.responses.protected
 
     @property
     def expecting(self) -> bool:
         """A response is to come, wanted or not."""
-        return isinstance(self.state, Awaiting) or self.questions.asking is not None or self.unwanted
+        return isinstance(self.phase, Awaiting) or self.requests.asking is not None or self.unwanted
 
     @property
     def answering(self) -> bool:
         """An answer is being made, or to come."""
-        return self.answers.accepting is not None or self.expecting
+        return self.responses.accepting is not None or self.expecting
 
     def nothing_expected(self) -> list[Effect]:
         """Stop waiting for a response unless one is still to come."""
@@ -114,15 +114,15 @@ class ConversationState:
 
     def settle(self, now: Monotonic) -> list[Effect]:
         """Something of an answer ended: come to rest, and put the next question."""
-        if isinstance(self.state, Hearing | Awaiting):
+        if isinstance(self.phase, Hearing | Awaiting):
             return []
-        self.state = self.at_rest()
-        self.questions.readmit()
+        self.phase = self.at_rest()
+        self.requests.readmit()
         return self.next_question(now)
 
     def at_rest(self) -> Phase:
         """Return the state that the facts make while the user is silent."""
-        active = self.answers.accepting
+        active = self.responses.accepting
         if self.sounding is not None:
             return Speaking(self.sounding.response_id, generating=active is not None)
         if active is not None:
@@ -131,18 +131,18 @@ class ConversationState:
 
     def next_question(self, now: Monotonic) -> list[Effect]:
         """Ask for the response to the question that waits longest, if nothing is in its way."""
-        busy = self.expecting or self.answers.active is not None
-        if busy or not self.session.up or not self.questions:
+        busy = self.expecting or self.responses.active is not None
+        if busy or not self.session.up or not self.requests:
             return []
-        if not isinstance(self.state, Listening | Speaking):
+        if not isinstance(self.phase, Listening | Speaking):
             return []
-        if self.questions.patient and self.sounding is not None:
+        if self.requests.patient and self.sounding is not None:
             return []
-        self.state = Awaiting()
-        return [*self.questions.ask(), effects.SetTimer(Timer.RESPONSE_CREATED, later(now, RESPONSE_S))]
+        self.phase = Awaiting()
+        return [*self.requests.ask(), effects.SetTimer(Timer.RESPONSE_CREATED, later(now, RESPONSE_S))]
 
     def asked_in_vain(self) -> list[Effect]:
         """No response will come of the question that was asked."""
-        if isinstance(self.state, Awaiting):
-            self.state = self.at_rest()
+        if isinstance(self.phase, Awaiting):
+            self.phase = self.at_rest()
         return self.nothing_expected()

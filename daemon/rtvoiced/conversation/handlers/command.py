@@ -22,36 +22,36 @@ class CommandHandler:
     """What a client asks for, and what it is answered."""
 
     def __init__(
-        self, talk: ConversationState, turns: UserTurnHandler, push_to_talk: PushToTalkHandler
+        self, state: ConversationState, turns: UserTurnHandler, push_to_talk: PushToTalkHandler
     ) -> None:
-        self._talk = talk
+        self._state = state
         self._turns = turns
         self._push_to_talk = push_to_talk
 
     def commanded(self, asked: inputs.Commanded, now: Monotonic) -> list[Effect]:
         """Carry out a command."""
-        talk = self._talk
+        state = self._state
         match asked.command:
             case commands.Mute(mode, for_s):
-                on = not talk.mute.on if mode == "toggle" else mode == "on"
+                on = not state.mute.on if mode == "toggle" else mode == "on"
                 until = asked.until if on else None
-                changed = (on, until) != (talk.mute.on, talk.mute.until)
+                changed = (on, until) != (state.mute.on, state.mute.until)
                 told = self.mute(on, for_s if on else None, until, now)
-                reply = replies.MuteReply(talk.mute.on, talk.mute.until, changed)
+                reply = replies.MuteReply(state.mute.on, state.mute.until, changed)
                 return [*told, effects.ReplyTo(asked.ticket, reply)]
             case commands.Interrupt():
                 return [effects.CutPlayback("command", asked.ticket, asked.request)]
             case commands.Ask(text, wait):
-                return self._ask(asked, talk.questions.new(asked.request, text), wait, now)
+                return self._ask(asked, state.requests.new(asked.request, text), wait, now)
             case commands.Say(text, wait, interruptible):
-                question = talk.questions.new_say(asked.request, text, protected=not interruptible)
+                question = state.requests.new_say(asked.request, text, protected=not interruptible)
                 return self._ask(asked, question, wait, now)
             case commands.Talk(action):
                 return self._push_to_talk.asked(asked, action, now)
             case commands.Reconnect(fresh, wait):
                 return self._reconnect(asked, fresh, wait)
             case commands.SetVoice(voice):
-                return talk.session.set_voice(asked.ticket, voice, now)
+                return state.session.set_voice(asked.ticket, voice, now)
             case commands.Stop():
                 return [effects.ReplyTo(asked.ticket, replies.AcceptedReply(True)), *self.shutdown("stop")]
             case _:
@@ -60,57 +60,57 @@ class CommandHandler:
     def _ask(
         self, asked: inputs.Commanded, question: ResponseRequest, wait: bool, now: Monotonic
     ) -> list[Effect]:
-        talk = self._talk
-        if not talk.session.up:
-            return [not_connected(asked.ticket, talk.session.status, talk.session.reason)]
-        if talk.questions.full:
+        state = self._state
+        if not state.session.up:
+            return [not_connected(asked.ticket, state.session.status, state.session.reason)]
+        if state.requests.full:
             message = f"{MOST_WAITING} questions wait already"
             return [effects.Refuse(asked.ticket, "busy", message, retryable=True)]
-        if wait and talk.waits.full:
+        if wait and state.pending_replies.full:
             return [too_many_wait(asked.ticket)]
-        if isinstance(talk.state, Hearing) and not question.say:
+        if isinstance(state.phase, Hearing) and not question.say:
             # The answer to what the user is saying will answer this too.
-            told, queued = talk.questions.absorb(question), 0
+            told, queued = state.requests.absorb(question), 0
         else:
-            talk.questions.append(question)
-            told = talk.next_question(now)
-            queued = len(talk.questions)
+            state.requests.append(question)
+            told = state.next_question(now)
+            queued = len(state.requests)
         if wait:
-            return [*told, *talk.waits.add(asked.ticket, question.item_id, asked.expires)]
+            return [*told, *state.pending_replies.add(asked.ticket, question.item_id, asked.expires)]
         return [*told, effects.ReplyTo(asked.ticket, replies.QueuedReply(True, queued))]
 
     def _reconnect(self, asked: inputs.Commanded, fresh: bool, wait: bool) -> list[Effect]:
-        talk = self._talk
-        if wait and talk.waits.full:
+        state = self._state
+        if wait and state.pending_replies.full:
             return [too_many_wait(asked.ticket)]
         if fresh:
-            talk.fresh = True
-            talk.memory.forget()
-        talk.session.request = asked.request
+            state.fresh = True
+            state.history.forget()
+        state.session.request = asked.request
         if wait:
-            return [*talk.waits.add(asked.ticket, None, asked.expires), effects.ReconnectLink()]
+            return [*state.pending_replies.add(asked.ticket, None, asked.expires), effects.ReconnectLink()]
         return [effects.ReplyTo(asked.ticket, replies.AcceptedReply(True)), effects.ReconnectLink()]
 
     def mute(self, on: bool, for_s: float | None, until: WallClock | None, now: Monotonic) -> list[Effect]:
         """Switch the microphone off or on."""
-        talk = self._talk
-        told = talk.mute.set(on, for_s, until, now)
+        state = self._state
+        told = state.mute.set(on, for_s, until, now)
         if on:
             told += self._push_to_talk.end("mute", now)
-        told.append(talk.microphone())
+        told.append(state.microphone())
         if on:
             told += self._turns.discard("mute")
-            told += talk.settle(now)
+            told += state.settle(now)
         return told
 
     def shutdown(self, reason: str) -> list[Effect]:
         """End the daemon."""
-        talk = self._talk
+        state = self._state
         told: list[Effect] = []
-        talk.questions.forget()
-        if talk.sounding is not None:
+        state.requests.forget()
+        if state.sounding is not None:
             told.append(effects.CutPlayback("shutdown"))
-        if isinstance(talk.state, Hearing):
-            told.append(stopped(talk.state.item_id, None, "cancel"))
-            talk.state, talk.pressed_at = Listening(), None
+        if isinstance(state.phase, Hearing):
+            told.append(stopped(state.phase.item_id, None, "cancel"))
+            state.phase, state.pressed_at = Listening(), None
         return [*told, effects.Quit(reason)]

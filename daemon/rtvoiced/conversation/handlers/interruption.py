@@ -53,10 +53,10 @@ class RejectedOverlap:
 class InterruptionHandler:
     """Overlaps and protection; what is a turn goes on to `UserTurnHandler`."""
 
-    def __init__(self, talk: ConversationState, turns: UserTurnHandler) -> None:
-        self._talk = talk
+    def __init__(self, state: ConversationState, turns: UserTurnHandler) -> None:
+        self._state = state
         self._turns = turns
-        self._holds = HoldStore(talk)
+        self._holds = HoldStore(state)
         self.counts = self._holds.counts
         self._overlap: Overlap | None = None
         self._rejected: RejectedOverlap | None = None
@@ -72,7 +72,7 @@ class InterruptionHandler:
 
     def voice_started(self, event: VoiceStarted, now: Monotonic) -> list[Effect]:
         """Our own VAD hears a voice."""
-        if not self._talk.echo.vad or self._talk.mute.on:
+        if not self._state.echo.vad or self._state.mute.on:
             return []
         self._holds.voice_started(event)
         if self._holds.may_begin() and not self._holds.doubts(now):
@@ -86,7 +86,7 @@ class InterruptionHandler:
 
     def echo_changed(self, event: EchoChanged) -> list[Effect]:
         """The echo canceller is in another state."""
-        self._talk.echo = event
+        self._state.echo = event
         if not event.vad:
             self._holds.forget_voice()
         return [Publish(ipc.Echo(event.mode, event.state, event.lag_ms, event.erle_db, event.reason))]
@@ -111,11 +111,11 @@ class InterruptionHandler:
 
     def speech_started(self, event: events.SpeechStarted, now: Monotonic) -> list[Effect]:
         """The server hears the user."""
-        talk = self._talk
+        state = self._state
         self._holds.heard_at = _moment(event.heard_at)
-        going_on = talk.sounding is not None or talk.answering
-        quiet = not (talk.session.up and going_on) or talk.mute.on or isinstance(talk.state, Hearing)
-        if talk.policy != "managed" or quiet:
+        going_on = state.sounding is not None or state.answering
+        quiet = not (state.session.up and going_on) or state.mute.on or isinstance(state.phase, Hearing)
+        if state.policy != "managed" or quiet:
             return self._turns.speech_started(event, now)
         self._overlap = Overlap(event, now)
         told: list[Effect] = []
@@ -143,8 +143,8 @@ class InterruptionHandler:
         if rejected is not None and rejected.item_id == item_id:
             self._rejected = replace(rejected, text=text if final else rejected.text + text)
             self._count_echo()
-        spoken_now = self._talk.state == Hearing(item_id)
-        return self._talk.utterances.text(item_id, text, final=final, spoken_now=spoken_now)
+        spoken_now = self._state.phase == Hearing(item_id)
+        return self._state.utterances.text(item_id, text, final=final, spoken_now=spoken_now)
 
     # --------------------------------------------------------------------- the overlap
 
@@ -154,28 +154,28 @@ class InterruptionHandler:
 
     def _listen_on(self, now: Monotonic) -> list[Effect]:
         """See when what is said over the answer is speech."""
-        undecided = self._overlap is not None or (self.hold is not None and self._talk.echo.vad)
-        if self._talk.policy != "managed" or not undecided:
+        undecided = self._overlap is not None or (self.hold is not None and self._state.echo.vad)
+        if self._state.policy != "managed" or not undecided:
             return []
         if self._is_speech(now):
             return self.enough(now)
-        at = self._holds.spoken_at(self._speech_s) if self._talk.echo.vad else self._certain_at()
+        at = self._holds.spoken_at(self._speech_s) if self._state.echo.vad else self._certain_at()
         return [effects.ClearTimer(Timer.SPEECH) if at is None else effects.SetTimer(Timer.SPEECH, at)]
 
     def _is_speech(self, now: Monotonic) -> bool:
         # Times are sums of floats: a timer must not fire a hair too early for its own condition.
-        if self._talk.echo.vad:
+        if self._state.echo.vad:
             return self._holds.spoken_s(now) > self._speech_s - 1e-6
         return self._overlap is not None and now > self._certain_at() - 1e-6
 
     @property
     def _speech_s(self) -> float:
-        return self._talk.session.rules.speech_ms / 1000
+        return self._state.session.rules.speech_ms / 1000
 
     def _certain_at(self) -> Monotonic:
         """Return when it is speech by the server's word alone: it tells of an end only after a silence."""
         assert self._overlap is not None
-        session = self._talk.session
+        session = self._state.session
         silence_ms = session.config.silence_ms if session.detection == "server_vad" else 0
         certain = later(later(self._overlap.since, self._speech_s), silence_ms / 1000)
         return min(certain, later(self._overlap.since, session.rules.hold_max_ms / 1000))
@@ -191,7 +191,7 @@ class InterruptionHandler:
         overlap, self._overlap = self._overlap, None
         assert overlap is not None
         told: list[Effect] = [effects.ClearTimer(Timer.SPEECH)]
-        if not self._talk.yields:
+        if not self._state.yields:
             return [*told, *self._turns.hear(overlap.begun, None, now), *self._holds.release(false=False)]
         cause = self.hold.cause if self.hold is not None else "server_vad"
         return [*told, *self._turns.hear(overlap.begun, cause, now)]
@@ -202,7 +202,7 @@ class InterruptionHandler:
         assert overlap is not None
         self._rejected = RejectedOverlap(overlap.begun.item_id, overlap.text, self._said())
         self._count_echo()
-        self._talk.utterances.discarded = overlap.begun.item_id
+        self._state.utterances.discarded = overlap.begun.item_id
         # The server would take what is said next for more of the same.
         told: list[Effect] = [SendEvent(events.ClearAudio())] if open_still else []
         return [effects.ClearTimer(Timer.SPEECH), *told, *self._holds.release(false=True)]
@@ -211,8 +211,8 @@ class InterruptionHandler:
         """Return what was being said, as far as it was heard."""
         if self.hold is not None and self.hold.said:
             return self.hold.said
-        part = self._talk.sounding
-        item = self._talk.memory.get(part.item_id) if part is not None else None
+        part = self._state.sounding
+        item = self._state.history.get(part.item_id) if part is not None else None
         return item.text if item is not None else ""
 
     def _count_echo(self) -> None:
@@ -224,40 +224,40 @@ class InterruptionHandler:
 
     def reconsider(self, now: Monotonic) -> list[Effect]:
         """End what the facts no longer bear out; called after every input."""
-        talk = self._talk
+        state = self._state
         told: list[Effect] = []
-        if talk.mute.on or not talk.session.up:
+        if state.mute.on or not state.session.up:
             self._holds.forget_voice()
         if self._overlap is not None:
             told += self._reconsidered(self._overlap, now)
-        if self.hold is not None and not self._holds.is_borne_out() and not isinstance(talk.state, Hearing):
+        if self.hold is not None and not self._holds.is_borne_out() and not isinstance(state.phase, Hearing):
             told += self._holds.release(false=False)
         return [*told, *self._reprotect(now)]
 
     def _reconsidered(self, overlap: Overlap, now: Monotonic) -> list[Effect]:
-        talk = self._talk
-        if not talk.session.up or talk.session.detection == "none":
+        state = self._state
+        if not state.session.up or state.session.detection == "none":
             self._overlap = None
-        elif talk.pressed_at is not None:
+        elif state.pressed_at is not None:
             # Cleared already, and what was kept of the microphone is in the server's buffer again.
-            talk.utterances.discarded, self._overlap = overlap.begun.item_id, None
-        elif talk.mute.on:
+            state.utterances.discarded, self._overlap = overlap.begun.item_id, None
+        elif state.mute.on:
             return self._reject(open_still=True)
-        elif talk.policy != "managed":
+        elif state.policy != "managed":
             return self._accept(now)
-        elif not (talk.sounding or talk.answering) and (self._holds.voiced or not talk.echo.vad):
+        elif not (state.sounding or state.answering) and (self._holds.voiced or not state.echo.vad):
             # There is nothing any more that a cough could disturb: it is a turn.
             return self._accept(now)
         return []
 
     def _reprotect(self, now: Monotonic) -> list[Effect]:
         """Set a bound to protection; whoever speaks at its end gets the floor."""
-        talk = self._talk
-        before, self._protected = self._protected, talk.answers.protected
+        state = self._state
+        before, self._protected = self._protected, state.responses.protected
         if self._protected and not before:
             return [effects.SetTimer(Timer.PROTECTED, later(now, PROTECTED_S))]
         if before and not self._protected:
-            spoken_over = isinstance(talk.state, Hearing) and talk.sounding is not None and talk.yields
+            spoken_over = isinstance(state.phase, Hearing) and state.sounding is not None and state.yields
             cut: list[Effect] = [effects.CutPlayback("server_vad")] if spoken_over else []
             return [effects.ClearTimer(Timer.PROTECTED), *cut]
         return []

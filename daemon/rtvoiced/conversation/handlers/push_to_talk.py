@@ -27,8 +27,8 @@ SHORTEST_S = 0.1
 class PushToTalkHandler:
     """Presses and releases; what else ends a press says why, for who releases it later."""
 
-    def __init__(self, talk: ConversationState, turns: UserTurnHandler) -> None:
-        self._talk = talk
+    def __init__(self, state: ConversationState, turns: UserTurnHandler) -> None:
+        self._state = state
         self._turns = turns
 
     def asked(self, asked: inputs.Commanded, action: str, now: Monotonic) -> list[Effect]:
@@ -44,65 +44,65 @@ class PushToTalkHandler:
                 return [*told, _reply(asked, pressed=False, changed=bool(told), held_ms=held_ms)]
 
     def _press(self, asked: inputs.Commanded, now: Monotonic) -> list[Effect]:
-        talk = self._talk
-        if talk.pressed_at is not None:
+        state = self._state
+        if state.pressed_at is not None:
             # A key that repeats itself.
             return [_reply(asked, pressed=True, changed=False, held_ms=self._held_ms(now))]
-        if not talk.session.up:
-            return [not_connected(asked.ticket, talk.session.status, talk.session.reason)]
-        if talk.mute.on:
+        if not state.session.up:
+            return [not_connected(asked.ticket, state.session.status, state.session.reason)]
+        if state.mute.on:
             message = "the microphone is muted: unmute it first (rtctl unmute)"
             return [effects.Refuse(asked.ticket, "not_allowed", message)]
         # Of what the server makes by itself of the turn before, nothing is wanted any more.
-        begun = isinstance(talk.state, Awaiting) and talk.questions.asking is None
-        talk.unwanted = talk.unwanted or (begun and not talk.session.client_managed_turns)
+        begun = isinstance(state.phase, Awaiting) and state.requests.asking is None
+        state.unwanted = state.unwanted or (begun and not state.session.client_managed_turns)
         cleared = self._turns.discard("cancel") or [SendEvent(events.ClearAudio())]
-        talk.state, talk.pressed_at, talk.press_ended = Hearing(None), now, None
-        talk.questions.overtake()
+        state.phase, state.pressed_at, state.press_ended = Hearing(None), now, None
+        state.requests.overtake()
         return [
             effects.CutPlayback("push_to_talk", request=asked.request),
             *cleared,
-            *talk.session.talk(True, now),
-            talk.microphone(),
+            *state.session.push_to_talk(True, now),
+            state.microphone(),
             effects.SetTimer(Timer.HEARING, later(now, HEARING_S)),
             Publish(ipc.SpeechStarted(None, None, "push_to_talk")),
             _reply(asked, pressed=True, changed=True, held_ms=0),
         ]
 
     def _release(self, asked: inputs.Commanded, now: Monotonic) -> list[Effect]:
-        talk = self._talk
-        if talk.pressed_at is None:
-            why = f": the press was ended before ({talk.press_ended})" if talk.press_ended else ""
+        state = self._state
+        if state.pressed_at is None:
+            why = f": the press was ended before ({state.press_ended})" if state.press_ended else ""
             message = f"push-to-talk is not pressed{why}"
             return [effects.Refuse(asked.ticket, "not_allowed", message)]
         held_ms = self._held_ms(now)
-        if now - talk.pressed_at < SHORTEST_S:
+        if now - state.pressed_at < SHORTEST_S:
             message = f"pressed for {held_ms} ms only, and 100 ms are the least: nothing was sent"
             refusal = effects.Refuse(asked.ticket, "bad_args", message, details={"arg": "action"})
             return [*self.end("cancel", now), refusal]
-        talk.pressed_at, talk.state = None, talk.at_rest()
-        talk.commits_due += 1
+        state.pressed_at, state.phase = None, state.at_rest()
+        state.commits_due += 1
         return [
             effects.ClearTimer(Timer.HEARING),
             SendEvent(events.CommitAudio()),
             stopped(None, None, "release"),
             *self._turns.ask(now),
-            *talk.session.talk(False, now),
-            talk.microphone(),
+            *state.session.push_to_talk(False, now),
+            state.microphone(),
             _reply(asked, pressed=False, changed=True, held_ms=held_ms),
         ]
 
     def end(self, reason: SpeechEnd, now: Monotonic) -> list[Effect]:
         """End a press with nothing sent; without one nothing happens."""
-        talk = self._talk
-        if talk.pressed_at is None:
+        state = self._state
+        if state.pressed_at is None:
             return []
-        talk.pressed_at, talk.press_ended, talk.state = None, reason, talk.at_rest()
+        state.pressed_at, state.press_ended, state.phase = None, reason, state.at_rest()
         told: list[Effect] = [effects.ClearTimer(Timer.HEARING), stopped(None, None, reason)]
-        if not talk.session.up:
+        if not state.session.up:
             return told
-        back = [SendEvent(events.ClearAudio()), *talk.session.talk(False, now), talk.microphone()]
-        return [*told, *back, *talk.settle(now)]
+        back = [SendEvent(events.ClearAudio()), *state.session.push_to_talk(False, now), state.microphone()]
+        return [*told, *back, *state.settle(now)]
 
     def too_long(self, now: Monotonic) -> list[Effect]:
         """Nobody holds a key for so long."""
@@ -111,23 +111,23 @@ class PushToTalkHandler:
 
     def too_little(self, now: Monotonic) -> list[Effect]:
         """The server has got too little audio to make a turn of it."""
-        talk = self._talk
-        if not talk.commits_due:
+        state = self._state
+        if not state.commits_due:
             return []
-        talk.commits_due -= 1
-        talk.questions.withdraw_turn()
+        state.commits_due -= 1
+        state.requests.withdraw_turn()
         message = "the server got less than 100 ms of audio: nothing was asked"
-        return [Publish(ipc.Error("audio_unavailable", message, retryable=True)), *talk.settle(now)]
+        return [Publish(ipc.Error("audio_unavailable", message, retryable=True)), *state.settle(now)]
 
     def impossible(self, error: events.ServerError, now: Monotonic) -> list[Effect]:
         """The server does not let its turn detection be switched."""
         message = f"push-to-talk: the server does not switch turn detection off and on: {error.message}"
         failed = Publish(ipc.Error("not_allowed", message, details={"server_code": error.code}))
         ended = self.end("cancel", now)
-        return [failed, *ended] if ended else self._talk.session.go_on(now)
+        return [failed, *ended] if ended else self._state.session.go_on(now)
 
     def _held_ms(self, now: Monotonic) -> int:
-        pressed_at = self._talk.pressed_at
+        pressed_at = self._state.pressed_at
         return round(1000 * (now - pressed_at)) if pressed_at is not None else 0
 
 

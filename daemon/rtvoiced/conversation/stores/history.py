@@ -85,7 +85,7 @@ class HistoryStore:
         """Return the items that a new session is told, oldest first."""
         return [each for each in self._items if each.known][-SEEDED_ITEMS:]
 
-    def history(self, last: int | None) -> replies.HistoryReply:
+    def newest(self, last: int | None) -> replies.HistoryReply:
         """Return the newest messages of which there are words, at most *last*."""
         told = [item for item in self._items if item.text and not item.forgotten]
         newest = told[-(last or MOST_ITEMS) :]

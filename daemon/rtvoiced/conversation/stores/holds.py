@@ -58,12 +58,12 @@ class HoldCounts:
 class HoldStore:
     """The hold, if there is one, and the voice, as our own VAD hears it."""
 
-    def __init__(self, talk: ConversationState) -> None:
+    def __init__(self, state: ConversationState) -> None:
         self.hold: Hold | None = None
         self.counts = HoldCounts()
         self.heard_at: Monotonic | None = None
         """When what the server heard last was read from the microphone."""
-        self._talk = talk
+        self._state = state
         self._voice: VoiceActivity | None = None
         self._spoken_s = 0.0
         """Of stretches of voice that are over, since `listen`."""
@@ -112,7 +112,7 @@ class HoldStore:
 
     def may_begin(self) -> bool:
         """Return whether there is something to hold, and nothing against it."""
-        return self.hold is None and not isinstance(self._talk.state, Hearing) and self.is_borne_out()
+        return self.hold is None and not isinstance(self._state.phase, Hearing) and self.is_borne_out()
 
     def doubts(self, now: Monotonic) -> bool:
         """Return whether our own VAD held playback for nothing again and again."""
@@ -120,10 +120,10 @@ class HoldStore:
 
     def is_borne_out(self) -> bool:
         """Return whether the facts bear a hold out."""
-        talk = self._talk
-        if not talk.session.up or talk.mute.on or talk.policy not in HOLDING or talk.answers.protected:
+        state = self._state
+        if not state.session.up or state.mute.on or state.policy not in HOLDING or state.responses.protected:
             return False
-        return talk.sounding is not None or (talk.policy == "managed" and talk.answering)
+        return state.sounding is not None or (state.policy == "managed" and state.answering)
 
     def begin(self, cause: HoldCause, onset: Monotonic | None, now: Monotonic) -> list[Effect]:
         """Hold playback."""
@@ -135,7 +135,7 @@ class HoldStore:
         """Set the hold's end, by what the voice does."""
         if self.hold is None:
             return []
-        at = resume_at(self._talk.session.rules, self.hold.at, self._voice)
+        at = resume_at(self._state.session.rules, self.hold.at, self._voice)
         return [effects.SetTimer(Timer.HOLD, at)] if at > now else self.give_up(now)
 
     def held(self, held: Held) -> list[Effect]:
@@ -145,7 +145,7 @@ class HoldStore:
         self.hold = replace(self.hold, part=held.part, silence_ms=held.silence_ms)
         if held.part is None:
             return []
-        item = self._talk.memory.get(held.part.item_id)
+        item = self._state.history.get(held.part.item_id)
         if item is not None:
             whole = not item.arrival.beside
             said = item.arrival.heard(item.text, held.played_ms, held.received_ms, whole=whole)
@@ -188,7 +188,7 @@ class HoldStore:
                 onset, decision = hold.onset if hold.onset is not None else onset, hold.at
                 silence_ms = hold.silence_ms if hold.part is not None else silence_ms
             onset_ms = max(0.0, 1000 * (decision - onset)) if onset is not None else 0.0
-        latency = CutLatency(round(onset_ms, 1) if self._talk.echo.vad else None, round(silence_ms, 1))
+        latency = CutLatency(round(onset_ms, 1) if self._state.echo.vad else None, round(silence_ms, 1))
         timers = (Timer.HOLD, Timer.SPEECH) if hold is not None else ()
         return latency, [effects.ClearTimer(name) for name in timers]
 

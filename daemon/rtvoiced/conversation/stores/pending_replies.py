@@ -31,56 +31,56 @@ class PendingReplies:
     """All who wait, and until when."""
 
     def __init__(self) -> None:
-        self._waits: dict[int, PendingReply] = {}
+        self._pending: dict[int, PendingReply] = {}
 
     @property
     def full(self) -> bool:
         """Nobody else can wait."""
-        return len(self._waits) >= MOST_WAITS
+        return len(self._pending) >= MOST_WAITS
 
     def add(self, ticket: int, key: str | None, expires: Monotonic | None) -> list[Effect]:
         """Answer *ticket* when the question *key* is over (None: a new session is up), or at *expires*."""
-        self._waits[ticket] = PendingReply(ticket, key)
+        self._pending[ticket] = PendingReply(ticket, key)
         return [] if expires is None else [SetTimer(ReplyTimer(ticket), expires)]
 
     def fail(self, keys: Collection[str], error: Error) -> None:
         """These questions came to nothing; what was said of them may still sound."""
-        for wait in self._waits.values():
+        for wait in self._pending.values():
             if wait.key in keys and wait.failure is None:
                 wait.failure = refusal(wait.ticket, error)
 
     def over(self, goes_on: Callable[[str], bool]) -> list[Effect]:
         """Answer all whose question does not go on any more."""
         told: list[Effect] = []
-        for wait in [each for each in self._waits.values() if each.key is not None]:
+        for wait in [each for each in self._pending.values() if each.key is not None]:
             if wait.key is not None and not goes_on(wait.key):
                 told += self._answer(wait, wait.failure or done(wait.ticket, queued=True))
         return told
 
     def session_left(self) -> None:
         """The session is gone: the next is the new one."""
-        for wait in self._waits.values():
+        for wait in self._pending.values():
             wait.left = True
 
     def session_up(self) -> list[Effect]:
         """A new session is up."""
         told: list[Effect] = []
-        for wait in [each for each in self._waits.values() if each.key is None and each.left]:
+        for wait in [each for each in self._pending.values() if each.key is None and each.left]:
             told += self._answer(wait, done(wait.ticket))
         return told
 
     def session_failed(self, error: Error) -> tuple[list[str], list[Effect]]:
         """There will be no session until somebody acts; return also the questions that wait for one."""
-        keys = [wait.key for wait in self._waits.values() if wait.key is not None]
+        keys = [wait.key for wait in self._pending.values() if wait.key is not None]
         self.fail(keys, error)
         told: list[Effect] = []
-        for wait in [each for each in self._waits.values() if each.key is None]:
+        for wait in [each for each in self._pending.values() if each.key is None]:
             told += self._answer(wait, refusal(wait.ticket, error))
         return keys, told
 
     def expired(self, ticket: int) -> tuple[str | None, list[Effect]]:
         """The timer of a wait has run out; return also the question that nobody waits for any more."""
-        wait = self._waits.pop(ticket, None)
+        wait = self._pending.pop(ticket, None)
         if wait is None:
             return None, []
         return wait.key, [
@@ -88,7 +88,7 @@ class PendingReplies:
         ]
 
     def _answer(self, wait: PendingReply, answer: Effect) -> list[Effect]:
-        del self._waits[wait.ticket]
+        del self._pending[wait.ticket]
         return [ClearTimer(ReplyTimer(wait.ticket)), answer]
 
 

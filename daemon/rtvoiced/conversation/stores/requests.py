@@ -61,13 +61,13 @@ class ResponseRequest:
 class ResponseRequests:
     """The question whose response is asked for, and those that wait: one thing speaks at a time."""
 
-    def __init__(self, memory: HistoryStore) -> None:
+    def __init__(self, history: HistoryStore) -> None:
         self.asking: ResponseRequest | None = None
         """The question whose response was asked for and is not created yet."""
         self._waiting: deque[ResponseRequest] = deque()
         self._absorbed: list[ResponseRequest] = []
         """In the conversation: the answer to what the user is saying will answer them too."""
-        self._memory = memory
+        self._history = history
         self._counter = 0
         self._given_back = False
         """This server gives metadata back."""
@@ -232,7 +232,7 @@ class ResponseRequests:
             message = "the link was lost; the answer had been interrupted before it began"
             told.append(Publish(ipc.Error("not_connected", message, details=about(asked))))
         for question in [each for each in self._waiting if each.added]:
-            self._memory.remove(question.item_id)
+            self._history.remove(question.item_id)
         self._waiting = deque(replace(each, added=False, tries=0, overtaken=False) for each in self._waiting)
         return told
 
@@ -243,7 +243,7 @@ class ResponseRequests:
 
     def _put(self, question: ResponseRequest) -> list[Effect]:
         """Put *question* into the conversation without asking for an answer to it."""
-        self._memory.add(question.item_id, "user").text = question.text
+        self._history.add(question.item_id, "user").text = question.text
         told: list[Effect] = [SendEvent(events.CreateItem(question.item_id, "user", question.text))]
         if not question.told:
             told.append(Publish(ipc.UserTranscript(question.item_id, question.text, True)))

@@ -28,7 +28,7 @@ class Session:
     ) -> None:
         self.config = config
         self.rules = rules
-        """Who may interrupt, as configured; what of it can be kept is in `talk`."""
+        """Who may interrupt, as configured; what of it can be kept is `ConversationState.policy`."""
         self.client_managed_turns = config.client_managed_turns
         """The server's VAD does nothing by itself, as it told; without a session, as it will be asked to."""
         self.provider = provider
@@ -104,10 +104,10 @@ class Session:
             *self._next_change(now),
         ]
 
-    def seed(self, memory: HistoryStore) -> list[Effect]:
+    def seed(self, history: HistoryStore) -> list[Effect]:
         """Tell a new session what was said; the items get ids that it knows."""
         told: list[Effect] = []
-        for count, item in enumerate(memory.seeds()):
+        for count, item in enumerate(history.seeds()):
             item.item_id = f"seed_{self.number}_{count}"
             told.append(SendEvent(events.CreateItem(item.item_id, item.role, item.known)))
         return told
@@ -144,7 +144,7 @@ class Session:
             return change.done("now")
         return self._change(change, now)
 
-    def talk(self, on: bool, now: Monotonic) -> list[Effect]:
+    def push_to_talk(self, on: bool, now: Monotonic) -> list[Effect]:
         """Push-to-talk is pressed, or no longer: the server's turn detection is off meanwhile."""
         self._talking = on
         if self.config.detection == "none" and not self._changes:

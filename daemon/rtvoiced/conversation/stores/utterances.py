@@ -10,32 +10,32 @@ from rtvoiced.vocabulary import SpeechEnd, SpeechSource
 
 
 class UtteranceStore:
-    """The user's side of the memory."""
+    """The user's side of the history."""
 
-    def __init__(self, memory: HistoryStore) -> None:
+    def __init__(self, history: HistoryStore) -> None:
         self.discarded: str | None = None
         """The utterance that was ended last without a trace; what the server still makes of it is dropped."""
-        self._memory = memory
+        self._history = history
 
     def added(self, item_id: str, role: str | None, previous: str | None) -> None:
         """An item stands in the conversation, after *previous*."""
         if role == "user" and item_id != self.discarded:
-            self._memory.add(item_id, "user", previous)
+            self._history.add(item_id, "user", previous)
 
     def text(self, item_id: str, text: str, *, final: bool, spoken_now: bool) -> list[Effect]:
         """Words of an utterance, which may still go on: *spoken_now*."""
-        item = self._memory.get(item_id)
+        item = self._history.get(item_id)
         if item is None:
             if not spoken_now:
                 return []
-            item = self._memory.add(item_id, "user")
+            item = self._history.add(item_id, "user")
         item.text = text if final else item.text + text
         return [Publish(ipc.UserTranscript(item_id, text, final))]
 
     def discard(self, item_id: str, reason: SpeechEnd) -> list[Effect]:
         """End an open utterance and have nothing made of it."""
         self.discarded = item_id
-        self._memory.remove(item_id)
+        self._history.remove(item_id)
         return [SendEvent(events.ClearAudio()), stopped(item_id, None, reason)]
 
 
