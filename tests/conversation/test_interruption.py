@@ -531,7 +531,8 @@ def test_without_a_vad_of_our_own_the_servers_word_holds_and_its_length_decides(
 def test_hold_that_ends_before_the_servers_word_is_certain_does_not_end_the_interruption() -> None:
     """As with a silence of the server's that is longer than usual."""
     conversation = after(*MANAGED_SPEAKING, ECHO_OFF)
-    conversation.state.session.config = replace(conversation.state.session.config, silence_ms=700)
+    configuration = conversation.session.configuration
+    configuration.config = replace(configuration.config, silence_ms=700)
     told = at(conversation, 10.0, SPEECH)
     assert told == [HoldPlayback(), set_timer(Timer.HOLD, 10.8), set_timer(Timer.SPEECH, 11.0)]
     at(conversation, 10.0, HELD)

@@ -27,6 +27,7 @@ from rtvoiced.conversation.effects import (
 )
 from rtvoiced.conversation.inputs import Begun, Commanded, Configure, Cut, Input, ShutdownAsked, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Speaking, Thinking
+from rtvoiced.conversation.stores.request import TurnRequest
 from rtvoiced.conversation.timers import ReplyTimer, Timer, TimerKey
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import commands
@@ -341,12 +342,12 @@ class Driven:
         assert self.open == ([state.responses.active] if state.responses.active else [])
         assert state.responses.accepting in (None, state.responses.active)
         assert state.session.up or not isinstance(state.phase, Hearing | Awaiting | Thinking)
-        assert (state.pressed_at is not None) == (state.phase == Hearing(None))
+        assert state.push_to_talk.pressed == (state.phase == Hearing(None))
         assert self.held == (self.conversation.interruption.hold is not None)
         assert not self.held or Timer.HOLD in self.timers
         assert not state.responses.protected or Timer.PROTECTED in self.timers
         assert not self.held or (state.session.up and not state.mute.on)
-        assert state.pressed_at is None or state.session.up
+        assert not state.push_to_talk.pressed or state.session.up
 
     def come_to_rest(self) -> None:
         """All that was asked before is answered, with nothing, and all that still sounds is cut."""
@@ -354,7 +355,7 @@ class Driven:
         self.feed(Commanded(33, "i1", commands.Interrupt()))
         while (asked := self.conversation.state.requests.asking) is not None:
             number += 1
-            self.feed(events.ResponseCreated(f"r70_{number}", asked.request, asked.kind))
+            self.feed(events.ResponseCreated(f"r70_{number}", asked.request_id, asked.kind))
             self.feed(h.done(f"r70_{number}"))
 
     def turn_works(self) -> None:
@@ -374,7 +375,7 @@ class Driven:
             self.feed(events.SpeechStopped("u77", 0))
         self.feed(events.Committed("u77", None))
         own = self.conversation.state.requests.asking
-        self.feed(events.ResponseCreated("r77", None, own.kind if own is not None and own.turn else None))
+        self.feed(events.ResponseCreated("r77", None, own.kind if isinstance(own, TurnRequest) else None))
         assert h.phase_of(self.conversation) == Thinking("r77")
         self.feed(events.AudioDelta(Part("r77", "a77"), b"\1\2"))
         assert h.phase_of(self.conversation) == Speaking("r77")

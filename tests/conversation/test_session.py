@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from rtvoiced.clocks import WallClock
 from rtvoiced.conversation.effects import (
     ClearTimer,
     DropLink,
@@ -24,7 +25,7 @@ from rtvoiced.conversation.phases import Awaiting, Idle, Listening, Speaking
 from rtvoiced.conversation.timers import CHANGE_S, CONFIGURE_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.replies import AcceptedReply, SetVoiceReply
+from rtvoiced.ipc.contract.replies import AcceptedReply, ConnectionStatus, SetVoiceReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed
 from support.histories import (
@@ -352,13 +353,14 @@ def test_later_configuration_without_a_question_changes_nothing() -> None:
 
 
 def test_facts_for_status() -> None:
-    assert after(*LISTENING).session.facts() == {
-        "status": "up",
-        "provider": "local",
-        "model": "rtvoice-local",
-        "voice": "marin",
-        "session_id": "sess_1",
-        "attempt": 0,
-        "expires_at": None,
-        "reason": None,
-    }
+    assert after(*LISTENING).session.connection_status(WallClock(1000.0)) == ConnectionStatus(
+        status="up",
+        provider="local",
+        model="rtvoice-local",
+        voice="marin",
+        session_id="sess_1",
+        since=1000.0,
+        attempt=0,
+        expires_at=None,
+        reason=None,
+    )

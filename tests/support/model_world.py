@@ -205,15 +205,15 @@ class World:
                 assert Timer.DELTA in self.timers
             case _:
                 pass
-        if state.requests.asking is not None or state.unwanted:
+        if state.requests.asking is not None or state.requests.rejects_unasked:
             assert Timer.RESPONSE_CREATED in self.timers
         if state.responses.active is not None:
             assert Timer.DELTA in self.timers
         elif len(state.requests) and state.session.up and isinstance(state.phase, Listening):
             assert Timer.ASK in self.timers or Timer.RESPONSE_CREATED in self.timers
-        if state.session._configuring:
+        if state.session.configuration.awaited:
             assert Timer.CONFIGURE in self.timers
-        if state.session._changes.current is not None:
+        if state.session.configuration.changes.current is not None:
             assert Timer.CHANGE in self.timers
         assert len(state.pending_replies._pending) <= len(self.unanswered)
         unfinished = [key for key, answer in state.responses._responses.items() if not answer.done]
@@ -233,7 +233,7 @@ class World:
         else:
             assert Timer.HOLD not in self.timers
         assert state.responses.protected == (Timer.PROTECTED in self.timers)
-        pressed = state.pressed_at is not None
+        pressed = state.push_to_talk.pressed
         assert pressed == (state.phase == Hearing(None)) == (self.gate is effects.MicrophoneGate.TALK)
         assert not pressed or (state.session.up and not state.mute.on)
         assert not (state.session.up and state.mute.on) or self.gate is not effects.MicrophoneGate.OPEN

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from rtvoiced import __version__
 from rtvoiced.audio.events import DeviceChanged, EchoChanged
 from rtvoiced.audio.playback.ledger import Progress
+from rtvoiced.clocks import WallClock
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.ipc.contract import protocol
 from rtvoiced.ipc.contract.commands import COMMANDS
 from rtvoiced.ipc.contract.events import State
 from rtvoiced.ipc.contract.replies import (
-    ConnectionStatus,
     DeviceStatus,
     EchoStatus,
     HelloReply,
@@ -61,7 +61,7 @@ def status(
         muted=words.muted,
         muted_until=conversation.mute.until,
         push_to_talk=words.push_to_talk,
-        connection=ConnectionStatus(**conversation.session.facts(), since=round(facts.connection_since, 3)),
+        connection=conversation.session.connection_status(WallClock(round(facts.connection_since, 3))),
         input=_device(facts.devices["input"]),
         output=_device(facts.devices["output"]),
         response=ResponseStatus(part.response_id, part.item_id, progress.played_ms, progress.queued_ms)

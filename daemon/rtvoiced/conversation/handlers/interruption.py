@@ -1,13 +1,18 @@
 """Who may interrupt the assistant: what is held, what is cut, and what goes on. Pure.
 
-* ``hold``: a voice that our own VAD hears holds the answer; the server's word
-  makes it a cut, and without that it goes on.
-* ``managed``: the same, but what the server hears over an answer is only a
-  candidate, an `Overlap`, until so much of it was said after the answer fell
-  silent that it is no cough and no echo; else it is deleted, and the answer goes on.
+The policy in force (`ConversationState.policy`) decides what a voice means:
 
-Whatever happens meanwhile: `reconsider`, which sees every input, ends what the
-facts no longer bear out.
+* ``server``: the server's word is a turn, and cuts.
+* ``hold``: a voice that our own VAD hears holds playback; the server's word
+  makes it a cut, and without that playback goes on.
+* ``managed``: the same, but what the server hears over a response is only a
+  candidate, an `Overlap`, until so much of it was said after playback fell
+  silent that it is no cough and no echo; else it is deleted, and playback goes on.
+* ``manual``: nobody interrupts by speaking.
+
+What is a turn goes on to `UserTurnHandler`. Whatever happens meanwhile,
+`reconsider`, which the machine calls after every input, ends what the facts no
+longer bear out: so no input has to think of holds, overlaps or protection.
 """
 
 from __future__ import annotations
@@ -16,14 +21,14 @@ from dataclasses import dataclass, replace
 
 from rtvoiced.audio.events import EchoChanged, Held, Resumed, VoiceStarted, VoiceStopped
 from rtvoiced.clocks import Monotonic, later
-from rtvoiced.conversation import effects, inputs
-from rtvoiced.conversation.effects import Effect, Publish, SendEvent
+from rtvoiced.conversation.effects import ClearTimer, CutPlayback, Effect, Publish, SendEvent, SetTimer
 from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
+from rtvoiced.conversation.inputs import Cut
 from rtvoiced.conversation.phases import Hearing
 from rtvoiced.conversation.policy import is_echo
 from rtvoiced.conversation.reports import CutLatency
 from rtvoiced.conversation.state import ConversationState
-from rtvoiced.conversation.stores.holds import Hold, HoldStore
+from rtvoiced.conversation.stores.holds import Hold, HoldCounts, HoldStore
 from rtvoiced.conversation.timers import PROTECTED_S, Timer
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
@@ -31,12 +36,12 @@ from rtvoiced.realtime import events
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The server hears something over an answer (``managed``), and whether it is speech is to be seen."""
+    """The server hears something over a response (``managed``), and whether it is speech is to be seen."""
 
     begun: events.SpeechStarted
     since: Monotonic
     text: str = ""
-    """What it understood so far."""
+    """What the server understood so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,90 +56,99 @@ class RejectedOverlap:
 
 
 class InterruptionHandler:
-    """Overlaps and protection; what is a turn goes on to `UserTurnHandler`."""
+    """Holds, overlaps and protection."""
 
     def __init__(self, state: ConversationState, turns: UserTurnHandler) -> None:
         self._state = state
         self._turns = turns
         self._holds = HoldStore(state)
-        self.counts = self._holds.counts
         self._overlap: Overlap | None = None
         self._rejected: RejectedOverlap | None = None
         """The last one, until it is known whether it was an echo."""
         self._protected = False
+        """Something is protected, and its timer is set."""
 
     @property
     def hold(self) -> Hold | None:
         """The hold, if playback is held."""
         return self._holds.hold
 
+    @property
+    def counts(self) -> HoldCounts:
+        """What `stats` tells of holds and overlaps."""
+        return self._holds.counts
+
     # ------------------------------------------------------------------ what is audible
 
-    def voice_started(self, event: VoiceStarted, now: Monotonic) -> list[Effect]:
+    def on_voice_started(self, event: VoiceStarted, now: Monotonic) -> list[Effect]:
         """Our own VAD hears a voice."""
         if not self._state.echo.vad or self._state.mute.on:
             return []
-        self._holds.voice_started(event)
+        self._holds.on_voice_started(event)
         if self._holds.may_begin() and not self._holds.doubts(now):
-            return [*self._holds.begin("local_vad", Monotonic(event.at), now), *self._listen_on(now)]
+            held = self._holds.begin("local_vad", Monotonic(event.at), now)
+        else:
+            held = self._holds.watch(now)
+        return [*held, *self._listen_on(now)]
+
+    def on_voice_stopped(self, event: VoiceStopped, now: Monotonic) -> list[Effect]:
+        """Our own VAD hears it no longer."""
+        self._holds.on_voice_stopped(event, now)
         return [*self._holds.watch(now), *self._listen_on(now)]
 
-    def voice_stopped(self, event: VoiceStopped, now: Monotonic) -> list[Effect]:
-        """It hears it no longer."""
-        self._holds.voice_stopped(event, now)
-        return [*self._holds.watch(now), *self._listen_on(now)]
-
-    def echo_changed(self, event: EchoChanged) -> list[Effect]:
+    def on_echo_changed(self, event: EchoChanged) -> list[Effect]:
         """The echo canceller is in another state."""
-        self._state.echo = event
+        self._state.on_echo_changed(event)
         if not event.vad:
             self._holds.forget_voice()
         return [Publish(ipc.Echo(event.mode, event.state, event.lag_ms, event.erle_db, event.reason))]
 
-    def held(self, held: Held) -> list[Effect]:
+    def on_held(self, held: Held) -> list[Effect]:
         """Playback is silent, and nothing is lost of it."""
-        return self._holds.held(held)
+        return self._holds.on_held(held)
 
-    def resumed(self, resumed: Resumed) -> list[Effect]:
+    def on_resumed(self, resumed: Resumed) -> list[Effect]:
         """Playback goes on."""
-        return self._holds.resumed(resumed)
+        return self._holds.on_resumed(resumed)
 
-    def hold_over(self, now: Monotonic) -> list[Effect]:
+    def on_hold_over(self, now: Monotonic) -> list[Effect]:
         """The time of a hold has run out; what the server hears may still become speech."""
-        return self.enough(now) or [*self._holds.give_up(now), *self._listen_on(now)]
+        return self.on_spoken_enough(now) or [*self._holds.give_up(now), *self._listen_on(now)]
 
-    def cut(self, cut: inputs.Cut, now: Monotonic) -> tuple[CutLatency, list[Effect]]:
+    def on_cut(self, cut: Cut, now: Monotonic) -> tuple[CutLatency, list[Effect]]:
         """Playback was cut, held or not: return how long that took, too."""
-        return self._holds.cut(cut, now)
+        return self._holds.on_cut(cut, now)
 
     # ------------------------------------------------------------- what the server hears
 
-    def speech_started(self, event: events.SpeechStarted, now: Monotonic) -> list[Effect]:
+    def on_speech_started(self, event: events.SpeechStarted, now: Monotonic) -> list[Effect]:
         """The server hears the user."""
         state = self._state
-        self._holds.heard_at = _moment(event.heard_at)
-        going_on = state.sounding is not None or state.answering
+        heard_at = Monotonic(event.heard_at) if event.heard_at is not None else None
+        self._holds.on_server_heard(heard_at)
+        going_on = state.sounding is not None or state.responding
         quiet = not (state.session.up and going_on) or state.mute.on or isinstance(state.phase, Hearing)
         if state.policy != "managed" or quiet:
-            return self._turns.speech_started(event, now)
+            return self._turns.on_speech_started(event, now)
         self._overlap = Overlap(event, now)
-        told: list[Effect] = []
+        effects: list[Effect] = []
         if self._holds.may_begin():
-            told = self._holds.begin("server_vad", _moment(event.heard_at), now)
+            effects = self._holds.begin("server_vad", heard_at, now)
         elif self._holds.hold is None:
             self._holds.listen(now)
-        return [*told, *self._listen_on(now)]
+        return [*effects, *self._listen_on(now)]
 
-    def speech_stopped(self, item_id: str, end_ms: int | None, now: Monotonic) -> list[Effect]:
+    def on_speech_stopped(self, event: events.SpeechStopped, now: Monotonic) -> list[Effect]:
         """The server has heard enough silence."""
-        return [*self._judged(item_id, now), *self._turns.speech_stopped(item_id, end_ms, now)]
+        judged = self._judge(event.item_id, now)
+        return [*judged, *self._turns.on_speech_stopped(event.item_id, event.audio_end_ms, now)]
 
-    def committed(self, event: events.Committed, now: Monotonic) -> list[Effect]:
+    def on_committed(self, event: events.Committed, now: Monotonic) -> list[Effect]:
         """The utterance stands in the conversation."""
-        judged = self._judged(event.item_id, now)
-        return [*judged, *self._turns.committed(event.item_id, event.previous_item_id, now)]
+        judged = self._judge(event.item_id, now)
+        return [*judged, *self._turns.on_committed(event.item_id, event.previous_item_id, now)]
 
-    def transcribed(self, item_id: str, text: str, *, final: bool) -> list[Effect]:
+    def on_user_transcript(self, item_id: str, text: str, *, final: bool) -> list[Effect]:
         """The server understood something; our own words are no speech."""
         overlap, rejected = self._overlap, self._rejected
         if overlap is not None and overlap.begun.item_id == item_id:
@@ -144,23 +158,23 @@ class InterruptionHandler:
             self._rejected = replace(rejected, text=text if final else rejected.text + text)
             self._count_echo()
         spoken_now = self._state.phase == Hearing(item_id)
-        return self._state.utterances.text(item_id, text, final=final, spoken_now=spoken_now)
+        return self._state.utterances.on_transcript(item_id, text, final=final, spoken_now=spoken_now)
 
     # --------------------------------------------------------------------- the overlap
 
-    def enough(self, now: Monotonic) -> list[Effect]:
+    def on_spoken_enough(self, now: Monotonic) -> list[Effect]:
         """So much was said that it is speech, if the server thinks so too."""
         return self._accept(now) if self._overlap is not None and self._is_speech(now) else []
 
     def _listen_on(self, now: Monotonic) -> list[Effect]:
-        """See when what is said over the answer is speech."""
+        """See when what is said over a response is speech."""
         undecided = self._overlap is not None or (self.hold is not None and self._state.echo.vad)
         if self._state.policy != "managed" or not undecided:
             return []
         if self._is_speech(now):
-            return self.enough(now)
+            return self.on_spoken_enough(now)
         at = self._holds.spoken_at(self._speech_s) if self._state.echo.vad else self._certain_at()
-        return [effects.ClearTimer(Timer.SPEECH) if at is None else effects.SetTimer(Timer.SPEECH, at)]
+        return [ClearTimer(Timer.SPEECH) if at is None else SetTimer(Timer.SPEECH, at)]
 
     def _is_speech(self, now: Monotonic) -> bool:
         # Times are sums of floats: a timer must not fire a hair too early for its own condition.
@@ -180,32 +194,32 @@ class InterruptionHandler:
         certain = later(later(self._overlap.since, self._speech_s), silence_ms / 1000)
         return min(certain, later(self._overlap.since, session.rules.hold_max_ms / 1000))
 
-    def _judged(self, item_id: str, now: Monotonic) -> list[Effect]:
-        """The server heard the overlap's end: now it has to be known what it was."""
+    def _judge(self, item_id: str, now: Monotonic) -> list[Effect]:
+        """Decide what an overlap was whose end the server has heard."""
         if self._overlap is None or self._overlap.begun.item_id != item_id:
             return []
         return self._accept(now) if self._is_speech(now) else self._reject(open_still=False)
 
     def _accept(self, now: Monotonic) -> list[Effect]:
-        """It is speech."""
+        """Make a turn of the overlap: it is speech."""
         overlap, self._overlap = self._overlap, None
         assert overlap is not None
-        told: list[Effect] = [effects.ClearTimer(Timer.SPEECH)]
+        effects: list[Effect] = [ClearTimer(Timer.SPEECH)]
         if not self._state.yields:
-            return [*told, *self._turns.hear(overlap.begun, None, now), *self._holds.release(false=False)]
+            return [*effects, *self._turns.begin(overlap.begun, None, now), *self._holds.release(false=False)]
         cause = self.hold.cause if self.hold is not None else "server_vad"
-        return [*told, *self._turns.hear(overlap.begun, cause, now)]
+        return [*effects, *self._turns.begin(overlap.begun, cause, now)]
 
     def _reject(self, *, open_still: bool) -> list[Effect]:
-        """It is none: its item is deleted when it comes, and the answer goes on."""
+        """Let playback go on: the overlap is no speech, and its item is deleted when it comes."""
         overlap, self._overlap = self._overlap, None
         assert overlap is not None
         self._rejected = RejectedOverlap(overlap.begun.item_id, overlap.text, self._said())
         self._count_echo()
-        self._state.utterances.discarded = overlap.begun.item_id
+        self._state.utterances.discard(overlap.begun.item_id)
         # The server would take what is said next for more of the same.
-        told: list[Effect] = [SendEvent(events.ClearAudio())] if open_still else []
-        return [effects.ClearTimer(Timer.SPEECH), *told, *self._holds.release(false=True)]
+        cleared: list[Effect] = [SendEvent(events.ClearAudio())] if open_still else []
+        return [ClearTimer(Timer.SPEECH), *cleared, *self._holds.release(false=True)]
 
     def _said(self) -> str:
         """Return what was being said, as far as it was heard."""
@@ -217,7 +231,7 @@ class InterruptionHandler:
 
     def _count_echo(self) -> None:
         if self._rejected is not None and is_echo(self._rejected.text, self._rejected.said):
-            self.counts.echo_rejections += 1
+            self.counts.echo_rejected()
             self._rejected = None
 
     # ------------------------------------------------------------------- what ends it
@@ -225,43 +239,40 @@ class InterruptionHandler:
     def reconsider(self, now: Monotonic) -> list[Effect]:
         """End what the facts no longer bear out; called after every input."""
         state = self._state
-        told: list[Effect] = []
+        effects: list[Effect] = []
         if state.mute.on or not state.session.up:
             self._holds.forget_voice()
         if self._overlap is not None:
-            told += self._reconsidered(self._overlap, now)
+            effects += self._reconsider_overlap(self._overlap, now)
         if self.hold is not None and not self._holds.is_borne_out() and not isinstance(state.phase, Hearing):
-            told += self._holds.release(false=False)
-        return [*told, *self._reprotect(now)]
+            effects += self._holds.release(false=False)
+        return [*effects, *self._reconsider_protection(now)]
 
-    def _reconsidered(self, overlap: Overlap, now: Monotonic) -> list[Effect]:
+    def _reconsider_overlap(self, overlap: Overlap, now: Monotonic) -> list[Effect]:
         state = self._state
         if not state.session.up or state.session.detection == "none":
             self._overlap = None
-        elif state.pressed_at is not None:
+        elif state.push_to_talk.pressed:
             # Cleared already, and what was kept of the microphone is in the server's buffer again.
-            state.utterances.discarded, self._overlap = overlap.begun.item_id, None
+            state.utterances.discard(overlap.begun.item_id)
+            self._overlap = None
         elif state.mute.on:
             return self._reject(open_still=True)
         elif state.policy != "managed":
             return self._accept(now)
-        elif not (state.sounding or state.answering) and (self._holds.voiced or not state.echo.vad):
+        elif not (state.sounding or state.responding) and (self._holds.voiced or not state.echo.vad):
             # There is nothing any more that a cough could disturb: it is a turn.
             return self._accept(now)
         return []
 
-    def _reprotect(self, now: Monotonic) -> list[Effect]:
+    def _reconsider_protection(self, now: Monotonic) -> list[Effect]:
         """Set a bound to protection; whoever speaks at its end gets the floor."""
         state = self._state
         before, self._protected = self._protected, state.responses.protected
         if self._protected and not before:
-            return [effects.SetTimer(Timer.PROTECTED, later(now, PROTECTED_S))]
+            return [SetTimer(Timer.PROTECTED, later(now, PROTECTED_S))]
         if before and not self._protected:
             spoken_over = isinstance(state.phase, Hearing) and state.sounding is not None and state.yields
-            cut: list[Effect] = [effects.CutPlayback("server_vad")] if spoken_over else []
-            return [effects.ClearTimer(Timer.PROTECTED), *cut]
+            cut: list[Effect] = [CutPlayback("server_vad")] if spoken_over else []
+            return [ClearTimer(Timer.PROTECTED), *cut]
         return []
-
-
-def _moment(seconds: float | None) -> Monotonic | None:
-    return None if seconds is None else Monotonic(seconds)
