@@ -24,7 +24,7 @@ help:
 	@echo 'make soak    minutes of abuse: 100,000 events past a stopped subscriber, 100,000 wrong frames'
 	@echo 'make bench   20 minutes of a quiet machine: IPC, interruption beside the article, embedded server; writes docs/benchmarks.md'
 	@echo 'make bench BEFORE=DIR  this checkout beside that one, each with its .venv'
-	@echo 'make check   ruff, mypy, import-linter'
+	@echo 'make check   ruff, mypy, import-linter, and whether what is generated is fresh'
 	@echo 'make setup   system packages and .venv, nothing else'
 
 # $(call system_packages,NAMES): install with apt what is missing; elsewhere say what to install.
@@ -99,6 +99,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/generate.py --check
 
 # The tests must see no key and no setting of whoever runs them; hundreds of processes find bytecode.
 CLEAN_ENV = env -u PYTHONDONTWRITEBYTECODE $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICED?)_[A-Z0-9_]*)=.*/-u \1/p')

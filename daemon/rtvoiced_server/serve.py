@@ -1,4 +1,9 @@
-"""The embedded Realtime server, ``rtvoiced serve``: arguments and the life of the process."""
+"""The embedded Realtime server, ``rtvoiced serve``: its arguments, and the life of its process.
+
+The first line on standard output is ``listening ws://127.0.0.1:8765/v1/realtime``,
+and the only one: programs that start the server read the address there. It ends with
+SIGTERM, with Ctrl-C, or, with ``--while-stdin``, when its standard input closes.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +24,14 @@ import structlog
 from rtvoiced import errors
 from rtvoiced.errors import RtvoiceError
 from rtvoiced.host import key_file, logs
-from rtvoiced_server import options as switches
-from rtvoiced_server.net.handshake import Door, is_this_computer, origin
-from rtvoiced_server.net.listener import Rules, listen
-from rtvoiced_server.net.recording import Recordings
-from rtvoiced_server.speech.recognisers import Ears
+from rtvoiced_server.net import options as switches
+from rtvoiced_server.net.handshake import Admission, is_this_computer, origin
+from rtvoiced_server.net.listener import ListenerSettings, listen
+from rtvoiced_server.net.recording import SessionRecordings
+from rtvoiced_server.speech.recogniser_pool import RecogniserPool
 
 RECORD_VARIABLE = "RTVOICED_SERVE_RECORD"
+"""The environment variable in place of ``--record``, also for the server that rtvoiced starts."""
 EPILOG = """\
 quirks:
 {quirks}
@@ -46,7 +52,7 @@ log = structlog.get_logger()
 
 
 class UnsaidError(RtvoiceError):
-    """Nobody takes the line with the address."""
+    """Nobody takes the line that says where the server listens."""
 
     status = errors.UNAVAILABLE
 
@@ -72,22 +78,7 @@ def parser() -> argparse.ArgumentParser:
         help="port to listen on; 0, the default, takes a free one",
     )
     where.add_argument("--while-stdin", action="store_true", help="end when standard input closes")
-    who = made.add_argument_group("who may connect")
-    who.add_argument(
-        "--key-file",
-        type=Path,
-        metavar="FILE",
-        help="let in only who shows the key in FILE, which nobody else may open (default: any key or none)",
-    )
-    who.add_argument(
-        "--allow-origin",
-        action="append",
-        default=[],
-        type=switches.argument(origin),
-        metavar="ORIGIN",
-        help="let in pages of this web site (https://example.org), too, repeatable; "
-        "those of this computer's own always are",
-    )
+    _add_access_flags(made.add_argument_group("who may connect"))
     switches.add_to(made.add_argument_group("how it behaves, and misbehaves"))
     what = made.add_argument_group("what it tells")
     what.add_argument(
@@ -104,6 +95,24 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _add_access_flags(who: argparse._ArgumentGroup) -> None:
+    who.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="let in only who shows the key in FILE, which nobody else may open (default: any key or none)",
+    )
+    who.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        type=switches.argument(origin),
+        metavar="ORIGIN",
+        help="let in pages of this web site (https://example.org), too, repeatable; "
+        "those of this computer's own always are",
+    )
+
+
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     return parser().parse_args(argv)
@@ -117,10 +126,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # It warns once for each answer that it can't write any more to a client that has gone.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
-        rules = _rules(flags)
+        settings = _settings(flags)
         folder = flags.record or os.environ.get(RECORD_VARIABLE)
-        recordings = Recordings(Path(folder).expanduser()) if folder else None
-        asyncio.run(_main(flags, rules, recordings))
+        recordings = SessionRecordings(Path(folder).expanduser()) if folder else None
+        asyncio.run(_serve(flags, settings, recordings))
     except RtvoiceError as refused:
         print(f"rtvoiced serve: {refused}", file=sys.stderr)
         return refused.status
@@ -132,42 +141,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     return errors.OK
 
 
-def _rules(flags: argparse.Namespace) -> Rules:
+def _settings(flags: argparse.Namespace) -> ListenerSettings:
     chosen = switches.by_flags(flags)
     key = key_file.private(flags.key_file.expanduser(), "--key-file") if flags.key_file else None
     # The seed of the run is not that of a connection: the second would get the ids of the first.
-    door = Door(replace(chosen, seed=None), key, frozenset(flags.allow_origin))
-    return Rules(door, seed=chosen.seed)
+    admission = Admission(replace(chosen, seed=None), key, frozenset(flags.allow_origin))
+    return ListenerSettings(admission, seed=chosen.seed)
 
 
-async def _main(flags: argparse.Namespace, rules: Rules, recordings: Recordings | None) -> None:
+async def _serve(
+    flags: argparse.Namespace, settings: ListenerSettings, recordings: SessionRecordings | None
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    ears = Ears()
-    listener = await listen(ears, flags.host, flags.port, rules, recordings)
+    recognisers = RecogniserPool()
+    listener = await listen(recognisers, flags.host, flags.port, settings, recordings)
     try:
         _say(f"listening {listener.url}")
         address = listener.url.replace("ws", "http", 1)
         if sys.stderr.isatty():
             base = address.removesuffix("/realtime")
             print(f"For OpenAI's SDKs: OPENAI_BASE_URL={base}. Ctrl-C ends it.", file=sys.stderr)
-        if rules.door.key is None and not is_this_computer(address):
+        if settings.admission.key is None and not is_this_computer(address):
             log.warning("open_to_the_network", remedy="--key-file, or --host 127.0.0.1")
         if flags.while_stdin:
             threading.Thread(target=_watch_stdin, args=(loop, stop), daemon=True).start()
-        warming = asyncio.create_task(ears.warm_up())
+        warming = asyncio.create_task(recognisers.warm_up())
         await stop.wait()
         warming.cancel()
         await asyncio.wait([warming])
     finally:
         await listener.close()
-        await ears.close()
+        await recognisers.close()
 
 
 def _say(line: str) -> None:
-    """Write the first line, and the only one on stdout: programs read it."""
+    """Write the only line on standard output; raises `UnsaidError` where nobody takes it."""
     try:
         print(line, flush=True)
     except OSError as failed:
@@ -175,7 +186,10 @@ def _say(line: str) -> None:
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Wait for the end of stdin; a thread, for stdin may be a file or a terminal that no loop can watch."""
+    """Stop at the end of standard input.
+
+    It runs in a thread, for standard input may be a file or a terminal, which no loop can watch.
+    """
     # Where it can't be read, as where it was closed from the beginning, it is at its end.
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
@@ -185,7 +199,3 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     except RuntimeError:
         # It is stopping already.
         log.debug("stdin.closed_late")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

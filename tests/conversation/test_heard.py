@@ -14,7 +14,8 @@ from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced_server.answers.rules import ABILITIES, STORY, WHO
-from rtvoiced_server.speech.voices import Utterance, sentences, utter
+from rtvoiced_server.speech.sentences import SpokenSentence, sentences
+from rtvoiced_server.speech.synthesis import speak_sentence
 from support.aligning import alignable, aligned
 from support.histories import A1, THINKING, after, done, effects_of, heard, published
 
@@ -172,27 +173,27 @@ def test_words_heard_of_an_answer_are_whole(came: list[str | float], played_ms: 
     assert text.split()[: len(heard)] == heard
 
 
-def answered(text: str, voice: str) -> list[Utterance]:
+def answered(text: str, voice: str) -> list[SpokenSentence]:
     """The sentences of an answer of the embedded server."""
 
-    async def spoken() -> list[Utterance]:
-        return [await utter(each, voice, 1.0) for each in sentences(text)]
+    async def spoken() -> list[SpokenSentence]:
+        return [await speak_sentence(each, voice, 1.0) for each in sentences(text)]
 
     return asyncio.run(spoken())
 
 
-def ends(spoken: Sequence[Utterance]) -> list[int]:
+def ends(spoken: Sequence[SpokenSentence]) -> list[int]:
     """When each word was really over: by its sound, and where it is a number by the synthesiser's times."""
     found: list[int] = []
     begin_ms = 0
     for each in spoken:
-        own = aligned(each) if alignable(each.text) else [mark.ms for mark in each.marks]
+        own = aligned(each) if alignable(each.text) else [mark.ms for mark in each.word_ends]
         found += [begin_ms + end_ms for end_ms in own]
         begin_ms += WIRE.duration_ms(len(each.pcm))
     return found
 
 
-def heard_by(stretches: Sequence[Utterance], played_ms: int, ahead: float) -> int:
+def heard_by(stretches: Sequence[SpokenSentence], played_ms: int, ahead: float) -> int:
     """How many words the daemon tells to be heard; so many times as much audio has come as was played."""
     lasts_ms = sum(WIRE.duration_ms(len(stretch.pcm)) for stretch in stretches)
     received_ms = min(lasts_ms, 200 + round(played_ms * ahead))

@@ -9,7 +9,8 @@ import wave
 
 from rtvoiced.dsp.pcm import FRAME_BYTES, WIRE
 from rtvoiced_server.answers.rules import STORY
-from rtvoiced_server.speech import voices
+from rtvoiced_server.speech.sentences import sentences
+from rtvoiced_server.speech.synthesis import speak_sentence
 from support.running import Room, Running, eventually, room
 from support.validation import check_recordings
 
@@ -34,7 +35,7 @@ def spoken(text: str, voice: str = "slt") -> bytes:
     """Return what the embedded server sends for *text*."""
 
     async def uttered() -> bytes:
-        return b"".join([(await voices.utter(each, voice, 1.0)).pcm for each in voices.sentences(text)])
+        return b"".join([(await speak_sentence(each, voice, 1.0)).pcm for each in sentences(text)])
 
     return asyncio.run(uttered())
 
@@ -44,9 +45,9 @@ def words_spoken(text: str, played_ms: int, voice: str = "slt") -> int:
 
     async def ends() -> list[int]:
         found, begin_ms = [], 0
-        for each in voices.sentences(text):
-            sentence = await voices.utter(each, voice, 1.0)
-            found += [begin_ms + mark.ms for mark in sentence.marks]
+        for each in sentences(text):
+            sentence = await speak_sentence(each, voice, 1.0)
+            found += [begin_ms + mark.ms for mark in sentence.word_ends]
             begin_ms += WIRE.duration_ms(len(sentence.pcm))
         return found
 

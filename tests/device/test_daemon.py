@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from rtvoiced.dsp.pcm import WIRE
-from rtvoiced_server.speech import voices
+from rtvoiced_server.speech.sentences import sentences
+from rtvoiced_server.speech.synthesis import speak_sentence
 from support.listening import (
     AUDIBLE,
     as_recorded,
@@ -95,7 +96,7 @@ def uttered(text: str) -> bytes:
     """Return what the embedded server sends for *text*."""
 
     async def made() -> list[bytes]:
-        return [(await voices.utter(each, "slt", 1.0)).pcm for each in voices.sentences(text)]
+        return [(await speak_sentence(each, "slt", 1.0)).pcm for each in sentences(text)]
 
     return b"".join(asyncio.run(made()))
 

@@ -30,7 +30,7 @@ class Script:
 
 
 def run(probabilities: list[float], silence_ms: int = 96) -> list[Onset | Offset]:
-    detector = VoiceDetector(silence_ms=silence_ms, judge=Script(list(probabilities)))
+    detector = VoiceDetector(silence_ms=silence_ms, model=Script(list(probabilities)))
     return detector.process(np.tile(LOUD, len(probabilities)))
 
 
@@ -81,17 +81,17 @@ def test_silence_costs_nothing() -> None:
     detector = VoiceDetector()
     detector.process(np.zeros(60 * VAD_HZ, np.int16))
 
-    assert detector.judged == 0
+    assert detector.model_windows == 0
     assert detector.probability == 0.0
 
 
 def test_steady_noise_costs_nothing_after_a_while() -> None:
     detector = VoiceDetector()
     detector.process(noise(15, 150))
-    learned = detector.judged
+    learned = detector.model_windows
     detector.process(noise(30, 150))
 
-    assert detector.judged == learned
+    assert detector.model_windows == learned
     assert not detector.speaking
 
 
@@ -105,16 +105,16 @@ def test_noise_is_no_voice_and_does_not_hide_one() -> None:
 
 
 def test_the_model_sees_the_window_before_the_gate_opened() -> None:
-    judge = Script([0.1, 0.9])
-    detector = VoiceDetector(judge=judge)
+    model = Script([0.1, 0.9])
+    detector = VoiceDetector(model=model)
     detector.process(np.concatenate((SILENT, SILENT, LOUD)))
 
-    assert judge.seen == [SILENT.tobytes(), LOUD.tobytes()]
-    assert judge.resets == 1
+    assert model.seen == [SILENT.tobytes(), LOUD.tobytes()]
+    assert model.resets == 1
 
 
 def test_reset_drops_an_open_voice_and_keeps_the_time() -> None:
-    detector = VoiceDetector(judge=Script([0.9] * 5))
+    detector = VoiceDetector(model=Script([0.9] * 5))
     detector.process(np.tile(LOUD, 3))
     detector.reset()
 

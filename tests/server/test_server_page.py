@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rtvoiced_server import serve
-from rtvoiced_server.options import Quirk
+from rtvoiced_server.net.options import Quirk
 from support.snippets import PAGE, printed, snippets
 
 TEXT = PAGE.read_text("utf-8")

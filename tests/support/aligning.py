@@ -8,7 +8,7 @@ from typing import Any
 
 from rtvoiced.dsp.vad import VAD_HZ
 from rtvoiced_server.speech.recogniser_worker import samples
-from rtvoiced_server.speech.voices import Utterance
+from rtvoiced_server.speech.sentences import SpokenSentence
 
 
 @lru_cache
@@ -23,7 +23,7 @@ def alignable(text: str) -> bool:
     return all(_aligner().lookup_word(word) for word in _words(text))
 
 
-def aligned(spoken: Utterance) -> list[int]:
+def aligned(spoken: SpokenSentence) -> list[int]:
     """When each word ends, in milliseconds."""
     decoder = _aligner()
     decoder.set_align_text(" ".join(_words(spoken.text)))

@@ -106,7 +106,7 @@ class Scene:
                 self.microphone += bytes(len(pcm)) if echoes else pcm
                 self.microphone_hz = hz
             case EchoProbe():
-                self.front.measured(report)
+                self.front.on_echo_probe(report)
             case PlaybackMoved():
                 self.playback.reports()
             case VoiceStarted(at):

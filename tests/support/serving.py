@@ -18,16 +18,16 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from rtvoiced_server.net.listener import Listener, Rules, listen
-from rtvoiced_server.net.recording import Recordings
-from rtvoiced_server.speech.recognisers import Ears
+from rtvoiced_server.net.listener import Listener, ListenerSettings, listen
+from rtvoiced_server.net.recording import SessionRecordings
+from rtvoiced_server.speech.recogniser_pool import RecogniserPool
 from support.validation import check_received
 
 Json = dict[str, Any]
-USUAL = Rules()
+USUAL = ListenerSettings()
 Place = Listener | str
 """A server here, or the URL of one anywhere."""
-COMMAND = (sys.executable, "-m", "rtvoiced_server.serve")
+COMMAND = (sys.executable, "-m", "rtvoiced_server")
 GREETING = "listening "
 HELLO, STORY = "Hello! What can I do for you?", "tell me a long story"
 """The answer to "hello", and what is answered at length."""
@@ -36,16 +36,18 @@ PATIENCE_S = 60
 
 
 @asynccontextmanager
-async def listening(rules: Rules = USUAL, recordings: Recordings | None = None) -> AsyncIterator[Listener]:
+async def listening(
+    rules: ListenerSettings = USUAL, recordings: SessionRecordings | None = None
+) -> AsyncIterator[Listener]:
     """A server; it is gone afterwards, and so is all that it started."""
-    ears = Ears()
+    recognisers = RecogniserPool()
     async with asyncio.timeout(PATIENCE_S):
-        listener = await listen(ears, rules=rules, recordings=recordings)
+        listener = await listen(recognisers, settings=rules, recordings=recordings)
         try:
             yield listener
         finally:
             await listener.close()
-            await ears.close()
+            await recognisers.close()
             left = asyncio.all_tasks() - {asyncio.current_task()}
             assert not left, left
 

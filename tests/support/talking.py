@@ -12,10 +12,13 @@ import numpy as np
 
 from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.dsp.resample import Resampler
-from rtvoiced_server.protocol.session import Session
-from rtvoiced_server.protocol.wire import Hear, Output, Send, Speak
-from rtvoiced_server.speech.voices import Utterance, sentences, speak
-from rtvoiced_server.speech.word_times import Mark
+from rtvoiced_server.audio.processing import SessionAudio
+from rtvoiced_server.protocol.outputs import RecogniseAudio, SendToClient, SessionOutput, SpeakText
+from rtvoiced_server.protocol.session import ServerSession
+from rtvoiced_server.protocol.word_end import WordEnd
+from rtvoiced_server.speech.sentences import SpokenSentence, sentences
+from rtvoiced_server.speech.voices import speak
+from rtvoiced_server.vocabulary import SessionKind
 from support.validation import check_wire
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
@@ -35,12 +38,17 @@ CLOSED = [
 ]
 
 
+def new_session(model: str = "rtvoice-local", **options: Any) -> ServerSession:
+    """A session as a connection has it; it loads a VAD model of its own."""
+    return ServerSession(model, lambda: NOW, SessionAudio(), **options)
+
+
 class Talk:
     """A client and the world around one session: hears and speaks when told to."""
 
-    def __init__(self, kind: str = "realtime", **audio_input: Any) -> None:
-        self.session = Session("rtvoice-local", lambda: NOW, kind=kind)
-        self.todo: list[Output] = []
+    def __init__(self, kind: SessionKind = SessionKind.REALTIME, **audio_input: Any) -> None:
+        self.session = new_session(kind=kind)
+        self.todo: list[SessionOutput] = []
         self.told: list[Json] = []
         """All that was sent since the settings."""
         self.take(self.session.open())
@@ -48,10 +56,12 @@ class Talk:
             self.send("session.update", session=listening(**audio_input))
         self.told.clear()
 
-    def take(self, outputs: Sequence[Output]) -> list[Json]:
+    def take(self, outputs: Sequence[SessionOutput]) -> list[Json]:
         """Keep what is to be done, return what was sent."""
-        self.todo += [output for output in outputs if not isinstance(output, Send)]
-        sent = [json.loads(json.dumps(output.event)) for output in outputs if isinstance(output, Send)]
+        self.todo += [output for output in outputs if not isinstance(output, SendToClient)]
+        sent = [
+            json.loads(json.dumps(output.event)) for output in outputs if isinstance(output, SendToClient)
+        ]
         self.told += [check_wire(event, "server") for event in sent]
         return sent
 
@@ -70,8 +80,8 @@ class Talk:
 
     def send(self, kind: str, **fields: Any) -> list[Json]:
         sent = self.take(self.session.receive(json.dumps({**fields, "type": kind})))
-        while self.session.listening:
-            sent += self.take(self.session.listen())
+        while self.session.has_work:
+            sent += self.take(self.session.work())
         return sent
 
     def append(self, pcm: bytes) -> list[Json]:
@@ -82,7 +92,7 @@ class Talk:
         return sent + self.send("response.create", response=response)
 
     def hear(self, text: str | None) -> list[Json]:
-        return self.take(self.session.heard(self.next(Hear).item_id, text))
+        return self.take(self.session.on_recognised(self.next(RecogniseAudio).key, text))
 
     def next(self, kind: type) -> Any:
         assert isinstance(self.todo[0], kind)
@@ -90,19 +100,19 @@ class Talk:
 
     def speak(self, most: int = 1000, ms: int = 1000) -> tuple[str, list[Json]]:
         """Say *most* sentences of the answer, each *ms* long, its words evenly spread."""
-        order = self.next(Speak)
+        order = self.next(SpeakText)
         sent: list[Json] = []
         for sentence in sentences(order.text)[:most]:
             words = sentence.split(" ")
             ends = [len(" ".join(words[: n + 1])) for n in range(len(words))]
-            marks = tuple(Mark((n + 1) * ms // len(words), end) for n, end in enumerate(ends))
-            spoken = Utterance(sentence, WIRE.silence(ms), marks)
-            sent += self.take(self.session.begin_sentence(order.response_id, spoken))
-            sent += self.take(self.session.play(order.response_id, spoken.pcm))
+            marks = tuple(WordEnd((n + 1) * ms // len(words), end) for n, end in enumerate(ends))
+            spoken = SpokenSentence(sentence, WIRE.silence(ms), marks)
+            sent += self.take(self.session.on_sentence(order.response_id, spoken.text, spoken.word_ends))
+            sent += self.take(self.session.on_speech_audio(order.response_id, spoken.pcm))
         return order.response_id, sent
 
     def finish(self, response_id: str) -> list[Json]:
-        return self.take(self.session.finish(response_id))
+        return self.take(self.session.on_speech_finished(response_id))
 
     def answered(self, text: str) -> str:
         """Ask *text*, let it be answered, and return the assistant's item."""

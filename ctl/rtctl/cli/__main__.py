@@ -1,4 +1,11 @@
-"""The command ``rtctl``: runs one verb and tells what came of it; imports nothing that starts slowly."""
+"""The entry of ``rtctl``: it runs one verb, prints what came of it, and returns the exit status.
+
+The verbs that are commands of the daemon go one way: typed words, request,
+reply, a line or a screen (`rtctl.cli.show`) or JSON. The others are handed to
+the module that does them. Errors are told once, in a line on standard error
+or, with ``--json``, as one object on standard output; their exit statuses are
+those of docs/ipc.md. What is slow to import is imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +19,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rtctl.cli.generated_verbs import VERBS
 from rtctl.cli.output import colored, encoded, nearest, put, say
 from rtctl.cli.verbs import parser
-from rtctl.client.asking import TIMEOUT_S, DaemonRequests
+from rtctl.client.requests import TIMEOUT_S, DaemonRequests
 from rtvoiced.errors import (
     INTERNAL,
     INTERRUPTED,
@@ -43,7 +51,7 @@ CODE_OF_ERROR: dict[type[RtvoiceError], str] = {
 
 
 class UsageError(Exception):
-    """What was typed makes no sense, with or without a daemon."""
+    """What was typed makes no sense, whether there is a daemon or not."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             # An old locale is no reason for a traceback.
             stream.reconfigure(errors="backslashreplace")
     try:
-        return _told(words)
+        return _run_words(words)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -63,20 +71,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
 
 
-def _told(words: list[str]) -> int:
-    """Run *words*; tell what went wrong."""
+def _run_words(words: list[str]) -> int:
+    """Read and run *words*; print what went wrong, and return the exit status."""
     try:
         options = _parse(words)
     except UsageError as error:
-        return _misused(str(error), "--json" in words)
+        return _print_misuse(str(error), "--json" in words)
     if options is None:
         return OK
     try:
         return _run(options)
     except UsageError as error:
-        return _misused(str(error), options.json)
+        return _print_misuse(str(error), options.json)
     except RtvoiceError as error:
-        return _tell(error, options.json)
+        return _print_error(error, options.json)
 
 
 def _parse(words: list[str]) -> argparse.Namespace | None:
@@ -103,6 +111,7 @@ def _is_plain(words: list[str]) -> bool:
 
 
 def _run(options: argparse.Namespace) -> int:
+    """Do what was typed and return the exit status; raises `UsageError` or an expected error."""
     if options.runtime_dir is not None and options.system:
         raise UsageError("--runtime-dir and --system exclude each other")
     if options.runtime_dir is not None and options.command in ("service", "logs"):
@@ -113,10 +122,10 @@ def _run(options: argparse.Namespace) -> int:
         case "events" | "wait" | "watch":
             return _follow(options)
         case "service":
-            return _serve(options)
+            return _manage_service(options)
         case "doctor" | "logs" | "config":
             return _look_beyond(options)
-    command, args = _wire(options)
+    command, args = VERBS[options.command].request(options)
     directory = runtime_dir(options.runtime_dir, os.environ, system=options.system)
     with DaemonRequests(directory, system=options.system) as daemon:
         data = daemon.request(command, args, _limit_s(options)).data
@@ -131,42 +140,6 @@ def _run(options: argparse.Namespace) -> int:
     return OK
 
 
-def _wire(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    """Return the command and its args as the daemon takes them."""
-    match options.command:
-        case "mute":
-            args = {"mode": options.mode}
-            return "mute", args if options.for_s is None else {**args, "for_s": options.for_s}
-        case "unmute":
-            return "mute", {"mode": "off"}
-        case "is-muted":
-            return "status", {}
-        case "volume":
-            return "volume", options.percent or {}
-        case "say" | "ask":
-            args = {"text": " ".join(options.text)}
-            if getattr(options, "uninterruptible", False):
-                args["interruptible"] = False
-            return options.command, {**args, "wait": True} if options.wait else args
-        case "talk":
-            return "talk", {"action": options.action}
-        case "reconnect":
-            args = {"fresh": options.fresh}
-            return "reconnect", {**args, "wait": True} if options.wait else args
-        case "set-voice":
-            return "set-voice", {"voice": options.voice}
-        case "set":
-            return "set", {"key": options.key, "value": options.value}
-        case "get":
-            return "get", {"key": options.key}
-        case "set-device":
-            return "set-device", {"direction": options.direction, "name": options.name}
-        case "history":
-            return "history", {} if options.last is None else {"last": options.last}
-        case command:
-            return str(command), {}
-
-
 def _limit_s(options: argparse.Namespace) -> float | None:
     """Return how many seconds the command may take; None: for ever."""
     if options.timeout is None:
@@ -175,21 +148,21 @@ def _limit_s(options: argparse.Namespace) -> float | None:
 
 
 def _follow(options: argparse.Namespace) -> int:
-    from rtctl.cli import following
+    from rtctl.cli import event_verbs
 
     # Told before the connect: a wrong name is a mistake with or without a daemon.
-    if problem := following.objection(options):
+    if problem := event_verbs.objection(options):
         raise UsageError(problem)
     match options.command:
         case "events":
-            return following.print_events(options)
+            return event_verbs.print_events(options)
         case "wait":
-            return following.wait(options)
+            return event_verbs.wait(options)
         case _:
-            return following.watch(options)
+            return event_verbs.watch(options)
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _manage_service(options: argparse.Namespace) -> int:
     from rtctl.service import actions
 
     if problem := actions.objection(options):
@@ -235,8 +208,8 @@ def _answer_muted(data: Mapping[str, Any], options: argparse.Namespace) -> int:
     return OK
 
 
-def _tell(error: RtvoiceError, as_json: bool) -> int:
-    """Tell an error in one line (stderr) or as one JSON object (stdout); return its exit status."""
+def _print_error(error: RtvoiceError, as_json: bool) -> int:
+    """Print an error in one line (stderr) or as one JSON object (stdout); return its exit status."""
     if isinstance(error, CommandError):
         code, status = error.code, STATUS_OF_CODE.get(error.code, INTERNAL)
         wire = {"code": code, "message": str(error), "retryable": error.retryable, "details": error.details}
@@ -251,7 +224,8 @@ def _tell(error: RtvoiceError, as_json: bool) -> int:
     return status
 
 
-def _misused(problem: str, as_json: bool) -> int:
+def _print_misuse(problem: str, as_json: bool) -> int:
+    """Print what was typed wrongly, as `_print_error` does; return the exit status."""
     if as_json:
         wire = {"code": "usage", "message": problem, "retryable": False, "details": {}}
         put(encoded({"ok": False, "error": wire}))

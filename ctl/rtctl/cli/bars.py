@@ -1,4 +1,8 @@
-"""The daemon's state in a few words, for status bars. Pure."""
+"""The daemon's state in a few words, for status bars (``rtctl watch``). Pure.
+
+`view` chooses what is worth showing; `waybar` and `polybar` put it into the
+form that those bars want.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where the output goes: encoding, colour, pipes."""
+"""Where the output goes, and how: encoding, colour, pipes.
+
+Every line is flushed at once, because a bar or a pipe behind us waits for it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
-"""What people read: pure functions from the daemon's data to text.
+"""What people read of replies and events: pure functions from the daemon's data to text.
 
-What comes from a model, a server or a device is stripped of control
-characters: none of them may move the cursor of a terminal.
+`screen` is called for every command without ``--json``; a command that has no
+line of its own there is shown as JSON. The data are plain objects as they came:
+rtctl also reads those of a newer daemon, and of an older one. What comes from a model, a server
+or a device is stripped of control characters, so that none of them moves the
+cursor of a terminal.
 """
 
 from __future__ import annotations

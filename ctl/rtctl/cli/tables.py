@@ -1,4 +1,8 @@
-"""What has several lines: the history as a transcript, statistics and devices as tables. Pure."""
+"""What people read of replies that have several lines: history, statistics, devices. Pure.
+
+The history is a transcript, wrapped to the terminal; the others are tables
+with aligned columns.
+"""
 
 from __future__ import annotations
 

@@ -1,22 +1,26 @@
-"""What one can type: the verbs of ``rtctl``, their flags, and the reading of both."""
+"""What one can type: the verbs of ``rtctl`` with their flags, as an argparse parser.
+
+The verbs that are commands of the daemon are made from the commands'
+declarations (`rtctl.cli.generated_verbs`); those that rtctl has for itself
+stand here: following events, the service, schemas and completions. All verbs
+take the flags of `_add_globals`, in front of the verb or behind it.
+"""
 
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from rtctl.cli import readers
+from rtctl.cli.generated_verbs import PROVIDERS, VERBS
 from rtvoiced import __version__
 
-SECONDS_OF_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600}
 WIDTH = 100
 """Columns of what nobody reads."""
 FORMATS = ("plain", "waybar", "polybar")
-ACTIONS = ("press", "release", "cancel")
 SHELLS = ("bash", "zsh", "fish")
-PROVIDERS = ("openai", "azure", "custom", "local")
 SERVICE_ACTIONS = ("install", "uninstall", "start", "stop", "restart", "status", "print")
 
 
@@ -52,84 +56,21 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         _add_globals(added, {})
         return added
 
-    for add in (
-        _add_voice,
-        _add_session,
-        _add_settings,
-        _add_looks,
-        _add_followers,
-        _add_service,
-        _add_looks_beyond,
-        _add_own,
-    ):
+    for name, each in VERBS.items():
+        if not words or name in named:
+            each.add_to(verb(name, each.help))
+    for add in (_add_followers, _add_service, _add_looks_beyond, _add_own):
         add(verb)
     return made
-
-
-def _add_looks(verb: Any) -> None:
-    verb("hello", "tell who is there: versions, pid, run")
-    verb("status", "show everything that is true now")
-    muted = verb("is-muted", "tell whether the microphone is off")
-    muted.add_argument(
-        "-e", "--exit-status", action="store_true", help="print nothing; exit status 0: muted, 1: not"
-    )
-    history = verb("history", "show what was said, and which words of an answer were heard")
-    history.add_argument("--last", type=_positive, metavar="N", help="the last N messages; at most 500")
-    verb("stats", "show counters and latencies since the daemon's start")
-    verb("devices", "list the microphones and speakers that there are")
-
-
-def _add_voice(verb: Any) -> None:
-    mute = verb("mute", "switch the microphone off")
-    mute.add_argument("mode", nargs="?", choices=("on", "off", "toggle"), default="on", help="default: on")
-    mute.add_argument(
-        "--for", dest="for_s", type=seconds, metavar="D", help="unmute after 90, 90s, 10m or 2h"
-    )
-    verb("unmute", "switch the microphone on")
-    volume = verb("volume", "tell or set the volume")
-    volume.add_argument(
-        "percent", nargs="?", type=_volume, metavar="PERCENT|+N|-N", help="0 to 100, or so much more or less"
-    )
-    verb("interrupt", "silence the assistant now")
-    for name, text in (
-        ("say", "have the assistant say exactly this"),
-        ("ask", "put a text to the assistant"),
-    ):
-        spoken = verb(name, text)
-        spoken.add_argument("text", nargs="+", metavar="TEXT")
-        _add_wait(spoken, "until it was heard")
-        if name == "say":
-            spoken.add_argument(
-                "--uninterruptible", action="store_true", help="whoever speaks over it is answered after it"
-            )
-    talk = verb("talk", "push-to-talk: press, then release to be answered")
-    talk.add_argument("action", choices=ACTIONS, help="cancel: forget what was said")
-
-
-def _add_session(verb: Any) -> None:
-    reconnect = verb("reconnect", "open a new session")
-    reconnect.add_argument("--fresh", action="store_true", help="one that knows nothing of the conversation")
-    _add_wait(reconnect, "until it is up")
-    verb("set-voice", "speak with another voice until the daemon ends").add_argument("voice", metavar="VOICE")
-
-
-def _add_settings(verb: Any) -> None:
-    device = verb("set-device", "use another microphone or speaker until the daemon ends")
-    device.add_argument("direction", choices=("input", "output"))
-    device.add_argument("name", metavar="NAME", help="a part of its name; '' is the system's default")
-    change = verb("set", "change a key of the configuration until the daemon ends")
-    change.add_argument("key", metavar="KEY", help="section.key")
-    change.add_argument("value", metavar="VALUE")
-    verb("get", "tell the value of a key of the configuration").add_argument("key", metavar="KEY")
-    verb("reload", "have the daemon read its configuration file again")
-    verb("stop", "end the daemon")
 
 
 def _add_followers(verb: Any) -> None:
     events = verb("events", "print events as they come: JSON lines, or readable ones on a terminal")
     events.add_argument("names", nargs="*", metavar="NAME", help="only events of these names")
-    events.add_argument("--since", type=_number, metavar="SEQ", help="begin behind this number of the run")
-    events.add_argument("--count", type=_positive, metavar="N", help="end after N events")
+    events.add_argument(
+        "--since", type=readers.sequence_number, metavar="SEQ", help="begin behind this number of the run"
+    )
+    events.add_argument("--count", type=readers.positive, metavar="N", help="end after N events")
     events.add_argument("--snapshot", action="store_true", help="first print everything that is true")
     wait = verb("wait", "wait until all conditions hold at once")
     wait.add_argument(
@@ -158,7 +99,9 @@ def _add_looks_beyond(verb: Any) -> None:
     doctor.add_argument("--sound", action="store_true", help="play a chime, and listen for it")
     logs = verb("logs", "print the service's log")
     logs.add_argument("-f", "--follow", action="store_true", help="and what comes")
-    logs.add_argument("--lines", type=_positive, default=100, metavar="N", help="the last N; default: 100")
+    logs.add_argument(
+        "--lines", type=readers.positive, default=100, metavar="N", help="the last N; default: 100"
+    )
     config = verb("config", "print each value of the configuration, and where it came from")
     config.add_argument("--service", action="store_true", help="as the service sees it, not this shell")
     config.add_argument("--path", action="store_true", help="print where the file is, and nothing else")
@@ -168,10 +111,6 @@ def _add_own(verb: Any) -> None:
     schema = verb("schema", "print the JSON Schema of one message, or of all")
     schema.add_argument("message", nargs="?", metavar="MESSAGE", help="such as event.state or request.mute")
     verb("completions", "print the shell's completion file").add_argument("shell", choices=SHELLS)
-
-
-def _add_wait(parser: argparse.ArgumentParser, until: str) -> None:
-    parser.add_argument("--wait", action="store_true", help=f"wait {until}; no timeout unless --timeout")
 
 
 def _add_globals(parser: argparse.ArgumentParser, defaults: dict[str, Any]) -> None:
@@ -187,7 +126,7 @@ def _add_globals(parser: argparse.ArgumentParser, defaults: dict[str, Any]) -> N
     add("--system", action="store_true", help="talk to the system's service")
     add(
         "--timeout",
-        type=_timeout,
+        type=readers.timeout,
         metavar="S",
         help="seconds to wait for an answer; default: 3, and for wait and --wait none",
     )
@@ -195,39 +134,3 @@ def _add_globals(parser: argparse.ArgumentParser, defaults: dict[str, Any]) -> N
     add("-q", "--quiet", action="store_true", help="print nothing but errors")
     add("--color", choices=("auto", "always", "never"), help="default: auto, on a terminal")
     parser.set_defaults(**defaults)
-
-
-def seconds(text: str) -> float:
-    """Return a duration in seconds: ``90``, ``90s``, ``10m``, ``2h``."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not found or not float(found[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 90, 90s, 10m or 2h")
-    return float(found[1]) * SECONDS_OF_UNIT[found[2]]
-
-
-def _timeout(text: str) -> float:
-    value = seconds(text)
-    # poll() takes milliseconds as a C int; a day is more than anybody waits.
-    if value > 86400:
-        raise argparse.ArgumentTypeError("at most a day")
-    return value
-
-
-def _positive(text: str) -> int:
-    if not re.fullmatch(r"0*[1-9]\d{0,17}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return int(text)
-
-
-def _number(text: str) -> int:
-    if not re.fullmatch(r"\d{1,15}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no event's number")
-    return int(text)
-
-
-def _volume(text: str) -> dict[str, int]:
-    """Return the args of `volume`."""
-    found = re.fullmatch(r"([+-]?)(\d{1,3})%?", text)
-    if not found or int(found[2]) > 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is no volume; write 0 to 100, +N or -N")
-    return {"relative" if found[1] else "percent": int(found[1] + found[2])}

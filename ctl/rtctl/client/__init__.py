@@ -1,6 +1,10 @@
 """The client library: `Client` for threads, `AsyncClient` for asyncio, and what both yield of the events.
 
-The names are loaded when they are first asked for: ``rtctl mute`` needs none of them, and starts fast.
+The names are loaded when they are first asked for: ``rtctl mute`` needs none
+of them, and starts fast. Both clients are thin: `follow` decides what is
+missing of the events and what to do about it, without a socket; `requests` and
+`connection` are the way to the daemon; `commands` and `async_commands` are made
+from the contract's declarations, a method for each command.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 """The client library for asyncio: the same as `rtctl.client.sync`, any number of commands at a time.
 
+Its methods for the commands are in `rtctl.client.async_commands`, which is
+made from the contract's declarations.
+
 >>> async with AsyncClient() as client:
 ...     await client.mute(for_s=600)
 ...     async for item in client.events("state", snapshot=True):
@@ -14,9 +17,9 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from rtctl.client.asking import TIMEOUT_S, DaemonRequests
+from rtctl.client.async_commands import AsyncCommandMethods
 from rtctl.client.connection import DaemonConnection
 from rtctl.client.follow import Follower, Item
 from rtctl.client.messages import (
@@ -32,6 +35,7 @@ from rtctl.client.messages import (
     reply_of,
     request_of,
 )
+from rtctl.client.requests import TIMEOUT_S, DaemonRequests
 from rtctl.client.sync import FIRST_LOOK_S, LOOK_S, SILENCE_S
 from rtctl.client.typed import typed
 from rtvoiced.errors import CommandError, NotRunningError, RtvoiceError
@@ -41,7 +45,7 @@ from rtvoiced.ipc.contract import replies
 T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(AsyncCommandMethods):
     """Talks to the daemon over one warm connection, which is made when it is needed; for one event loop.
 
     Every command raises `CommandError` with the daemon's ``code`` (or
@@ -65,9 +69,9 @@ class AsyncClient:
         events may be silent before the daemon counts as gone.
         """
         named = None if directory is None else str(directory)
-        self._asking = DaemonRequests(runtime_dir(named, environ, system=system), system=system)
+        self._requests = DaemonRequests(runtime_dir(named, environ, system=system), system=system)
         self._timeout_s, self._silence_s = timeout_s, silence_s
-        self._post: _Post | None = None
+        self._open_requests: _OpenRequests | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,123 +81,16 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Give the sockets back; the next command would connect again."""
-        if self._post is not None:
+        if self._open_requests is not None:
             # Taken away first: another task must not make a new one meanwhile and lose it here.
-            over, self._post = self._post, None
+            over, self._open_requests = self._open_requests, None
             await over.close()
-        self._asking.close()
+        self._requests.close()
 
     @property
     def directory(self) -> Path:
         """The runtime directory."""
-        return self._asking.directory
-
-    # Commands, as docs/ipc.md has them
-
-    async def hello(self, *, timeout_s: float | None = None) -> replies.HelloReply:
-        """Return who is there: versions, what it can, where its sockets are."""
-        return await self._ask(replies.HelloReply, "hello", timeout_s)
-
-    async def status(self, *, timeout_s: float | None = None) -> replies.StatusReply:
-        """Return everything that is true now."""
-        return await self._ask(replies.StatusReply, "status", timeout_s)
-
-    async def mute(
-        self,
-        mode: Literal["on", "off", "toggle"] = "on",
-        *,
-        for_s: float | None = None,
-        timeout_s: float | None = None,
-    ) -> replies.MuteReply:
-        """Switch the microphone off, on or over; *for_s* seconds, or until told otherwise."""
-        return await self._ask(replies.MuteReply, "mute", timeout_s, mode=mode, for_s=for_s)
-
-    async def unmute(self, *, timeout_s: float | None = None) -> replies.MuteReply:
-        """Switch the microphone on."""
-        return await self.mute("off", timeout_s=timeout_s)
-
-    async def volume(
-        self, percent: int | None = None, *, relative: int | None = None, timeout_s: float | None = None
-    ) -> replies.VolumeReply:
-        """Set the volume, 0 to 100, or change it by so much; with neither, tell it."""
-        return await self._ask(replies.VolumeReply, "volume", timeout_s, percent=percent, relative=relative)
-
-    async def interrupt(self, *, timeout_s: float | None = None) -> replies.InterruptReply:
-        """Silence the assistant now."""
-        return await self._ask(replies.InterruptReply, "interrupt", timeout_s)
-
-    async def say(
-        self, text: str, *, wait: bool = False, interruptible: bool = True, timeout_s: float | None = None
-    ) -> replies.QueuedReply:
-        """Ask the assistant to say exactly this; *wait* until it was heard.
-
-        Not *interruptible*: whoever speaks over it is answered after it.
-        """
-        return await self._ask(
-            replies.QueuedReply, "say", timeout_s, text=text, wait=wait, interruptible=interruptible
-        )
-
-    async def ask(
-        self, text: str, *, wait: bool = False, timeout_s: float | None = None
-    ) -> replies.QueuedReply:
-        """Put a text to the assistant; *wait* until the answer was heard."""
-        return await self._ask(replies.QueuedReply, "ask", timeout_s, text=text, wait=wait)
-
-    async def talk(
-        self, action: Literal["press", "release", "cancel"], *, timeout_s: float | None = None
-    ) -> replies.TalkReply:
-        """Push-to-talk: press, and release to be answered or cancel to be forgotten."""
-        return await self._ask(replies.TalkReply, "talk", timeout_s, action=action)
-
-    async def reconnect(
-        self, *, fresh: bool = False, wait: bool = False, timeout_s: float | None = None
-    ) -> replies.AcceptedReply:
-        """Open a new session; *fresh*: one that knows nothing; *wait* until it is up."""
-        return await self._ask(replies.AcceptedReply, "reconnect", timeout_s, fresh=fresh, wait=wait)
-
-    async def set_voice(self, voice: str, *, timeout_s: float | None = None) -> replies.SetVoiceReply:
-        """Speak with another voice until the daemon ends."""
-        return await self._ask(replies.SetVoiceReply, "set-voice", timeout_s, voice=voice)
-
-    async def set(
-        self, key: str, value: str | float | bool, *, timeout_s: float | None = None
-    ) -> replies.SetReply:
-        """Change ``section.key`` of the configuration until the daemon ends."""
-        return await self._ask(replies.SetReply, "set", timeout_s, key=key, value=value)
-
-    async def get(self, key: str, *, timeout_s: float | None = None) -> replies.GetReply:
-        """Return the value of ``section.key`` and where it came from."""
-        return await self._ask(replies.GetReply, "get", timeout_s, key=key)
-
-    async def devices(self, *, timeout_s: float | None = None) -> replies.DevicesReply:
-        """Return the microphones and speakers that there are."""
-        return await self._ask(replies.DevicesReply, "devices", timeout_s)
-
-    async def set_device(
-        self, direction: Literal["input", "output"], name: str, *, timeout_s: float | None = None
-    ) -> replies.SetDeviceReply:
-        """Use another microphone or speaker; *name* is a part of its name, empty: the system's default."""
-        return await self._ask(
-            replies.SetDeviceReply, "set-device", timeout_s, direction=direction, name=name
-        )
-
-    async def history(
-        self, last: int | None = None, *, timeout_s: float | None = None
-    ) -> replies.HistoryReply:
-        """Return what was said, oldest first: at most *last* messages, 1 to 500."""
-        return await self._ask(replies.HistoryReply, "history", timeout_s, last=last)
-
-    async def stats(self, *, timeout_s: float | None = None) -> replies.StatsReply:
-        """Return counters and latencies since the daemon's start."""
-        return await self._ask(replies.StatsReply, "stats", timeout_s)
-
-    async def reload(self, *, timeout_s: float | None = None) -> replies.ReloadReply:
-        """Have the configuration file read again."""
-        return await self._ask(replies.ReloadReply, "reload", timeout_s)
-
-    async def stop(self, *, timeout_s: float | None = None) -> replies.AcceptedReply:
-        """End the daemon."""
-        return await self._ask(replies.AcceptedReply, "stop", timeout_s)
+        return self._requests.directory
 
     async def request(
         self, command: str, args: dict[str, Any] | None = None, *, timeout_s: float | None = None
@@ -201,13 +98,13 @@ class AsyncClient:
         """Return the whole reply to any command, also one that this library does not know."""
         waits = (args or {}).get("wait") is True
         limit_s = self._timeout_s if timeout_s is None and not waits else timeout_s
-        if self._post is not None and self._post.over:
-            await self._post.close()
-            self._post = None
-        if self._post is None:
-            path = control_socket(self._asking.directory)
-            self._post = _Post(DaemonConnection.to_control(self._asking.found(), path))
-        return await self._post.ask(command, args or {}, limit_s)
+        if self._open_requests is not None and self._open_requests.over:
+            await self._open_requests.close()
+            self._open_requests = None
+        if self._open_requests is None:
+            path = control_socket(self._requests.directory)
+            self._open_requests = _OpenRequests(DaemonConnection.to_control(self._requests.found(), path))
+        return await self._open_requests.ask(command, args or {}, limit_s)
 
     async def _ask(self, kind: type[T], command: str, timeout_s: float | None, **args: Any) -> T:
         given = {key: value for key, value in args.items() if value is not None}
@@ -227,7 +124,7 @@ class AsyncClient:
         while True:
             try:
                 path = events_socket(self.directory)
-                with DaemonConnection.to_events(self._asking.found(), path, follower.topics) as stream:
+                with DaemonConnection.to_events(self._requests.found(), path, follower.topics) as stream:
                     await _welcome(stream, follower, join_s)
                     for item in follower.joined(*await self._snapshot(follower)):
                         yield item
@@ -271,7 +168,7 @@ class AsyncClient:
         )
 
 
-class _Post:
+class _OpenRequests:
     """Requests on their way, by id, and the task that hands out their replies."""
 
     def __init__(self, connection: DaemonConnection) -> None:

@@ -1,4 +1,9 @@
-"""A socket of the clients. Imported only once a daemon was found: zmq takes longer than the answer."""
+"""A client's ZeroMQ socket, which notices when the daemon hangs up.
+
+Imported only once a daemon was found, because importing ``zmq`` takes longer
+than the daemon's answer. Used by `rtctl.client.requests` for commands and by
+both clients for events.
+"""
 
 from __future__ import annotations
 

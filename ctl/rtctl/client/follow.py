@@ -1,8 +1,14 @@
-"""Following the events without missing one silently (docs/ipc.md, "Events"): no socket and no clock here.
+"""Following the events without missing one silently (docs/ipc.md, "Never miss an event"). Pure.
 
-`client.Client.events` and `aio.AsyncClient.events` do the I/O: they join,
-hand each message to a `Follower` and do what it asks for (`missing`: a
-``replay``; `stale`: a ``snapshot``; not `following`: join again).
+The clients' `events` do the I/O. They join, hand each message to a `Follower`,
+yield what it returns, and do what it asks for:
+
+* not `following`: join again (subscribe, wait for the welcome, take a ``snapshot``)
+* `missing`: ask for a ``replay`` with `replay_args`
+* `stale`: ask for a ``snapshot``
+
+Every counted event is yielded once; what can't be had any more is told as a
+`Gap`, and the daemon's going and coming as `Gone`, `Back` or `Restarted`.
 """
 
 from __future__ import annotations
@@ -13,7 +19,8 @@ from typing import Any
 
 from rtctl.client.messages import unreadable
 from rtvoiced.errors import CommandError
-from rtvoiced.ipc.contract.events import UNCOUNTED
+from rtvoiced.ipc.contract.events import UNCOUNTED, State
+from rtvoiced.ipc.contract.protocol import data_of
 from rtvoiced.ipc.contract.replies import StatusReply
 
 ALWAYS = ("heartbeat", "bye")
@@ -51,16 +58,17 @@ class Snapshot:
     def state(self) -> dict[str, Any]:
         """The data that a `state` event would have now."""
         now = self.status
-        return {
-            "conversation": now.conversation,
-            "muted": now.muted,
-            "push_to_talk": now.push_to_talk,
-            "connection": now.connection.status,
-            "input": now.input.status,
-            "output": now.output.status,
-            "voice": now.connection.voice,
-            "provider": now.connection.provider,
-        }
+        state = State(
+            conversation=now.conversation,
+            muted=now.muted,
+            push_to_talk=now.push_to_talk,
+            connection=now.connection.status,
+            input=now.input.status,
+            output=now.output.status,
+            voice=now.connection.voice,
+            provider=now.connection.provider,
+        )
+        return data_of(state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,7 @@ Item = Event | Snapshot | Gap | Gone | Back | Restarted
 
 @dataclass(slots=True)
 class _Track:
-    """How far the events of one name, or of all together, are known."""
+    """How far a follower knows the events of one name, or of all names together."""
 
     number: int | None
     """Of the last one: its ``n``, of all together its ``seq``. None: not known yet."""
@@ -140,11 +148,11 @@ class Follower:
         self._gone = False
         """It was told that the daemon is gone."""
         self.following = False
-        """False until joined, and once the daemon is gone."""
+        """Whether messages of the subscription are taken: False until joined, and once the daemon is gone."""
         self.missing = False
-        """A ``replay`` with `replay_args` is wanted before the next message."""
+        """Whether a ``replay`` with `replay_args` is wanted before the next message."""
         self.stale = False
-        """A ``snapshot`` is wanted."""
+        """Whether a ``snapshot`` is wanted, because what was built on the last one may be wrong."""
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The client's side of requests and replies (docs/ipc.md, "Commands"): no socket and no clock here.
 
-Nothing of `rtvoiced.ipc` is imported: its dataclasses take longer to make than the daemon to answer.
+It imports nothing of `rtvoiced.ipc`, whose dataclasses take longer to make
+than the daemon to answer; a test holds what it says against the contract.
 """
 
 from __future__ import annotations

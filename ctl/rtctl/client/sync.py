@@ -1,5 +1,8 @@
 """The client library, synchronous: commands as methods, and the events without a silent gap.
 
+Its methods for the commands are in `rtctl.client.commands`, which is made
+from the contract's declarations.
+
 >>> with Client() as client:
 ...     client.mute(for_s=600)
 ...     for item in client.events("state", snapshot=True):
@@ -13,12 +16,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from rtctl.client.asking import TIMEOUT_S, DaemonRequests
+from rtctl.client.commands import CommandMethods
 from rtctl.client.connection import DaemonConnection
 from rtctl.client.follow import Follower, Item
 from rtctl.client.messages import CommandReply, is_passing, message_of, no_welcome
+from rtctl.client.requests import TIMEOUT_S, DaemonRequests
 from rtctl.client.typed import typed
 from rtvoiced.errors import CommandError, RtvoiceError
 from rtvoiced.host.paths import events_socket, runtime_dir
@@ -34,7 +38,7 @@ FIRST_LOOK_S = 0.1
 """How long a patient follower waits for the first welcome before it says `Gone`."""
 
 
-class Client:
+class Client(CommandMethods):
     """Talks to the daemon over one warm connection, made when it is needed; for one thread at a time.
 
     Every command raises `CommandError` with the daemon's ``code`` (or
@@ -58,7 +62,7 @@ class Client:
         events may be silent before the daemon counts as gone.
         """
         named = None if directory is None else str(directory)
-        self._asking = DaemonRequests(runtime_dir(named, environ, system=system), system=system)
+        self._requests = DaemonRequests(runtime_dir(named, environ, system=system), system=system)
         self._timeout_s, self._silence_s = timeout_s, silence_s
 
     def __enter__(self) -> Self:
@@ -69,118 +73,19 @@ class Client:
 
     def close(self) -> None:
         """Give the sockets back; the next command would connect again."""
-        self._asking.close()
+        self._requests.close()
 
     @property
     def directory(self) -> Path:
         """The runtime directory."""
-        return self._asking.directory
-
-    # Commands, as docs/ipc.md has them
-
-    def hello(self, *, timeout_s: float | None = None) -> replies.HelloReply:
-        """Return who is there: versions, what it can, where its sockets are."""
-        return self._ask(replies.HelloReply, "hello", timeout_s)
-
-    def status(self, *, timeout_s: float | None = None) -> replies.StatusReply:
-        """Return everything that is true now."""
-        return self._ask(replies.StatusReply, "status", timeout_s)
-
-    def mute(
-        self,
-        mode: Literal["on", "off", "toggle"] = "on",
-        *,
-        for_s: float | None = None,
-        timeout_s: float | None = None,
-    ) -> replies.MuteReply:
-        """Switch the microphone off, on or over; *for_s* seconds, or until told otherwise."""
-        return self._ask(replies.MuteReply, "mute", timeout_s, mode=mode, for_s=for_s)
-
-    def unmute(self, *, timeout_s: float | None = None) -> replies.MuteReply:
-        """Switch the microphone on."""
-        return self.mute("off", timeout_s=timeout_s)
-
-    def volume(
-        self, percent: int | None = None, *, relative: int | None = None, timeout_s: float | None = None
-    ) -> replies.VolumeReply:
-        """Set the volume, 0 to 100, or change it by so much; with neither, tell it."""
-        return self._ask(replies.VolumeReply, "volume", timeout_s, percent=percent, relative=relative)
-
-    def interrupt(self, *, timeout_s: float | None = None) -> replies.InterruptReply:
-        """Silence the assistant now."""
-        return self._ask(replies.InterruptReply, "interrupt", timeout_s)
-
-    def say(
-        self, text: str, *, wait: bool = False, interruptible: bool = True, timeout_s: float | None = None
-    ) -> replies.QueuedReply:
-        """Ask the assistant to say exactly this; *wait* until it was heard.
-
-        Not *interruptible*: whoever speaks over it is answered after it.
-        """
-        return self._ask(
-            replies.QueuedReply, "say", timeout_s, text=text, wait=wait, interruptible=interruptible
-        )
-
-    def ask(self, text: str, *, wait: bool = False, timeout_s: float | None = None) -> replies.QueuedReply:
-        """Put a text to the assistant; *wait* until the answer was heard."""
-        return self._ask(replies.QueuedReply, "ask", timeout_s, text=text, wait=wait)
-
-    def talk(
-        self, action: Literal["press", "release", "cancel"], *, timeout_s: float | None = None
-    ) -> replies.TalkReply:
-        """Push-to-talk: press, and release to be answered or cancel to be forgotten."""
-        return self._ask(replies.TalkReply, "talk", timeout_s, action=action)
-
-    def reconnect(
-        self, *, fresh: bool = False, wait: bool = False, timeout_s: float | None = None
-    ) -> replies.AcceptedReply:
-        """Open a new session; *fresh*: one that knows nothing; *wait* until it is up."""
-        return self._ask(replies.AcceptedReply, "reconnect", timeout_s, fresh=fresh, wait=wait)
-
-    def set_voice(self, voice: str, *, timeout_s: float | None = None) -> replies.SetVoiceReply:
-        """Speak with another voice until the daemon ends."""
-        return self._ask(replies.SetVoiceReply, "set-voice", timeout_s, voice=voice)
-
-    def set(self, key: str, value: str | float | bool, *, timeout_s: float | None = None) -> replies.SetReply:
-        """Change ``section.key`` of the configuration until the daemon ends."""
-        return self._ask(replies.SetReply, "set", timeout_s, key=key, value=value)
-
-    def get(self, key: str, *, timeout_s: float | None = None) -> replies.GetReply:
-        """Return the value of ``section.key`` and where it came from."""
-        return self._ask(replies.GetReply, "get", timeout_s, key=key)
-
-    def devices(self, *, timeout_s: float | None = None) -> replies.DevicesReply:
-        """Return the microphones and speakers that there are."""
-        return self._ask(replies.DevicesReply, "devices", timeout_s)
-
-    def set_device(
-        self, direction: Literal["input", "output"], name: str, *, timeout_s: float | None = None
-    ) -> replies.SetDeviceReply:
-        """Use another microphone or speaker; *name* is a part of its name, empty: the system's default."""
-        return self._ask(replies.SetDeviceReply, "set-device", timeout_s, direction=direction, name=name)
-
-    def history(self, last: int | None = None, *, timeout_s: float | None = None) -> replies.HistoryReply:
-        """Return what was said, oldest first: at most *last* messages, 1 to 500."""
-        return self._ask(replies.HistoryReply, "history", timeout_s, last=last)
-
-    def stats(self, *, timeout_s: float | None = None) -> replies.StatsReply:
-        """Return counters and latencies since the daemon's start."""
-        return self._ask(replies.StatsReply, "stats", timeout_s)
-
-    def reload(self, *, timeout_s: float | None = None) -> replies.ReloadReply:
-        """Have the configuration file read again."""
-        return self._ask(replies.ReloadReply, "reload", timeout_s)
-
-    def stop(self, *, timeout_s: float | None = None) -> replies.AcceptedReply:
-        """End the daemon."""
-        return self._ask(replies.AcceptedReply, "stop", timeout_s)
+        return self._requests.directory
 
     def request(
         self, command: str, args: dict[str, Any] | None = None, *, timeout_s: float | None = None
     ) -> CommandReply:
         """Return the whole reply to any command, also one that this library does not know."""
         waits = (args or {}).get("wait") is True
-        return self._asking.request(
+        return self._requests.request(
             command, args, self._timeout_s if timeout_s is None and not waits else timeout_s
         )
 
@@ -248,7 +153,7 @@ class Client:
             yield from follower.replayed(data.events, data.more, page.seq)
 
     def _subscribed(self, topics: tuple[str, ...]) -> DaemonConnection:
-        context, path = self._asking.found(), events_socket(self.directory)
+        context, path = self._requests.found(), events_socket(self.directory)
         return DaemonConnection.to_events(context, path, topics)
 
     def _await_welcome(self, stream: DaemonConnection, follower: Follower, timeout_s: float) -> None:

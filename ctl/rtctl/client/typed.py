@@ -1,4 +1,8 @@
-"""From a reply's JSON to the dataclasses of `rtvoiced.ipc.contract.replies`."""
+"""From a reply's JSON to the dataclasses of `rtvoiced.ipc.contract.replies`.
+
+Both clients give programs typed replies. Fields that a newer daemon added are
+ignored; one that lacks means that the daemon speaks another protocol.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""`rtctl service`: what each of its actions does, and what it tells of it."""
+"""``rtctl service ACTION``: what each action does, and what is printed of it.
+
+Each action asks the service manager (`rtctl.service.supervisor`) for its steps
+and does them one by one, each named before it is done; ``--dry-run`` only names
+them. An action that starts the service ends when the daemon answers, or with
+the reason why it does not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The texts of what is installed, made from the files that are shipped. Pure but for the reading of those."""
+"""The texts of what is installed, made from the units and the plist that are shipped.
+
+Pure but for the reading of those. Every file carries a mark, and only files
+with that mark are ever overwritten or removed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The key that the service gets: asked for without an echo, kept in a file of its own, shown nowhere."""
+"""The key that the service gets: asked for without an echo, kept in a file of its own, shown nowhere.
+
+The file has mode 0600. systemd hands it to the service as a credential;
+under launchd a flag names it. Its name says whose key it is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The service under launchd: a LaunchAgent, for microphone and speaker belong to the login session."""
+"""The service under launchd: a LaunchAgent of the user, and no daemon of the machine.
+
+Microphone and speaker belong to the login session, which a LaunchDaemon of
+macOS does not see.
+"""
 
 from __future__ import annotations
 

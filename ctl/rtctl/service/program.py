@@ -1,4 +1,9 @@
-"""rtvoiced as the service would start it: where it is, and what it makes of the service's environment."""
+"""rtvoiced as the service would start it: where it is, and what it makes of the service's environment.
+
+Questions about configuration and devices are answered by rtvoiced itself
+(``--check``, ``--doctor``), run in the environment of the service or of this
+shell; rtctl knows neither settings nor sound.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from typing import Any
 from rtvoiced.errors import ConfigError, ServiceError
 
 CHECK_S = 60.0
+"""How long rtvoiced may take to look at everything: devices and a session take seconds each."""
 HOMES = ("/home/", "/root/", "/run/user/")
 """What ProtectHome= hides from the machine's service."""
 

@@ -1,4 +1,8 @@
-"""What is told of the service: that it answers, why it does not, and what its owner should know or do."""
+"""What is told of the service: that it answers, why it does not, and what its owner should know or do.
+
+Every problem comes with its remedy. That the daemon answers counts only where
+the pid is the service's: another daemon may have its directory.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rtctl.cli.output import encoded, put
-from rtctl.client.asking import DaemonRequests
+from rtctl.client.requests import DaemonRequests
 from rtctl.service import key
 from rtctl.service.program import program
 from rtctl.service.steps import Write
@@ -36,6 +40,7 @@ ANSWER_S = 20.0
 CONNECT_S = 5.0
 """How long to wait for more than "connecting", so that the report says something."""
 POLL_S = 0.1
+"""Between two looks whether the service answers."""
 NO_CREDENTIAL = 243
 """systemd's exit status where LoadCredential= finds no file."""
 

@@ -1,4 +1,8 @@
-"""What is done to a machine, as data: it can be shown before it is done."""
+"""What is done to a machine, as data: a step can be shown before it is done.
+
+Files are written whole or not at all, in place of the old ones. `perform` does
+one step and raises errors that name it.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,8 @@ from rtvoiced.errors import PermissionRefusedError, ServiceError
 
 RUN_S = 60.0
 """How long a service manager may take for one command: starting waits for READY, at most 30 s."""
-
 AGAIN_S = 0.5
+"""Between two tries of a command that needs patience."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""What a service manager does for us, whichever it is."""
+"""What a service manager does for us, whichever it is; `systemd` and `launchd` implement `Supervisor`.
+
+What changes the machine is returned as steps; what only asks is done at once.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def words_of_exit(status: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WantedService:
-    """What is to be installed."""
+    """What `rtctl service install` is to install."""
 
     program: Path
     provider: str
@@ -43,12 +46,13 @@ class WantedService:
     hardened: bool = False
 
     def __repr__(self) -> str:
-        return f"Wanted({self.program}, {self.provider})"
+        # Without the key, which must not get into a traceback.
+        return f"WantedService({self.program}, {self.provider})"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """How the service does."""
+    """How the service does, as its manager says."""
 
     enabled: bool
     """It starts at login, or at boot."""
@@ -72,7 +76,7 @@ class Supervisor(Protocol):
 
     name: str
     file: Path
-    """The unit or plist."""
+    """The unit or plist that it is installed by."""
     keys: Path
     """Directory of the files of keys."""
     config: Path

@@ -1,4 +1,8 @@
-"""The service under systemd: the user's, or the machine's (``--system``)."""
+"""The service under systemd: the user's, or with ``--system`` the machine's.
+
+The user's starts at login, or at boot where lingering is on; the machine's
+runs as a user of its own. Keys come as credentials (``LoadCredential=``).
+"""
 
 from __future__ import annotations
 

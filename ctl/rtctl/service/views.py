@@ -1,4 +1,8 @@
-"""`rtctl doctor`, `config` and `logs`: rtvoiced does the work, in the service's place or in this shell's."""
+"""``rtctl doctor``, ``config`` and ``logs``: they look, and change nothing.
+
+rtvoiced does the work, with the environment and the flags of the service
+where one is installed or meant, else with those of this shell.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The conversation's timers, on the event loop.
+"""The conversation's timers, on the loop.
 
-The daemon sets and clears them as the conversation's effects say, and hands
-what has run out back to it. A timer is known by a key; there is at most one of
-each, and one that was cleared never fires, even where it was due already.
+Every wait of the conversation has a timer. It asks for them by the effects
+`SetTimer` and `ClearTimer`, and gets `TimerFired` when one has run out.
 """
 
 from __future__ import annotations
@@ -15,19 +14,22 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Timers(Generic[Key]):
-    """Timers by key: setting one that is set replaces it."""
+    """Timers by key; *fire* is called with the key of one that has run out."""
 
     def __init__(self, fire: Callable[[Key], None]) -> None:
         self._fire = fire
         self._handles: dict[Key, asyncio.TimerHandle] = {}
 
     def set(self, key: Key, at: float) -> None:
-        """Call *fire* with *key* at *at*, in the loop's own time: CLOCK_MONOTONIC seconds."""
+        """Let the timer run out at *at*, in CLOCK_MONOTONIC seconds, which the loop counts as well.
+
+        A timer of that key which is set already is replaced.
+        """
         self.clear(key)
         self._handles[key] = asyncio.get_running_loop().call_at(at, self._run_out, key)
 
     def clear(self, key: Key) -> None:
-        """Forget a timer, if it is set."""
+        """Forget a timer, if it is set; it does not fire any more, even where it was due."""
         handle = self._handles.pop(key, None)
         if handle is not None:
             handle.cancel()

@@ -1,1 +1,1 @@
-"""Sound: the card, the audio thread, playback and the ledger."""
+"""Sound: the cards, the audio thread, what becomes of the microphone, playback and its ledger."""

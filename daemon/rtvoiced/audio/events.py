@@ -1,8 +1,12 @@
 """Everything that the audio side tells: of devices, of what is heard, of voices and of the echo. Pure.
 
-The audio thread and the objects beside it make these; the daemon's loop takes
-them, and most of them are inputs of the conversation. They know nothing of
-the conversation, nor of the IPC, whose events are made of them elsewhere.
+The audio thread and the objects beside it make these events. The daemon's loop
+takes them: most are inputs of the conversation, `MicrophoneBlock` goes to the server,
+and `PlaybackMoved` says that `PlaybackQueue.reports` has events to fetch. They know
+nothing of the conversation, nor of the IPC, whose events are made of them elsewhere.
+
+Times called *at* are CLOCK_MONOTONIC seconds; *played_ms* and *received_ms* are
+milliseconds of a part as the server sent it, rounded down.
 """
 
 from __future__ import annotations
@@ -15,16 +19,17 @@ from rtvoiced.vocabulary import DeviceStatus, Direction, EchoMode, EchoState
 
 @dataclass(frozen=True, slots=True)
 class MicrophoneBlock:
-    """20 ms of the microphone."""
+    """20 ms of the microphone, as the front end leaves them."""
 
     pcm: bytes
+    """s16le mono at *hz*."""
     hz: int
     at: float
-    """When its last frame was read, by the thread's clock."""
+    """When its last frame was read, by the audio thread's clock."""
     echoes: bool = False
-    """The speaker sounds in it, and nothing took that out: the server is to get silence for it."""
+    """Whether it may hold an echo that nothing took out: the server is to get silence for it."""
     before: bytes = b""
-    """As `Heard.before`."""
+    """Of a voice that has begun before: the audio for which the server got silence until it was known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,49 +56,51 @@ class PartHeard:
 
     part: Part
     played_ms: int
-    """Handed to the card up to the end of the fade, rounded down; never more than `received_ms`."""
+    """How much was handed to the card, up to the end of the fade; never more than `received_ms`."""
     received_ms: int
+    """How much the server had sent."""
     complete: bool
-    """True once the server had sent all of it."""
+    """Whether the server had sent all of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutResult:
-    """What a cut left: the open parts and the time to silence.
+    """What a cut left: the open parts, and the time to silence.
 
-    A part is open while it is not wholly handed over, or not complete: one of
-    which everything received so far was played, but not all was sent, is open.
+    A part is open until it is complete and wholly handed over. One of which
+    everything that was received was played, and not all was sent, is open.
     """
 
     parts: tuple[PartHeard, ...]
-    """In order of play."""
+    """The open parts, in order of play."""
     dropped_ms: int
-    """Received and never to be heard."""
+    """How much was received and will never be heard, over all parts."""
     silence_ms: float
-    """What the card held at the cut, and the fade: how long until silence."""
+    """How long until silence: what the card held at the cut, and the fade."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Where playback was held."""
+    """Playback was held; this is where."""
 
     part: Part | None
-    """The part that was audible and is not over; None when there is none."""
+    """The part that was audible and is not over; None where there is none."""
     played_ms: int
-    """Handed to the card up to the end of the fade, rounded down."""
+    """How much of it was handed to the card, up to the end of the fade."""
     received_ms: int
+    """How much of it the server had sent."""
     silence_ms: float
-    """What the card held, and the fade: how long until silence."""
+    """How long until silence: what the card held, and the fade."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Where playback goes on after a hold."""
+    """Playback goes on after a hold; this is where."""
 
     part: Part | None
-    """The part that was audible, unless it has drained meanwhile or there was none."""
+    """The part that was audible; None where it has drained meanwhile, or there was none."""
     played_ms: int
-    """The position that is heard first; the way back to the place of the hold is heard again."""
+    """The position that is heard first; from there to the place of the hold it is heard again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +116,14 @@ class Drained:
 
     part: Part
     played_ms: int
+    """The length of the whole part."""
     idle: bool
-    """Nothing is queued or in the card now."""
+    """Whether nothing was queued or in the card any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlaybackMoved:
-    """`PlaybackQueue.reports` has something new."""
+    """`PlaybackQueue.reports` has something new; told once until it is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +131,15 @@ class VoiceStarted:
     """Our own VAD heard a voice begin in the cleaned microphone."""
 
     at: float
-    """CLOCK_MONOTONIC seconds at which the first voiced block was read."""
+    """When the first frame of its first window was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceStopped:
-    """Our own VAD hears it no longer."""
+    """Our own VAD hears the voice no longer."""
 
     at: float
-    """CLOCK_MONOTONIC seconds at which the last voiced block was read."""
+    """When the last frame of the voice was read: the silence that decided it is taken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +147,21 @@ class EchoChanged:
     """The echo canceller, or what stands in for it, is in another state; never pretended."""
 
     mode: EchoMode
-    """As configured: ``auto``, ``on``, ``off``, ``half_duplex``, ``system``."""
+    """As it is configured."""
     state: EchoState
-    """``off``, ``converging``, ``on``, ``half_duplex``, ``failed``."""
+    """What really runs."""
     vad: bool
     """Whether our own VAD runs: only then do `VoiceStarted` and `VoiceStopped` come."""
     lag_ms: float | None = None
+    """By how much the reference leads the echo in the microphone; None while not known."""
     erle_db: float | None = None
+    """By how many dB the canceller makes the echo quieter (ERLE); None before anything sounded."""
     reason: str | None = None
+    """Why the state is what it is, in one line for people; None where nothing is odd."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioCrashed:
-    """The audio thread ended with a bug."""
+    """The audio thread ended with a bug; the daemon ends, too."""
 
     error: BaseException

@@ -1,4 +1,9 @@
-"""All checks in order: what stands on something that is broken is left out."""
+"""All checks of the doctor in order; what stands on something that is broken is left out.
+
+Configuration, provider and key; the runtime directory and the daemon in it; the state directory; the sound;
+the server. `run` prints what was found, for people or for programs; ``rtctl doctor`` shows the same.
+Nothing is made, locked or changed.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,11 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from rtvoiced.app.check import tell
 from rtvoiced.doctor import place, server
 from rtvoiced.doctor.findings import Finding, failure, ok, report, screen, works
 from rtvoiced.errors import NO, OK, MissingKeyError, RtvoiceError
 from rtvoiced.host import logs, paths
+from rtvoiced.host.terminal import print_report
 from rtvoiced.realtime.providers import Provider, choose
 from rtvoiced.settings.schema import Settings
 
@@ -24,9 +29,12 @@ def run(
     sound: bool,
     as_json: bool,
 ) -> int:
-    """Look at everything and print what was found; the status is 0 only where a conversation is possible."""
+    """Look at everything and print what was found; return 0 only where a conversation is possible.
+
+    *load* reads the configuration, and may raise RtvoiceError; *sound*: play a chime, too.
+    """
     found = examine(load, environ, runtime_dir, system=system, sound=sound)
-    tell(json.dumps(report(found), indent=2) if as_json else screen(found))
+    print_report(json.dumps(report(found), indent=2) if as_json else screen(found))
     return OK if works(found) else NO
 
 
@@ -38,8 +46,8 @@ def examine(
     system: bool,
     sound: bool,
 ) -> list[Finding]:
-    """Return what was found; *sound*: play a chime too."""
-    # What is wrong is found and told; what the link and the server log would stand between the lines.
+    """Return what was found; *sound*: play a chime, too."""
+    # What is wrong is found and told. What the link and the server log would stand between the lines.
     logs.configure("critical")
     config, provider, found = _configured(load, environ)
     try:

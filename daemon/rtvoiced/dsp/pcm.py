@@ -1,7 +1,15 @@
-"""Milliseconds, frames and bytes; the `Card` protocol.
+"""Milliseconds, frames and bytes; what audio is booked to; the `Card` protocol. Pure.
 
 All audio in rtvoice is PCM, signed 16-bit little-endian, mono: one frame is
-one sample of two bytes. A *block* is 10 ms everywhere.
+one sample of two bytes. A *block* is 10 ms everywhere, so a rate must be a
+multiple of 100 Hz. `Pcm` is the only place that turns time into frames or
+bytes and back, and it always rounds down:
+
+>>> Pcm(24_000).size(10), Pcm(24_000).ms_of_frames(240)
+(480, 10)
+
+Everything in the daemon that touches sound uses this module, and so does the
+embedded server.
 """
 
 from __future__ import annotations
@@ -10,21 +18,24 @@ from dataclasses import dataclass
 from typing import Protocol
 
 BLOCK_MS = 10
+"""Milliseconds of one block: what the audio thread reads and writes at a time."""
 FRAME_BYTES = 2
+"""Bytes of one frame: one sample of 16 bits, mono."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pcm:
-    """PCM at a rate; the only place that turns time into bytes and back."""
+    """PCM at a sample rate; the only place that turns time into bytes and back."""
 
     hz: int
+    """Frames a second."""
 
     def frames(self, ms: float) -> int:
         """Return how many frames last *ms* milliseconds, rounded down."""
         return int(self.hz * ms) // 1000
 
     def size(self, ms: float) -> int:
-        """Return how many bytes last *ms* milliseconds."""
+        """Return how many bytes last *ms* milliseconds: whole frames, rounded down."""
         return self.frames(ms) * FRAME_BYTES
 
     def ms_of_frames(self, frames: int) -> int:
@@ -41,7 +52,7 @@ class Pcm:
 
     @property
     def block(self) -> int:
-        """Frames of one block."""
+        """How many frames one block of 10 ms has."""
         return self.frames(BLOCK_MS)
 
     def silence(self, ms: float) -> bytes:
@@ -50,12 +61,15 @@ class Pcm:
 
 
 WIRE = Pcm(24_000)
-"""What OpenAI-compatible servers take and send: ``audio/pcm`` at 24 kHz."""
+"""The format that OpenAI-compatible servers take and send: ``audio/pcm`` at 24 kHz."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Part:
-    """Which audio this is: a content part of an item of a response."""
+    """Names a piece of audio: one content part of one item of one response.
+
+    The ledger books every frame to a part, and a truncation names one.
+    """
 
     response_id: str
     item_id: str
@@ -64,35 +78,41 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class OpenDevice:
-    """One direction of an open card, as people are told of it."""
+    """One direction of an open card: the device, its rate and its latency."""
 
     name: str
+    """The name as the system lists it."""
     hz: int
+    """Frames a second; need not be the rate of the other direction."""
     latency_ms: float
-    """What the system adds between our buffer and the converter, as it reports it."""
+    """What the system adds between our buffer and the converter, as the system reports it."""
 
 
 class Card(Protocol):
-    """A microphone and a speaker that run in lock-step.
+    """A microphone and a speaker that run in lock-step: what a sound backend implements.
 
-    One direction may be missing (its device is None): then *read* returns
-    silence, or *write* is never called. Any method may raise `AudioError`
-    once the card is lost.
+    Only the audio thread calls these methods, one block after the other. One
+    direction may be missing (its device is None); then `read`, or `write` and
+    `fill`, are never called. Once the card is lost, any method may raise
+    `AudioError`, and the thread closes the card. A card that knows why a
+    direction is missing also has `problems` (`Explained`, beside the audio thread).
     """
 
     input: OpenDevice | None
+    """The microphone; None where there is none."""
     output: OpenDevice | None
+    """The speaker; None where there is none."""
 
     def read(self) -> bytes:
-        """Wait for the next block of the microphone and return it."""
+        """Wait for the next block of the microphone and return it: 10 ms, s16le mono, at the input's rate."""
         ...
 
     def write(self, block: bytes) -> None:
-        """Hand *block* to the speaker."""
+        """Hand *block* to the speaker: 10 ms, s16le mono, at the output's rate."""
         ...
 
     def fill(self) -> int:
-        """Return how many frames the speaker's buffer holds now."""
+        """Return how many frames the speaker's buffer holds now; 0 after an underrun."""
         ...
 
     def close(self) -> None:

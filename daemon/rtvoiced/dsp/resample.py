@@ -1,7 +1,14 @@
-"""A streaming polyphase resampler: windowed sinc, no dependency but numpy.
+"""A streaming polyphase resampler: a windowed sinc, with no dependency but numpy.
+
+Playback, the microphone's way to the server, the echo canceller and the embedded
+server use it, each with a `Resampler` of its own for each stream.
 
 Frame *n* of the output lies at frame ``n * in_hz / out_hz`` of the input, so
 what was played can be told in frames of the source, whatever the card's rate.
+The result is the same bit for bit however the stream was cut into chunks.
+
+>>> resampler = Resampler(24_000, 48_000)
+>>> output = [*resampler.process(chunk), *resampler.flush()]  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -13,28 +20,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 HALF_MAX = 24
-"""Frames of the lower rate on each side: 1 ms at 24 kHz."""
+"""Frames of the lower rate that the filter reaches to each side, at most: 1 ms at 24 kHz."""
 
 HALF_MAX_S = 0.0019
-"""The same in seconds, so that 8 kHz stays under 2 ms too: 15 frames."""
+"""Seconds that the filter reaches to each side, at most: 15 frames at 8 kHz, which so stays under 2 ms,
+too."""
 
 STOPBAND_DB = 72
+"""By how many dB the Kaiser window is designed to attenuate what lies above the cutoff."""
 
 SIMPLE = 4
-"""Ratios of numbers up to this: all but those with 44.1 kHz and its like."""
+"""Ratios of numbers up to this are resampled phase by phase: all but those with 44.1 kHz and its like."""
 
 COEFFICIENT_ONE = 1 << 22
-"""Coefficients are whole multiples of 1/2**22: with samples of 16 bits every sum of products then is exact in
-float64 (2**37 a product, under 2**43 a sum), and the result the same however the stream was chunked."""
+"""Coefficients are whole multiples of 1/2**22. With samples of 16 bits every sum of products is then exact in
+float64 (2**37 a product, under 2**43 a sum), and the result is the same however the stream was chunked."""
 
 
 class Resampler:
-    """One stream of mono int16 from *in_hz* to *out_hz*.
+    """Resamples one stream of mono int16 from *in_hz* to *out_hz*.
 
     A frame comes out once 1.9 ms (at 8 kHz) or less (1 ms from 24 kHz on) of
-    what follows it is known: that is the whole delay, for the filter is symmetrical.
-    Whatever the chunks, the output is bit for bit the same, and with *flush*
+    what follows it is known. That is the whole delay, for the filter is symmetrical.
+    Whatever the chunks, the output is bit for bit the same, and with `flush`
     it is ``ceil(frames_in * out_hz / in_hz)`` frames long.
+
+    Raises ValueError for a rate that is not positive.
     """
 
     def __init__(self, in_hz: int, out_hz: int) -> None:
@@ -47,7 +58,7 @@ class Resampler:
         self.reset()
 
     def reset(self) -> None:
-        """Begin a new stream."""
+        """Forget the stream and begin a new one."""
         # Silence before the first frame: the filter's left half.
         self._kept = np.zeros(self._ahead - 1, np.float64)
         self._phase = 0
@@ -55,14 +66,14 @@ class Resampler:
         self._frames_out = 0
 
     def process(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Take any number of frames; return those that are ready (int16, shape (frames,))."""
+        """Take any number of frames; return those that are ready. Both int16, shape (frames,)."""
         if self.up == self.down:
             return samples.copy()
         self._frames_in += len(samples)
         return self._run(samples)
 
     def flush(self) -> NDArray[np.int16]:
-        """End the stream: return the tail, and be ready for a new stream."""
+        """End the stream: return its last frames (int16, shape (frames,)), and be ready for a new stream."""
         if self.up == self.down:
             return np.zeros(0, np.int16)
         due = -(-self._frames_in * self.up // self.down) - self._frames_out
@@ -71,7 +82,7 @@ class Resampler:
         return tail
 
     def _run(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Return what *samples* make ready: one weighted sum a frame."""
+        """Return the frames that *samples* make ready: one weighted sum of the input for each."""
         kept = np.concatenate((self._kept, samples))
         taps = 2 * self._ahead
         # Output k starts at frame (phase + k * down) // up of what is kept and needs `taps` of it.
@@ -88,12 +99,13 @@ class Resampler:
         return np.asarray(np.clip(np.rint(sums), -32768, 32767), dtype=np.int16)
 
     def _by_frame(self, kept: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+        """Return *count* sums over *kept*, each with the row of weights of its own phase."""
         at = self._phase + np.arange(count) * self.down
         windows = np.lib.stride_tricks.sliding_window_view(kept, 2 * self._ahead)[at // self.up]
         return np.asarray(np.einsum("ij,ij->i", windows, self._phases[at % self.up]))
 
     def _by_phase(self, kept: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-        """The same in half the time: frames of the same weights, each `up`-th, are one correlation."""
+        """Return the same in half the time: frames of the same phase, each `up`-th, are one correlation."""
         sums = np.empty(count)
         for first in range(min(self.up, count)):
             start, row = divmod(self._phase + first * self.down, self.up)
@@ -107,7 +119,8 @@ class Resampler:
 def _polyphase(up: int, in_hz: int, out_hz: int) -> NDArray[np.float64]:
     """Return the filter, shape (up, taps): row p makes the output that lies p/up after an input frame.
 
-    A Kaiser window (its transition ends at half the lower rate: what would alias is at least 70 dB down).
+    A sinc under a Kaiser window. Its transition ends at half the lower rate, so
+    what would alias is at least 70 dB down.
     """
     low = min(in_hz, out_hz)
     half = min(HALF_MAX, int(HALF_MAX_S * low)) * in_hz / low

@@ -1,8 +1,10 @@
-"""A tool's arguments, made from its JSON Schema and from what was said. Pure.
+"""A tool's arguments, made from its JSON Schema and from what was said.
 
-Always of the declared types. What the text gives comes first (``with city
-Paris``, numbers in their order, the words of an enum, else the text itself),
-then the schema's own default or example, then an example of ours.
+The values are always of the declared types. What the text gives comes first
+(``with city Paris``, numbers in their order, the words of an enum, else the text
+itself), then the schema's own default or example, then an example of ours.
+Bounds keep a schema that refers to itself from growing without end. `calls` is
+the only caller.
 """
 
 from __future__ import annotations
@@ -14,14 +16,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from rtvoiced_server.answers.rules import number
-from rtvoiced_server.protocol.wire import Json
+from rtvoiced_server.json_text import Json
 
 MOST_VALUES = 200
-"""Of one call: a schema may refer to itself, and grows with every level then."""
+"""How many values one call may have: a schema may refer to itself, and grows with every level then."""
 DEEPEST = 8
+"""Levels of objects and arrays in one argument."""
 LONGEST_STRING = 500
+"""Characters."""
 MOST_ELEMENTS = 16
+"""How many elements one array may have."""
 EXAMPLE = "example"
+"""The string where neither the text nor the schema gives one."""
 EXAMPLES_OF_FORMAT = {
     "date": "2026-01-01",
     "date-time": "2026-01-01T12:00:00Z",
@@ -31,6 +37,7 @@ EXAMPLES_OF_FORMAT = {
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
 FALSE = frozenset(("false", "no", "off", "not"))
+"""Words that make a boolean false."""
 # What stands around the thing itself in "please get weather for the town of Paris".
 FILLERS = (  # noqa: SIM905 - thirty lines else
     "a an and about at call can could for from function in invoke me my now of on please run that the to "
@@ -39,18 +46,23 @@ FILLERS = (  # noqa: SIM905 - thirty lines else
 _DECIMAL = re.compile(r"-?\d{1,12}(?:\.\d{1,12})?")
 
 
-def made(schema: Json, text: str, given: Json | None) -> Json:
-    """Return the arguments for *schema*, from the *text* that was said and the JSON that was *given*."""
-    top = _Source(schema, "").resolved(schema)
+def arguments_for(schema: Json, text: str, given: Json | None) -> Json:
+    """Return the arguments for *schema*, from the *text* that was said and the JSON that was *given*.
+
+    An argument that is not required is there only where the text or the JSON names it.
+    """
+    top = _ValueSource(schema, "").resolved(schema)
     properties = _object(top.get("properties"))
     named, rest = _named(text, list(properties))
-    source = _Source(schema, rest, _numbers(rest))
+    source = _ValueSource(schema, rest, _numbers(rest))
     arguments: Json = {}
     for name, described in properties.items():
         if given and name in given and _fits(given[name], source.resolved(described), source):
             arguments[name] = given[name]
         elif name in named:
-            arguments[name] = _Source(schema, named[name], _numbers(named[name]), exact=True).value(described)
+            arguments[name] = _ValueSource(schema, named[name], _numbers(named[name]), exact=True).value(
+                described
+            )
         elif name in _array(top.get("required")):
             arguments[name] = source.value(described)
     if top.get("additionalProperties", True) is not False:
@@ -59,8 +71,8 @@ def made(schema: Json, text: str, given: Json | None) -> Json:
 
 
 @dataclass(slots=True)
-class _Source:
-    """What values are made from; each word and number of it once."""
+class _ValueSource:
+    """What values are made from; each word and number of it is used once."""
 
     root: Json
     text: str
@@ -70,6 +82,7 @@ class _Source:
     used: bool = False
     """Whether a string has taken the text."""
     left: int = MOST_VALUES
+    """How many values may still be made."""
 
     def value(self, described: object, depth: int = 0) -> Any:
         """Return a value for the schema *described*."""
@@ -118,11 +131,11 @@ class _Source:
 
     def _object(self, schema: Json, depth: int) -> Json:
         required = _array(schema.get("required"))
-        made: Json = {}
+        arguments_for: Json = {}
         for name, described in _object(schema.get("properties")).items():
             if name in required and depth < DEEPEST and self.left > 0:
-                made[name] = self.value(described, depth + 1)
-        return made
+                arguments_for[name] = self.value(described, depth + 1)
+        return arguments_for
 
     def _array(self, schema: Json, depth: int) -> list[Any]:
         if depth >= DEEPEST or self.left <= 0:
@@ -193,7 +206,7 @@ def _mentions(text: str, value: object) -> bool:
     )
 
 
-def _fits(value: object, schema: Json, source: _Source, depth: int = 0) -> bool:
+def _fits(value: object, schema: Json, source: _ValueSource, depth: int = 0) -> bool:
     """Tell whether *value* is of the type that *schema* declares."""
     if "const" in schema:
         return bool(value == schema["const"])
@@ -204,7 +217,7 @@ def _fits(value: object, schema: Json, source: _Source, depth: int = 0) -> bool:
     return any(_is(value, kind, schema, source, depth) for kind in kinds)
 
 
-def _is(value: object, kind: str, schema: Json, source: _Source, depth: int) -> bool:
+def _is(value: object, kind: str, schema: Json, source: _ValueSource, depth: int) -> bool:
     match kind:
         case "object":
             properties = _object(schema.get("properties"))
@@ -242,10 +255,10 @@ def _named(text: str, names: Sequence[str]) -> tuple[dict[str, str], str]:
         return {}, text
     longest_first = sorted(forms, key=len, reverse=True)
     either = "|".join(r"[\s_-]+".join(map(re.escape, form.split())) for form in longest_first)
-    told = re.search(r"(?<!\w)with(?!\w)", text, re.IGNORECASE)
-    told_from = told.end() if told else len(text)
+    introduced = re.search(r"(?<!\w)with(?!\w)", text, re.IGNORECASE)
+    named_from = introduced.end() if introduced else len(text)
     pattern = re.compile(rf"(?<!\w)(?P<name>{either})(?!\w)\s*(?P<sign>[:=])?\s*", re.IGNORECASE)
-    found = [each for each in pattern.finditer(text) if each["sign"] or each.start() >= told_from]
+    found = [each for each in pattern.finditer(text) if each["sign"] or each.start() >= named_from]
     if not found:
         return {}, text
     ends = [each.start() for each in found[1:]] + [len(text)]
@@ -253,7 +266,7 @@ def _named(text: str, names: Sequence[str]) -> tuple[dict[str, str], str]:
     for each, end in zip(found, ends, strict=True):
         values.setdefault(forms[_plain(each["name"])], _without(text[each.end() : end], (), {"and"}))
     first = found[0].start()
-    return values, text[: min(first, told.start() if told else first)]
+    return values, text[: min(first, introduced.start() if introduced else first)]
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,12 @@
-"""The answers: simple rules on text, pure. It is no intelligence, and says so."""
+"""The answers: simple rules on text. They are no intelligence, and say so.
+
+The rules answer a fixed set of commands: the time and the date, sums, words to be
+repeated, a long story, what was said before, and a few polite words. Everything
+else is `NOT_UNDERSTOOD`. The recogniser's grammar
+(`rtvoiced_server.speech.grammar`) listens for the same commands. For example:
+
+    answer("what is seven plus five", (), now) == "7 plus 5 is 12."
+"""
 
 from __future__ import annotations
 
@@ -6,8 +14,10 @@ import json
 import operator
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+
+from rtvoiced_server.answers.chat import ChatMessage
+from rtvoiced_server.answers.local_time import LocalTime
+from rtvoiced_server.vocabulary import ItemRole
 
 UNITS = (  # noqa: SIM905 - twenty lines else
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -28,10 +38,11 @@ OPERATORS: dict[str, tuple[str, Callable[[int, int], int]]] = {
     "multiplied": ("times", operator.mul),
 }
 LONGEST_NUMBER = 12
-"""Digits; beyond that nobody listens to the answer."""
+"""Digits; nobody listens to an answer with more."""
 MOST_TERMS = 10
+"""How many numbers one sum may have."""
 LONGEST_COMMAND = 1_000
-"""Characters of a text in which a command is looked for; only words to be repeated may be more."""
+"""A command is looked for in a text of at most so many characters; words to be repeated may be more."""
 
 ABILITIES = (
     "I can tell you the time or the date, add, subtract or multiply two numbers, repeat words after you, "
@@ -73,15 +84,6 @@ _WORD_FOR_WORD = re.compile(r"\b(?:exactly|verbatim|word[ -]for[ -]word)\b", re.
 _SUM = re.compile(r"(?:what is|what's|whats|how much is|calculate|compute)? ?(?P<sum>.+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What somebody said before, oldest first in a history."""
-
-    role: str
-    """``user``, ``assistant`` or ``system``."""
-    text: str
-
-
 def plain(text: str) -> str:
     """Return *text* in lower case without punctuation, one space between words; signs of sums stay."""
     lowered = text.lower().replace("’", "'")
@@ -90,16 +92,16 @@ def plain(text: str) -> str:
     return " ".join(word for word in words if word.strip("'"))
 
 
-def answer(text: str, history: Sequence[Turn], now: datetime) -> str:
+def answer(text: str, history: Sequence[ChatMessage], now: LocalTime) -> str:
     """Return the answer to *text*, said after *history* at the local time *now*."""
     asked = "" if len(text) > LONGEST_COMMAND else re.sub(r"^please | please$", "", plain(text))
     if _AGAIN.fullmatch(asked):
-        return _last("assistant", history) or "I have not said anything yet."
+        return _last(ItemRole.ASSISTANT, history) or "I have not said anything yet."
     said = _SAY.fullmatch(text)
     if said:
         return str(said["words"]).strip()
     if _BEFORE.fullmatch(asked):
-        before = _last("user", history)
+        before = _last(ItemRole.USER, history)
         return f"You said: {before}" if before else "You have not said anything before."
     total = _sum(asked)
     if total is not None:
@@ -112,7 +114,7 @@ def asks_to_say(text: str) -> bool:
     return _SAY.fullmatch(text) is not None
 
 
-def exactly(instructions: str) -> str | None:
+def words_to_say_exactly(instructions: str) -> str | None:
     """Return the text that *instructions* ask to be said word for word, or None where they ask no such thing.
 
     The text stands in quotation marks, as a JSON string or as people write
@@ -142,7 +144,7 @@ def greeting() -> str:
     return "Hello. What can I do for you?"
 
 
-def pictures(count: int, text: str, history: Sequence[Turn], now: datetime) -> str:
+def pictures(count: int, text: str, history: Sequence[ChatMessage], now: LocalTime) -> str:
     """Return the answer to *count* pictures and to the *text* that came with them."""
     got = (
         "a picture, but I cannot look at it" if count == 1 else f"{count} pictures, but I cannot look at them"
@@ -151,7 +153,7 @@ def pictures(count: int, text: str, history: Sequence[Turn], now: datetime) -> s
     return f"I got {got}." + ("" if also == NOT_UNDERSTOOD else f" {also}")
 
 
-def _phrase(asked: str, now: datetime) -> str:
+def _phrase(asked: str, now: LocalTime) -> str:
     words = set(asked.split())
     if "time" in words and words & {"what", "what's", "whats", "tell"}:
         return f"It is {now.hour % 12 or 12}:{now.minute:02d} {'AM' if now.hour < 12 else 'PM'}."
@@ -184,7 +186,7 @@ _FIXED = (
 )
 
 
-def _last(role: str, history: Sequence[Turn]) -> str:
+def _last(role: ItemRole, history: Sequence[ChatMessage]) -> str:
     return next((turn.text for turn in reversed(history) if turn.role == role and turn.text), "")
 
 

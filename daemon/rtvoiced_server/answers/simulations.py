@@ -1,16 +1,18 @@
-"""What goes wrong when somebody asks for it, so that people can try their clients. Pure.
+"""Failures on demand: what goes wrong when somebody asks for it, so that people can try their clients.
 
-Typed or spoken, as the whole text: "simulate content filter", "simulate
-failure", "simulate rate limit" and "simulate transcription failure".
+The whole text, typed or spoken, has to be one of "simulate content filter",
+"simulate failure", "simulate rate limit" and "simulate transcription failure".
+The rules ask here before they look for an answer; the recognition queue asks
+whether a transcription is to fail.
 """
 
 from __future__ import annotations
 
 from rtvoiced_server.answers.rules import LONGEST_COMMAND, plain
-from rtvoiced_server.protocol.wire import Json
+from rtvoiced_server.json_text import Json
 
 FILTERED = "This answer will be cut off by the content filter before it"
-"""What is still said of an answer that the filter stops."""
+"""What is still said of an answer that the content filter stops."""
 _FAILURES: dict[str, Json] = {
     "simulate failure": {
         "type": "server_error",
@@ -27,24 +29,24 @@ _FAILURES: dict[str, Json] = {
 
 
 _FILTER = "simulate content filter"
-_UNHEARD = "simulate transcription failure"
-TEXTS = (*_FAILURES, _FILTER, _UNHEARD)
-"""All that can be asked for."""
+_FAILED_TRANSCRIPTION = "simulate transcription failure"
+TEXTS = (*_FAILURES, _FILTER, _FAILED_TRANSCRIPTION)
+"""All that can be asked for; the recogniser's grammar listens for it."""
 
 
-def failure(text: str) -> Json | None:
-    """Return the error that *text* asks a response to fail with."""
+def simulated_failure(text: str) -> Json | None:
+    """Return the error that *text* asks a response to fail with; None where it asks for none."""
     return _FAILURES.get(_asked(text))
 
 
-def filtered(text: str) -> bool:
-    """Tell whether *text* asks for a content filter."""
+def asks_for_content_filter(text: str) -> bool:
+    """Tell whether *text* asks for an answer that the content filter stops."""
     return _asked(text) == _FILTER
 
 
-def unheard(text: str) -> bool:
-    """Tell whether *text*, which was heard, asks for a failed transcription."""
-    return _asked(text) == _UNHEARD
+def asks_for_failed_transcription(text: str) -> bool:
+    """Tell whether *text*, which was heard, asks for its own transcription to fail."""
+    return _asked(text) == _FAILED_TRANSCRIPTION
 
 
 def _asked(text: str) -> str:

@@ -1,4 +1,10 @@
-"""The shapes of the beta protocol beside the GA ones: session, response, item, names of fields. Pure."""
+"""The shapes of the beta protocol beside the GA ones: sessions, responses, items, names of fields.
+
+The beta's session is flat where GA's is nested: ``input_audio_format`` is
+``audio.input.format``. The tables say where GA has each field, the functions turn
+one shape into the other, and `beta_error` puts the client's own names into a
+refusal. `translation` is the only caller.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +12,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rtvoiced_server.json_text import Json
 from rtvoiced_server.protocol import checks
-from rtvoiced_server.protocol.wire import Json, Refused
+from rtvoiced_server.protocol.wire import Refused
+from rtvoiced_server.vocabulary import AudioEncoding, ItemRole, Modality, PartKind, SessionKind
 
 Path = tuple[str, ...]
+"""Where a field stands in GA's object, from the outermost name."""
 
 SESSION_FIELDS: dict[str, Path] = {
     "model": ("model",),
@@ -32,7 +41,7 @@ TRANSCRIPTION_FIELDS: dict[str, Path] = {
     **{key: path for key, path in SESSION_FIELDS.items() if path[:2] == ("audio", "input")},
     "include": ("include",),
 }
-"""Of a session that only transcribes."""
+"""Where GA has each field of a session that only transcribes."""
 RESPONSE_FIELDS: dict[str, Path] = {
     "conversation": ("conversation",),
     "input": ("input",),
@@ -46,16 +55,18 @@ RESPONSE_FIELDS: dict[str, Path] = {
     "max_response_output_tokens": ("max_output_tokens",),
     "metadata": ("metadata",),
 }
-"""The tokens' limit has two names: SDKs send the longer one, the API's reference had the other."""
+"""Where GA has each field of a response. The tokens' limit has two names: SDKs send the longer one, the API's
+reference had the other."""
 TEMPERATURE = 0.8
+"""The temperature of a client that sets none."""
 FORMATS: dict[str, Json] = {
-    "pcm16": {"type": "audio/pcm", "rate": 24_000},
-    "g711_ulaw": {"type": "audio/pcmu"},
-    "g711_alaw": {"type": "audio/pcma"},
+    "pcm16": {"type": AudioEncoding.PCM, "rate": 24_000},
+    "g711_ulaw": {"type": AudioEncoding.ULAW},
+    "g711_alaw": {"type": AudioEncoding.ALAW},
 }
 FORMAT_OF_TYPE = {form["type"]: name for name, form in FORMATS.items()}
-PART_TYPES = {"text": "output_text", "audio": "output_audio"}
-"""Of an assistant's item; the user's are the same in both."""
+PART_TYPES: dict[str, str] = {"text": PartKind.OUTPUT_TEXT, "audio": PartKind.OUTPUT_AUDIO}
+"""The types of parts in an assistant's item, the beta's and GA's; the user's are the same in both."""
 BETA_PART_TYPES = {ga: beta for beta, ga in PART_TYPES.items()}
 
 
@@ -64,7 +75,7 @@ def session_update(session: Any) -> tuple[Any, float | None]:
     if not isinstance(session, dict):
         return session, None
     flat = _checked(session, SESSION_FIELDS, "session")
-    return {"type": "realtime", **_nested(flat, SESSION_FIELDS)}, session.get("temperature")
+    return {"type": SessionKind.REALTIME, **_nested(flat, SESSION_FIELDS)}, session.get("temperature")
 
 
 def transcription_update(session: Any) -> Any:
@@ -72,7 +83,7 @@ def transcription_update(session: Any) -> Any:
     if not isinstance(session, dict):
         return session
     flat = _checked(session, TRANSCRIPTION_FIELDS, "session")
-    return {"type": "transcription", **_nested(flat, TRANSCRIPTION_FIELDS)}
+    return {"type": SessionKind.TRANSCRIPTION, **_nested(flat, TRANSCRIPTION_FIELDS)}
 
 
 def response_create(response: Any) -> tuple[Any, float | None]:
@@ -85,10 +96,10 @@ def response_create(response: Any) -> tuple[Any, float | None]:
     return _nested(flat, RESPONSE_FIELDS), response.get("temperature")
 
 
-def _checked(told: Json, known: Mapping[str, Path], path: str) -> Json:
-    """Return *told* without its temperature; what only the beta has is checked here."""
+def _checked(given: Json, known: Mapping[str, Path], path: str) -> Json:
+    """Return *given* without its temperature; what only the beta has is checked here."""
     flat: Json = {}
-    for key, value in told.items():
+    for key, value in given.items():
         where = f"{path}.{key}"
         if key == "temperature" and known is not TRANSCRIPTION_FIELDS:
             checks.number(0.6, 1.2)(value, None, where)
@@ -102,15 +113,15 @@ def _checked(told: Json, known: Mapping[str, Path], path: str) -> Json:
 
 
 def _modalities(value: Any, path: str) -> list[str]:
-    """Take text, with audio or without; GA calls the former audio."""
-    checks.listing(checks.one_of("text", "audio"))(value, None, path)
+    """Take text, with audio or without it; GA calls text with audio ``audio``."""
+    checks.listing(checks.one_of(Modality.TEXT, Modality.AUDIO))(value, None, path)
     if "text" not in value or len(set(value)) != len(value):
         raise Refused(
             "invalid_value",
             f"Invalid modalities: {value}. Supported combinations are: ['text'] and ['audio', 'text'].",
             path,
         )
-    return ["audio"] if "audio" in value else ["text"]
+    return [Modality.AUDIO] if Modality.AUDIO in value else [Modality.TEXT]
 
 
 def _nested(flat: Json, fields: Mapping[str, Path]) -> Json:
@@ -135,16 +146,16 @@ def beta_transcription(session: Json) -> Json:
 
 
 def _flat(session: Json, fields: Mapping[str, Path]) -> Json:
-    told: Json = {key: session[key] for key in ("id", "object", "expires_at")}
-    return {**told, **{key: _shown(key, _at(session, path)) for key, path in fields.items()}}
+    flat: Json = {key: session[key] for key in ("id", "object", "expires_at")}
+    return {**flat, **{key: _shown(key, _at(session, path)) for key, path in fields.items()}}
 
 
 def beta_response(response: Json, temperature: float, conversation_id: str) -> Json:
     """Return the GA *response* as a beta client is told of it."""
     output = response["audio"]["output"] if "audio" in response else {}
-    told = {key: value for key, value in response.items() if key not in ("output_modalities", "audio")}
+    flat = {key: value for key, value in response.items() if key not in ("output_modalities", "audio")}
     return {
-        **told,
+        **flat,
         "conversation_id": conversation_id if response["conversation_id"] is not None else None,
         "output": [beta_item(item) for item in response["output"]],
         "modalities": _shown("modalities", response["output_modalities"]),
@@ -165,7 +176,7 @@ def ga_item(item: Any) -> Any:
 
 
 def _with_parts(item: Json, names: Mapping[str, str]) -> Json:
-    if item.get("role") != "assistant" or not isinstance(item.get("content"), list):
+    if item.get("role") != ItemRole.ASSISTANT or not isinstance(item.get("content"), list):
         return item
     return {**item, "content": [_part(part, names) for part in item["content"]]}
 
@@ -188,7 +199,7 @@ def _shown(key: str, value: Any) -> Any:
     if key.endswith("_audio_format"):
         return FORMAT_OF_TYPE[value["type"]]
     if key == "modalities":
-        return ["text"] if value == ["text"] else ["text", "audio"]
+        return [Modality.TEXT] if value == [Modality.TEXT] else [Modality.TEXT, Modality.AUDIO]
     if key == "turn_detection":
         return {name: each for name, each in value.items() if (name, each) != ("idle_timeout_ms", None)}
     return value
@@ -210,13 +221,13 @@ def client_name(path: str) -> str:
     return RESPONSE_NAME(SESSION_NAME(path))
 
 
-def beta_error(told: Json) -> Json:
+def beta_error(error: Json) -> Json:
     """Return the *error* of an error event with the client's own names."""
-    param = told["param"]
+    param = error["param"]
     if not isinstance(param, str):
-        return told
-    name, message = client_name(param), told["message"].replace(f"'{param}'", f"'{client_name(param)}'")
+        return error
+    name, message = client_name(param), error["message"].replace(f"'{param}'", f"'{client_name(param)}'")
     if name.endswith(".type"):
         for ga, beta in BETA_PART_TYPES.items():
             message = message.replace(f"'{ga}'", f"'{beta}'")
-    return {**told, "param": name, "message": message}
+    return {**error, "param": name, "message": message}

@@ -1,41 +1,46 @@
-"""The dialects of the protocol that clients may speak; the session knows only GA."""
+"""The dialects of the protocol that clients may speak; the session knows only GA.
+
+To serve another dialect, add its name to `DialectName`, its translation as a folder
+beside `rtvoiced_server.beta`, and a line to `dialect`.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from rtvoiced_server.beta.translation import Beta
-from rtvoiced_server.protocol.wire import Json
+from rtvoiced_server.beta.translation import BetaDialect
+from rtvoiced_server.json_text import Json
+from rtvoiced_server.vocabulary import DialectName, SessionKind
 
 
-class Dialect(Protocol):
+class WireDialect(Protocol):
     """Stands between one client and its session."""
 
-    name: str
+    name: DialectName
 
     def read(self, message: str | bytes) -> str | bytes:
-        """Return the client's *message* as GA; raises `Refused`, in the client's own words."""
+        """Return the client's *message* as GA, or raise `Refused` in the client's own words."""
         ...
 
-    def write(self, one: Json) -> list[Json]:
-        """Return what the client is told in place of a GA event."""
+    def write(self, sent: Json) -> list[Json]:
+        """Return what the client is told in place of the GA event *sent*."""
         ...
 
 
-class Ga:
+class GaDialect:
     """What OpenAI has spoken since August 2025."""
 
-    name = "ga"
+    name = DialectName.GA
 
     def read(self, message: str | bytes) -> str | bytes:
-        """Return *message*."""
+        """Return *message* as it is."""
         return message
 
-    def write(self, one: Json) -> list[Json]:
-        """Return it alone."""
-        return [one]
+    def write(self, sent: Json) -> list[Json]:
+        """Return the event alone."""
+        return [sent]
 
 
-def dialect(name: str, kind: str) -> Dialect:
-    """Return a new one of this name, for a session of this kind."""
-    return Beta(kind) if name == Beta.name else Ga()
+def dialect(name: DialectName, kind: SessionKind) -> WireDialect:
+    """Return a new dialect of this *name*, for a session of this *kind*."""
+    return BetaDialect(kind) if name == DialectName.BETA else GaDialect()

@@ -1,35 +1,39 @@
-"""What a faulty server, or one with habits of its own, makes of the events that go out. Pure.
+"""What a faulty server, or one with habits of its own, makes of the events that go out.
 
-The functions take the events that one cause has, in order, and give those that are sent in their place.
+`FaultInjection.apply` takes the GA events that one cause has, in order, and returns
+those that are sent in their place; `finish` changes each event at last, whichever
+dialect it is in. To add a quirk: its name and its sentence in
+`rtvoiced_server.net.options`, what it does here, a row in docs/server.md, and a test.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from rtvoiced_server.options import Options, Quirk
-from rtvoiced_server.protocol.wire import Json, Refused, error, event
+from rtvoiced_server.json_text import Json
+from rtvoiced_server.net.options import ConnectionOptions, Quirk
+from rtvoiced_server.protocol.wire import Refused, error_event, event
+from rtvoiced_server.vocabulary import ServerResponseStatus
 
 AUDIO_DELTA = "response.output_audio.delta"
 AUDIO_DONE = "response.output_audio.done"
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 UNKNOWN_SHARE = 0.1
-"""How often an event of an unknown type comes before another."""
+"""The share of events before which one of an unknown type comes."""
 UNKNOWN_TYPES = ("session.telemetry", "response.emotion.delta", "rtvoice.test.unknown")
 
-Fault = Callable[[Sequence[Json]], list[Json]]
 
+class FaultInjection:
+    """The faults of one connection."""
 
-class Faults:
-    """The faults of one connection; they remember what late deltas are made of."""
-
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ConnectionOptions) -> None:
         self._options = options
         self._random = random.Random(options.seed)  # noqa: S311
         self._last_delta: dict[object, Json] = {}
-        """By response, while it runs."""
+        """The newest audio delta of each response, while it runs: what late deltas are made of."""
         self._greeted = False
+        """Whether the session has been announced."""
 
     def apply(self, events: Sequence[Json]) -> list[Json]:
         """Return what is sent in place of *events*, which have one cause."""
@@ -87,20 +91,22 @@ class Faults:
 
 
 def is_cancelled(one: Json) -> bool:
-    """Tell whether an event is the end of a cancelled response."""
-    return bool(one["type"] == "response.done" and one["response"]["status"] == "cancelled")
+    """Tell whether the event *one* is the end of a cancelled response."""
+    return bool(
+        one["type"] == "response.done" and one["response"]["status"] == ServerResponseStatus.CANCELLED
+    )
 
 
 def done_before_speech(events: Sequence[Json]) -> list[Json]:
-    """Tell the whole end of an interrupted response before the speech that interrupts it."""
+    """Put the whole end of an interrupted response before the speech that interrupts it."""
     cancelled = {one["response"]["id"] for one in events if is_cancelled(one)}
     starts = [n for n, one in enumerate(events) if one["type"] == "input_audio_buffer.speech_started"]
     if not cancelled or not starts:
         return list(events)
     before, after = list(events[: starts[0]]), list(events[starts[0] :])
     last = max((n for n, one in enumerate(after) if is_cancelled(one)), default=0)
-    ladder = after[1 : last + 1]
-    return [*before, *ladder, after[0], *after[last + 1 :]]
+    response_events = after[1 : last + 1]
+    return [*before, *response_events, after[0], *after[last + 1 :]]
 
 
 def transcriptions_failed(events: Sequence[Json]) -> list[Json]:
@@ -123,5 +129,5 @@ def transcriptions_failed(events: Sequence[Json]) -> list[Json]:
 
 def model_load_error() -> Json:
     """Return what is sent in place of the greeting."""
-    told = error(Refused("model_load_error", "Failed to load model"))
-    return {**told, "error": {**told["error"], "type": "server_error"}}
+    failure = error_event(Refused("model_load_error", "Failed to load model"))
+    return {**failure, "error": {**failure["error"], "type": "server_error"}}

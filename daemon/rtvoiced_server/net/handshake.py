@@ -1,4 +1,11 @@
-"""The opening handshake: who is let in, to which model, in which dialect, with which switches. Pure."""
+"""The opening handshake: who is let in, to which model, in which dialect, with which options.
+
+Everything is decided on the request line and the headers: no socket is touched
+here. `Admission.admit` returns the client that is let in, or raises
+`HandshakeError` with the HTTP error that the real server sends. Clients choose by
+the path and the query (``?model=…&speed=1``), and show a key in one of four ways:
+``Authorization``, ``api-key`` as a header or in the query, or a subprotocol.
+"""
 
 from __future__ import annotations
 
@@ -11,27 +18,27 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from rtvoiced_server.net.refusals import Rejected, rejection
-from rtvoiced_server.options import BadParameterError, Options, by_query
-from rtvoiced_server.protocol.schema import REALTIME, TRANSCRIPTION
+from rtvoiced_server.net.options import BadParameterError, ConnectionOptions, by_query
+from rtvoiced_server.net.refusals import HandshakeError, rejection
+from rtvoiced_server.vocabulary import DialectName, SessionKind
 
 PATH = "/v1/realtime"
 AZURE_PATH = "/openai/v1/realtime"
 AZURE_DATED_PATH = "/openai/realtime"
-"""Wants ``api-version`` and ``deployment``."""
+"""Azure's dated path, which wants ``api-version`` and ``deployment``."""
 PATHS = (PATH, AZURE_PATH, AZURE_DATED_PATH)
 MODEL = "rtvoice-local"
+"""The model of a client that names none."""
 
 SUBPROTOCOL = "realtime"
 """The answer to a browser, which has no headers to send and offers its key as a subprotocol beside it."""
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
-DATED = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
+DATED_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*://[^/\s,*]+)/?")
-DIALECTS = ("ga", "beta")
 
 
-class Headers(Protocol):
+class RequestHeaders(Protocol):
     """What is asked of an HTTP request's headers."""
 
     def get_all(self, key: str) -> list[str]:
@@ -40,77 +47,76 @@ class Headers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """A connection that is let in."""
+class AdmittedClient:
+    """A client that is let in, and what it asked for."""
 
     model: str
-    dialect: str
-    kind: str
-    """Of the session: ``realtime``, or ``transcription`` where that is all it does."""
-    options: Options
+    dialect: DialectName
+    kind: SessionKind
+    options: ConnectionOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """Who may come in, and what is theirs unless they ask for something else."""
+class Admission:
+    """Who may come in, and the options that are theirs unless they ask for others."""
 
-    options: Options = field(default_factory=Options)
+    options: ConnectionOptions = field(default_factory=ConnectionOptions)
     key: str | None = None
-    """Which must be shown; without one, every key is good, or none."""
+    """The key that must be shown; where it is None, every key is good, and so is none."""
     origins: frozenset[str] = frozenset()
-    """Web sites whose pages may come in, beside those of this computer."""
+    """The web sites whose pages may come in, beside those of this computer."""
 
-    def admit(self, target: str, headers: Headers) -> Visit:
-        """Return who comes in with the request for *target*, or raise `Rejected`."""
+    def admit(self, target: str, headers: RequestHeaders) -> AdmittedClient:
+        """Return who comes in with the request for *target*, path and query, or raise `HandshakeError`."""
         path, _, after = target.partition("?")
         query = parse_qs(after, keep_blank_values=True)
         if path not in PATHS:
             message = f"Invalid URL (GET {path[:200]}). The Realtime API is at {PATH}."
-            raise Rejected(HTTPStatus.NOT_FOUND, message)
+            raise HandshakeError(HTTPStatus.NOT_FOUND, message)
         self._check_origin(headers)
         self._check_key(headers, query)
         try:
             options = by_query(self.options, query)
         except BadParameterError as bad:
-            raise Rejected(HTTPStatus.BAD_REQUEST, str(bad), "invalid_value", bad.name) from None
+            raise HandshakeError(HTTPStatus.BAD_REQUEST, str(bad), "invalid_value", bad.name) from None
         model = _model(path, query)
-        visit = Visit(model, _dialect(headers, query), _kind(query), options)
+        client = AdmittedClient(model, _dialect(headers, query), _kind(query), options)
         if isinstance(options.refuse, int):
             raise rejection(options.refuse, model)
-        return visit
+        return client
 
-    def _check_origin(self, headers: Headers) -> None:
+    def _check_origin(self, headers: RequestHeaders) -> None:
         """Refuse the page of a foreign web site, which any browser here would connect without asking.
 
-        Who shows the right key is not asked: a page that does not know it can't.
+        Where a key is wanted nobody is refused here: a page that does not know it can't show it.
         """
         foreign = [each for each in headers.get_all("Origin") if not self._known(each)]
         if foreign and self.key is None:
             message = f"Pages of {foreign[0][:200]} may not use this server; --allow-origin lets them."
-            raise Rejected(HTTPStatus.FORBIDDEN, message, "origin_not_allowed")
+            raise HandshakeError(HTTPStatus.FORBIDDEN, message, "origin_not_allowed")
 
     def _known(self, origin: str) -> bool:
         return origin in self.origins or is_this_computer(origin)
 
-    def _check_key(self, headers: Headers, query: Mapping[str, Sequence[str]]) -> None:
+    def _check_key(self, headers: RequestHeaders, query: Mapping[str, Sequence[str]]) -> None:
         if self.key is None:
             return
         shown = [*_keys(headers), *query.get("api-key", ())]
         if any(_same(each, self.key) for each in shown):
             return
         message = "Incorrect API key provided." if any(shown) else "You didn't provide an API key."
-        raise Rejected(HTTPStatus.UNAUTHORIZED, message, "invalid_api_key")
+        raise HandshakeError(HTTPStatus.UNAUTHORIZED, message, "invalid_api_key")
 
 
 def _same(shown: str, key: str) -> bool:
-    """Compare in a time that tells nothing."""
+    """Compare the keys in a time that tells nothing of them."""
     return hmac.compare_digest(shown.encode(errors="surrogateescape"), key.encode())
 
 
 def is_this_computer(origin: str) -> bool:
     """Tell whether *origin*, such as ``http://localhost:3000``, is a web site of this computer.
 
-    By its literal name: a name that somebody else's DNS leads here is foreign.
+    It is told by the literal name: one that somebody else's DNS leads here is foreign.
     """
     try:
         url = urlsplit(origin)
@@ -133,12 +139,12 @@ def origin(text: str) -> str:
     return found[1]
 
 
-def subprotocols(headers: Headers) -> list[str]:
+def subprotocols(headers: RequestHeaders) -> list[str]:
     """Return the subprotocols that a client offers, in order."""
     return [name.strip() for line in headers.get_all("Sec-WebSocket-Protocol") for name in line.split(",")]
 
 
-def _keys(headers: Headers) -> Iterator[str]:
+def _keys(headers: RequestHeaders) -> Iterator[str]:
     """Yield the keys that a client shows, by whichever way."""
     for line in headers.get_all("Authorization"):
         scheme, _, key = line.strip().partition(" ")
@@ -156,27 +162,28 @@ def _model(path: str, query: Mapping[str, Sequence[str]]) -> str:
     for name in ("api-version", "deployment"):
         if not _last(query, name):
             message = f"Missing required query parameter: '{name}'."
-            raise Rejected(HTTPStatus.BAD_REQUEST, message, "missing_required_parameter", name)
+            raise HandshakeError(HTTPStatus.BAD_REQUEST, message, "missing_required_parameter", name)
     return _last(query, "deployment")
 
 
-def _dialect(headers: Headers, query: Mapping[str, Sequence[str]]) -> str:
+def _dialect(headers: RequestHeaders, query: Mapping[str, Sequence[str]]) -> DialectName:
     """Return what a client asks for: by name, by OpenAI's header, or by a dated version of Azure's."""
     named = query.get("dialect")
     if named:
-        if named[-1] not in DIALECTS:
+        if named[-1] not in list(DialectName):
             message = f"Invalid value for 'dialect': it wants ga or beta, not '{named[-1][:60]}'."
-            raise Rejected(HTTPStatus.BAD_REQUEST, message, "invalid_value", "dialect")
-        return named[-1]
+            raise HandshakeError(HTTPStatus.BAD_REQUEST, message, "invalid_value", "dialect")
+        return DialectName(named[-1])
     asked = [word.strip() for line in headers.get_all("OpenAI-Beta") for word in line.split(",")]
     if "realtime=v1" in asked or BETA_SUBPROTOCOL in subprotocols(headers):
-        return "beta"
-    return "beta" if DATED.fullmatch(_last(query, "api-version")) else "ga"
+        return DialectName.BETA
+    return DialectName.BETA if DATED_VERSION.fullmatch(_last(query, "api-version")) else DialectName.GA
 
 
-def _kind(query: Mapping[str, Sequence[str]]) -> str:
+def _kind(query: Mapping[str, Sequence[str]]) -> SessionKind:
     """Return what the session is for; other intents, such as ``conversation``, are the usual one."""
-    return TRANSCRIPTION if _last(query, "intent") == TRANSCRIPTION else REALTIME
+    transcribes = _last(query, "intent") == SessionKind.TRANSCRIPTION
+    return SessionKind.TRANSCRIPTION if transcribes else SessionKind.REALTIME
 
 
 def _last(query: Mapping[str, Sequence[str]], name: str) -> str:

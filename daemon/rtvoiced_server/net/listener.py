@@ -1,4 +1,10 @@
-"""The listening socket: takes connections, holds each against the door, gives each its session."""
+"""The listening socket: it takes connections, lets them in or not, and gives each its session.
+
+`listen` opens the server for `rtvoiced_server.serve` and for tests. The handshake
+(`rtvoiced_server.net.handshake`) says who comes in; each client gets ids, audio
+processing and a session of its own, and shares the recognisers and the VAD models.
+What holds for all connections stands in `ListenerSettings`.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +25,24 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from rtvoiced_server.net.connection import Connection, Limits
+from rtvoiced_server.audio.processing import SessionAudio
+from rtvoiced_server.audio.voice_activity import VadModelPool
+from rtvoiced_server.net.connection import ClientConnection, ClientLimits
 from rtvoiced_server.net.dialects import dialect
-from rtvoiced_server.net.handshake import PATH, SUBPROTOCOL, Door, Visit
-from rtvoiced_server.net.recording import Recordings
-from rtvoiced_server.net.refusals import BETA_DISABLED, Rejected
-from rtvoiced_server.options import Options, Quirk
-from rtvoiced_server.protocol.ids import IDS, Ids
-from rtvoiced_server.protocol.input_buffer import Judges
-from rtvoiced_server.protocol.session import Session
-from rtvoiced_server.speech.recognisers import Ears
+from rtvoiced_server.net.handshake import PATH, SUBPROTOCOL, Admission, AdmittedClient
+from rtvoiced_server.net.options import ConnectionOptions, Quirk
+from rtvoiced_server.net.random_ids import random_ids
+from rtvoiced_server.net.recording import SessionRecordings
+from rtvoiced_server.net.refusals import BETA_DISABLED, HandshakeError
+from rtvoiced_server.protocol.ids import IDS
+from rtvoiced_server.protocol.session import ServerSession
+from rtvoiced_server.speech.recogniser_pool import RecogniserPool
+from rtvoiced_server.vocabulary import DialectName
 
 LARGEST_MESSAGE = 20 << 20
-"""Bytes: an append of 15 MiB, and room for what is refused with an error event; above that, 1009."""
+"""Bytes: an append of 15 MiB, and room for what is refused with an error event; above 20 MiB it is 1009."""
 MOST_QUEUED = 2
-"""Frames of a client that wait to be read, each as large as that."""
+"""How many frames of a client wait to be read, each as large as that."""
 READ_SIZE = 4 << 10
 """Bytes that are read in one go: a flood of tiny frames must not keep the others waiting."""
 
@@ -41,37 +50,40 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ListenerSettings:
     """What holds for all connections."""
 
-    door: Door = field(default_factory=Door)
-    limits: Limits = field(default_factory=Limits)
+    admission: Admission = field(default_factory=Admission)
+    limits: ClientLimits = field(default_factory=ClientLimits)
     seed: str | None = None
-    """Of the run: its nth connection is the same in every run, unless it has a seed of its own."""
+    """The seed of the run: its nth connection is the same in every run, unless it has a seed of its own."""
     sessions: int = 100
-    """At once; more are answered with HTTP 503."""
+    """How many sessions there may be at once; more are answered with HTTP 503."""
     open_s: float = 5.0
     """How long a handshake may take."""
     close_s: float = 5.0
     """How long a client may take to say goodbye."""
     exit_s: float = 0.5
-    """How long all of them may take at the server's end; the whole exit has 1 s."""
+    """How long all clients may take at the server's end; the whole exit has 1 s."""
     ping_s: float = 20.0
+    """How often a client is pinged."""
     pong_s: float = 60.0
-    """For the answer to a ping: while minutes of audio are listened to, their client is not read."""
+    """How long it may take to answer: while minutes of its audio are listened to, it is not read."""
 
 
-DEFAULT = Rules()
+DEFAULT = ListenerSettings()
 
 
-class Reception:
-    """Receives connections, and knows them all, from the first byte on."""
+class SessionHost:
+    """Hosts the sessions, and knows all connections from their first byte on."""
 
-    def __init__(self, ears: Ears, rules: Rules, recordings: Recordings | None) -> None:
-        self._ears = ears
-        self._rules = rules
+    def __init__(
+        self, recognisers: RecogniserPool, settings: ListenerSettings, recordings: SessionRecordings | None
+    ) -> None:
+        self._recognisers = recognisers
+        self._settings = settings
         self._recordings = recordings
-        self._judges = Judges()
+        self._vad_models = VadModelPool()
         self._numbers = count(1)
         self._all: WeakSet[ServerConnection] = WeakSet()
 
@@ -86,11 +98,11 @@ class Reception:
         # asyncio has it, and no word about it.
         connection.transport.max_size = READ_SIZE  # type: ignore[attr-defined]
         try:
-            if len(connection.server.connections) >= self._rules.sessions:
-                message = f"There are {self._rules.sessions} sessions already; please try again later."
-                raise Rejected(HTTPStatus.SERVICE_UNAVAILABLE, message)
-            self._rules.door.admit(request.path, request.headers)
-        except Rejected as rejected:
+            if len(connection.server.connections) >= self._settings.sessions:
+                message = f"There are {self._settings.sessions} sessions already; please try again later."
+                raise HandshakeError(HTTPStatus.SERVICE_UNAVAILABLE, message)
+            self._settings.admission.admit(request.path, request.headers)
+        except HandshakeError as rejected:
             log.info("session.rejected", status=rejected.status, reason=_printable(rejected.message))
             return _response(rejected)
         return None
@@ -98,35 +110,43 @@ class Reception:
     async def host(self, websocket: ServerConnection) -> None:
         """Hold one session, until its client is gone."""
         assert websocket.request is not None
-        visit = self._rules.door.admit(websocket.request.path, websocket.request.headers)
+        client = self._settings.admission.admit(websocket.request.path, websocket.request.headers)
         number = next(self._numbers)
-        options = self._options(visit, number)
+        options = self._options(client, number)
         # The tasks of this connection inherit it, and no others.
-        IDS.set(Ids(options.seed))
-        told = log.bind(session=number)
-        told.info("session.opened", model=_printable(visit.model), dialect=visit.dialect, kind=visit.kind)
-        recording = self._recordings.begin(visit.dialect) if self._recordings is not None else None
+        IDS.set(random_ids(options.seed))
+        session_log = log.bind(session=number)
+        session_log.info(
+            "session.opened", model=_printable(client.model), dialect=client.dialect, kind=client.kind
+        )
+        recording = self._recordings.begin(client.dialect) if self._recordings is not None else None
         with (
             contextlib.closing(recording) if recording is not None else contextlib.nullcontext(),
-            self._judges.lent() as judge,
+            self._vad_models.lent() as vad_model,
         ):
-            session = Session(visit.model, _now, math.ceil(options.session_cap), visit.kind, judge)
-            await Connection(
+            session = ServerSession(
+                client.model, _now, SessionAudio(vad_model), math.ceil(options.session_cap), client.kind
+            )
+            await ClientConnection(
                 websocket,
                 session,
-                self._ears,
+                self._recognisers,
                 options,
-                dialect(visit.dialect, visit.kind),
+                dialect(client.dialect, client.kind),
                 recording,
-                self._rules.limits,
+                self._settings.limits,
             ).run()
-        told.info("session.closed", code=int(websocket.close_code or 0))
+        session_log.info("session.closed", code=int(websocket.close_code or 0))
 
-    def _options(self, visit: Visit, number: int) -> Options:
-        options = visit.options
-        if options.seed is None and self._rules.seed is not None:
-            options = replace(options, seed=f"{self._rules.seed} {number}")
-        if visit.dialect == "beta" and Quirk.BETA_DISABLED in options.quirks and options.refuse is None:
+    def _options(self, client: AdmittedClient, number: int) -> ConnectionOptions:
+        options = client.options
+        if options.seed is None and self._settings.seed is not None:
+            options = replace(options, seed=f"{self._settings.seed} {number}")
+        if (
+            client.dialect == DialectName.BETA
+            and Quirk.BETA_DISABLED in options.quirks
+            and options.refuse is None
+        ):
             options = replace(options, refuse=BETA_DISABLED)
         return options
 
@@ -144,8 +164,8 @@ class Listener:
     """The open server."""
 
     server: Server
-    reception: Reception
-    rules: Rules
+    host: SessionHost
+    settings: ListenerSettings
 
     @property
     def url(self) -> str:
@@ -154,51 +174,51 @@ class Listener:
         return f"ws://[{host}]:{port}{PATH}" if ":" in host else f"ws://{host}:{port}{PATH}"
 
     async def close(self) -> None:
-        """Tell all clients goodbye, with 1001; who does not take it in time is cut off."""
+        """Say goodbye to all clients, with 1001; cut off who does not take it in time."""
         self.server.close()
         try:
-            async with asyncio.timeout(self.rules.exit_s):
+            async with asyncio.timeout(self.settings.exit_s):
                 await self.server.wait_closed()
         except TimeoutError:
-            self.reception.cut_off()
+            self.host.cut_off()
             await self.server.wait_closed()
 
 
 async def listen(
-    ears: Ears,
+    recognisers: RecogniserPool,
     host: str = "127.0.0.1",
     port: int = 0,
-    rules: Rules = DEFAULT,
-    recordings: Recordings | None = None,
+    settings: ListenerSettings = DEFAULT,
+    recordings: SessionRecordings | None = None,
 ) -> Listener:
-    """Open the server; sessions share *ears*."""
-    reception = Reception(ears, rules, recordings)
+    """Open the server on *host* and *port*, 0 for a free one; sessions share *recognisers*."""
+    sessions = SessionHost(recognisers, settings, recordings)
     server = await serve(
-        reception.host,
+        sessions.host,
         host,
         port,
-        process_request=reception.admit,
+        process_request=sessions.admit,
         select_subprotocol=_subprotocol,
         compression=None,
         max_size=LARGEST_MESSAGE,
         max_queue=MOST_QUEUED,
-        open_timeout=rules.open_s,
-        close_timeout=rules.close_s,
-        ping_interval=rules.ping_s,
-        ping_timeout=rules.pong_s,
+        open_timeout=settings.open_s,
+        close_timeout=settings.close_s,
+        ping_interval=settings.ping_s,
+        ping_timeout=settings.pong_s,
         server_header="rtvoice",
         # A function is what it says it may be.
-        create_connection=reception.connected,  # type: ignore[arg-type]
+        create_connection=sessions.connected,  # type: ignore[arg-type]
     )
-    return Listener(server, reception, rules)
+    return Listener(server, sessions, settings)
 
 
 def _subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """Choose what a browser must be answered."""
+    """Return the subprotocol that a browser must be answered with; None where it offers none."""
     return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
 
 
-def _response(rejected: Rejected) -> Response:
+def _response(rejected: HandshakeError) -> Response:
     body = rejected.body()
     headers = Headers(
         {"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"}

@@ -1,9 +1,12 @@
 """Recordings of sessions: a file of JSON lines each, the events of both directions as they were on the wire.
 
-A line is ``{"time": 1795204195.672, "direction": "client", "dialect": "ga", "event": {…}}``; the other
-words are ``server`` and ``beta``. Audio and pictures are left out, and a string tells their size; so are
-the keys of MCP servers. A message that is no JSON object has ``"event": null`` and the beginning of its
-text in ``"unreadable"``.
+`rtvoiced_server.net.connection` hands every message to its recording. A line is
+
+    {"time": 1795204195.672, "direction": "client", "dialect": "ga", "event": {…}}
+
+and the other words are ``server`` and ``beta``. Audio and pictures are left out, and
+a string tells their size; so are the keys of MCP servers. A message that is no JSON
+object has ``"event": null`` and the beginning of its text in ``"unreadable"``.
 """
 
 from __future__ import annotations
@@ -18,25 +21,27 @@ from typing import IO, Any
 import structlog
 
 from rtvoiced.errors import ConfigError
-from rtvoiced_server.protocol.messages import decoded
-from rtvoiced_server.protocol.wire import Json, Refused
+from rtvoiced_server.json_text import Json
+from rtvoiced_server.protocol.wire import Refused, decoded_event
+from rtvoiced_server.vocabulary import DialectName
 
 LARGEST_FILE = 32 << 20
-"""Bytes of one session: about an hour; its last line then says that it is not whole."""
+"""Bytes of one session: 32 MiB, about an hour; its last line then says that it is not whole."""
 MOST_FILES = 100
-"""Then the oldest are deleted."""
+"""How many files a folder keeps; the oldest are deleted."""
 SUFFIX = ".events.jsonl"
 LONGEST_UNREADABLE = 200
+"""Characters of a message that is no JSON object."""
 AUDIO_DELTAS = ("response.output_audio.delta", "response.audio.delta")
 DATA_URL = "data:"
 SECRETS = ("authorization", "headers")
-"""Of a tool of type ``mcp``."""
+"""The fields of a tool of type ``mcp`` that hold keys."""
 
 log = structlog.get_logger()
 
 
-class Recordings:
-    """A folder of recordings."""
+class SessionRecordings:
+    """A folder of recordings. Raises ConfigError where it can't be used."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -48,8 +53,8 @@ class Recordings:
         except OSError as error:
             raise ConfigError(f"--record: cannot use {folder}: {error.strerror}") from None
 
-    def begin(self, dialect: str) -> Recording | None:
-        """Return a new recording; None when the folder can't take it."""
+    def begin(self, dialect: DialectName) -> SessionRecording | None:
+        """Return a new recording; None when the folder can't take it, which is logged."""
         self._count += 1
         begun = f"{datetime.now().astimezone():%Y%m%dT%H%M%S}-{os.getpid()}-{self._count:05}"
         path = self._folder / f"{begun}{SUFFIX}"
@@ -60,13 +65,13 @@ class Recordings:
         except OSError as error:
             log.warning("recording.failed", path=str(path), reason=error.strerror)
             return None
-        return Recording(file, dialect)
+        return SessionRecording(file, dialect)
 
 
-class Recording:
-    """One session's file; a line is written at once, so that it is there whatever happens next."""
+class SessionRecording:
+    """One session's file; each line is written at once, so that it is there whatever happens next."""
 
-    def __init__(self, file: IO[bytes], dialect: str) -> None:
+    def __init__(self, file: IO[bytes], dialect: DialectName) -> None:
         self._file = file
         self._dialect = dialect
         self._size = 0
@@ -74,7 +79,7 @@ class Recording:
     def client(self, message: str | bytes) -> None:
         """Record what the client sent."""
         try:
-            self._line("client", event=elided(decoded(message)))
+            self._line("client", event=elided(decoded_event(message)))
         except (Refused, RecursionError):
             text = message[:LONGEST_UNREADABLE]
             shown = text if isinstance(text, str) else text.decode("utf-8", "replace")

@@ -1,6 +1,7 @@
 """How a connection is turned away: an HTTP error in place of the upgrade, or a close code after it.
 
-The texts are the real server's.
+The texts are the real server's. `refusal` reads what ``--refuse`` takes; the
+handshake raises `HandshakeError`, and a connection ends with a `SocketClose`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from http import HTTPStatus
 from rtvoiced_server.protocol.wire import Refused
 
 EXPIRED = "Your session hit the maximum duration of 60 minutes."
-"""Said whatever the session's cap is."""
+"""The real server's sentence; it is said whatever the session's cap is."""
 
 
-class Rejected(Exception):  # noqa: N818
+class HandshakeError(Exception):
     """A connection that is answered with an HTTP error."""
 
     def __init__(self, status: int, message: str, code: str | None = None, param: str | None = None) -> None:
@@ -39,17 +40,17 @@ class Rejected(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
-    """The end of a WebSocket."""
+class SocketClose:
+    """The end of a WebSocket: its code and its reason."""
 
     code: int
     reason: str = ""
 
 
-EXPIRY = Close(1001, EXPIRED)
-LOST = Close(1006)
-"""Without a close frame: the code that a client then makes up for itself."""
-BETA_DISABLED = Close(4000, "invalid_request_error.beta_api_shape_disabled")
+EXPIRY = SocketClose(1001, EXPIRED)
+LOST = SocketClose(1006)
+"""The connection is lost without a close frame; a client then makes up the code 1006 for itself."""
+BETA_DISABLED = SocketClose(4000, "invalid_request_error.beta_api_shape_disabled")
 
 HTTP_ERRORS: dict[int, tuple[str, str | None]] = {
     400: ("You must provide a model parameter.", "missing_model"),
@@ -60,7 +61,7 @@ HTTP_ERRORS: dict[int, tuple[str, str | None]] = {
     500: ("The server had an error while processing your request. Sorry about that!", "server_error"),
     503: ("The engine is currently overloaded, please try again later.", None),
 }
-"""Message and code of those that the real server sends; the others say their HTTP name."""
+"""The message and the code of the HTTP errors that the real server sends; others say their HTTP name."""
 CLOSE_REASONS = {
     1000: "",
     1001: EXPIRED,
@@ -78,30 +79,33 @@ CLOSE_REASONS = {
     3000: "invalid_request_error.invalid_api_key",
     4000: BETA_DISABLED.reason,
 }
-"""Of the close codes that a client may see; those from 3000 to 4999 that are not here have none."""
-WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
+"""The reasons of the close codes that a client may see; others, from 3000 to 4999, have none."""
+ERROR_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
-def refusal(text: str) -> int | Close:
-    """Read what ``--refuse`` takes: an HTTP status, or how to close after the upgrade; else a ValueError."""
+def refusal(text: str) -> int | SocketClose:
+    """Read what ``--refuse`` takes: an HTTP status, or how to close after the upgrade.
+
+    Raises ValueError, whose text says what it wants.
+    """
     if text.isascii() and text.isdigit():
         number = int(text)
         if 400 <= number <= 599:
             return number
         if number in CLOSE_REASONS or 3000 <= number <= 4999:
-            return Close(number, CLOSE_REASONS.get(number, ""))
-    elif WORD.fullmatch(text):
-        return Close(4000, f"invalid_request_error.{text}")
+            return SocketClose(number, CLOSE_REASONS.get(number, ""))
+    elif ERROR_CODE.fullmatch(text):
+        return SocketClose(4000, f"invalid_request_error.{text}")
     raise ValueError(
         "wants an HTTP status (400 to 599), a close code (1000 to 1014 without 1004 and 1005, 3000 to 4999), "
         "or an error code such as insufficient_quota"
     )
 
 
-def rejection(status: int, model: str) -> Rejected:
+def rejection(status: int, model: str) -> HandshakeError:
     """Return the HTTP error of *status*."""
     message, code = HTTP_ERRORS.get(status, (_name(status), None))
-    return Rejected(status, message.format(model=model), code)
+    return HandshakeError(status, message.format(model=model), code)
 
 
 def _name(status: int) -> str:
@@ -112,5 +116,5 @@ def _name(status: int) -> str:
 
 
 def expired() -> Refused:
-    """Return what is said before a session's end."""
+    """Return the error that is sent before the end of a session that expires."""
     return Refused("session_expired", EXPIRED)

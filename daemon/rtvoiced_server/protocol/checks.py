@@ -1,8 +1,14 @@
 """Checks of what a client sends, with the real server's refusals.
 
-A check takes (new value, current value, dotted path), returns what is to
-stand there, or raises `Refused`. Tables merge deeply; nothing is changed in place, so
-that a refused update leaves no trace.
+A check takes the new value, the current one and their dotted path. It returns
+what is to stand there, or raises `Refused`. Checks are put together to the schemas
+of sessions, responses and items:
+
+    AUDIO = table({"speed": number(0.25, 1.5), "voice": string})
+    AUDIO({"speed": 1.5}, {"voice": "slt"}, "audio") == {"voice": "slt", "speed": 1.5}
+
+Tables merge deeply. Nothing is changed in place, so that a refused update leaves
+no trace.
 """
 
 from __future__ import annotations
@@ -14,11 +20,12 @@ from typing import Any
 from rtvoiced_server.protocol.wire import Refused, listed
 
 Check = Callable[[Any, Any, str], Any]
+"""From the new value, the current one and the path to the value that is to stand there."""
 
 DEEPEST = 32
-"""Levels of an object that is only echoed."""
+"""How many levels an object may have that is only echoed."""
 LONGEST_TEXT = 100_000
-"""Characters of one string: it bounds what a session holds."""
+"""Characters of one string; this bounds what a session holds."""
 
 
 def kind_of(value: object) -> str:
@@ -138,7 +145,7 @@ def one_of(*allowed: str) -> Check:
 
 
 def constant(value: Any, current: Any, path: str) -> Any:
-    """Take only what is there already."""
+    """Take only the value that is there already."""
     if value != current:
         raise Refused("invalid_value", f"Invalid '{path}': it cannot be changed.", path)
     return value
@@ -150,7 +157,7 @@ def optional(check: Check) -> Check:
 
 
 def anything(value: Any, _: Any, __: str) -> Any:
-    """Take what is checked elsewhere."""
+    """Take any value: it is checked elsewhere."""
     return value
 
 
@@ -160,7 +167,7 @@ def whole(check: Check) -> Check:
 
 
 def listing(check: Check, most: int = 128) -> Check:
-    """Take an array of at most *most* of these."""
+    """Take an array of at most *most* values that *check* takes."""
 
     def every(value: Any, _: Any, path: str) -> Any:
         if not isinstance(value, list):
@@ -173,7 +180,7 @@ def listing(check: Check, most: int = 128) -> Check:
 
 
 def free(value: Any, _: Any, path: str) -> Any:
-    """Take an object of any keys: what this server echoes and does not read."""
+    """Take an object of any keys, which this server echoes and does not read."""
     if not isinstance(value, dict):
         raise wrong_type(path, "an object", value)
     if _deeper(value, DEEPEST):
@@ -183,27 +190,27 @@ def free(value: Any, _: Any, path: str) -> Any:
 
 
 def _deeper(value: object, levels: int) -> bool:
-    """Tell whether *value* has more than so many levels: what nests without end can't be written again."""
+    """Tell whether *value* has more than so many *levels*: what nests too deeply can't be written again."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
 
 
 def either(name: Check, table_check: Check) -> Check:
-    """Take a string or an object."""
+    """Take a string by the check *name*, or an object by *table_check*."""
     return lambda value, current, path: (name if isinstance(value, str) else table_check)(
         value, current, path
     )
 
 
 def table(fields: dict[str, Check], *required: str) -> Check:
-    """Take an object of these keys and merge it into the current one."""
+    """Take an object of these *fields* and merge it into the current one; either must have the *required*."""
 
     def merge(value: Any, current: Any, path: str) -> Any:
         if not isinstance(value, dict):
             raise wrong_type(path, "an object", value)
         was = current if isinstance(current, dict) else {}
         if "type" in fields and "type" in value:
-            # The type says which keys there may be: a wrong one is told before they are.
+            # The type says which keys there may be: a wrong type is refused before them.
             fields["type"](value["type"], was.get("type"), f"{path}.type")
         for key in value:
             if key not in fields:

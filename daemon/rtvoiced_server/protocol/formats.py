@@ -1,35 +1,32 @@
 """The audio formats of the wire; inside, all audio is PCM at 24 kHz.
 
-Streams are resampled as they come: whatever the chunks, and a chunk that
-ends amid a sample waits for the rest of it.
+This module knows how long audio of a format lasts and how it is cut; turning one
+format into another is arithmetic on arrays, and comes in through
+`rtvoiced_server.protocol.audio_port`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rtvoiced.dsp.pcm import FRAME_BYTES, WIRE
-from rtvoiced.dsp.resample import Resampler
-from rtvoiced_server.protocol.wire import Json
-from rtvoiced_server.speech import g711
+from rtvoiced_server.json_text import Json
+from rtvoiced_server.vocabulary import AudioEncoding
 
-SLICE_MS = 1_000
+TELEPHONE_HZ = 8_000
+"""The rate of G.711."""
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class AudioFormat:
     """How audio is written on the wire."""
 
+    encoding: AudioEncoding
     hz: int
     frame_bytes: int
-    name: str
-    """As the real server's refusals call it."""
-    decode: Callable[[bytes], NDArray[np.int16]]
-    encode: Callable[[NDArray[np.int16]], bytes]
+    description: str
+    """What the real server's refusals call the format."""
 
     def duration_ms(self, size: int) -> int:
         """Return how long *size* bytes last, in milliseconds, rounded down."""
@@ -40,77 +37,23 @@ class Form:
         return self.hz * ms // 1000 * self.frame_bytes
 
     def slices(self, audio: bytes, ms: int) -> Iterator[bytes]:
-        """Cut *audio* into pieces of *ms* milliseconds, the last of what is left."""
+        """Cut *audio* into pieces of *ms* milliseconds; the last piece is what is left."""
         for at in range(0, len(audio), self.size(ms)):
             yield audio[at : at + self.size(ms)]
 
 
-def _pcm_samples(data: bytes) -> NDArray[np.int16]:
-    return np.frombuffer(data, np.int16)
-
-
-FORMS = {
-    "audio/pcm": Form(WIRE.hz, FRAME_BYTES, "mono PCM16 at 24kHz", _pcm_samples, np.ndarray.tobytes),
-    "audio/pcmu": Form(g711.HZ, 1, "mono G.711 u-law at 8kHz", g711.ulaw_decode, g711.ulaw_encode),
-    "audio/pcma": Form(g711.HZ, 1, "mono G.711 A-law at 8kHz", g711.alaw_decode, g711.alaw_encode),
+PCM = AudioFormat(AudioEncoding.PCM, WIRE.hz, FRAME_BYTES, "mono PCM16 at 24kHz")
+"""The format that is kept inside."""
+FORMATS = {
+    each.encoding: each
+    for each in (
+        PCM,
+        AudioFormat(AudioEncoding.ULAW, TELEPHONE_HZ, 1, "mono G.711 u-law at 8kHz"),
+        AudioFormat(AudioEncoding.ALAW, TELEPHONE_HZ, 1, "mono G.711 A-law at 8kHz"),
+    )
 }
 
 
-PCM = FORMS["audio/pcm"]
-"""What is kept inside."""
-
-
-def form(described: Json) -> Form:
-    """Return the format that the session's object *described*, which was checked, names."""
-    return FORMS[described["type"]]
-
-
-class Inlet:
-    """One stream from the wire to PCM at 24 kHz; what comes is whole frames."""
-
-    def __init__(self, form: Form) -> None:
-        self.form = form
-        self._resampler = Resampler(form.hz, WIRE.hz)
-
-    def take(self, data: bytes) -> bytes:
-        """Return what *data* makes ready; 1.9 ms of G.711 wait for what follows."""
-        return self._resampler.process(self.form.decode(data)).tobytes()
-
-    def flush(self) -> bytes:
-        """End the stream: return what waited. All that came out is as long as what went in."""
-        return self._resampler.flush().tobytes()
-
-
-class Outlet:
-    """One stream from PCM at 24 kHz to the wire, in chunks of any size."""
-
-    def __init__(self, form: Form) -> None:
-        self.form = form
-        self._resampler = Resampler(WIRE.hz, form.hz)
-        self._odd = b""
-        """Half a sample, where a chunk ended in it."""
-
-    def take(self, pcm: bytes) -> bytes:
-        """Return what *pcm* makes ready. PCM goes out as it came, odd or not."""
-        if self.form.hz == WIRE.hz:
-            return pcm
-        data = self._odd + pcm
-        whole = len(data) - len(data) % FRAME_BYTES
-        self._odd = data[whole:]
-        return self.form.encode(self._resampler.process(np.frombuffer(data[:whole], np.int16)))
-
-    def flush(self) -> bytes:
-        """End the stream: return what waited."""
-        self._odd = b""
-        return self.form.encode(self._resampler.flush())
-
-
-def converted(audio: bytes, source: Form, target: Form) -> Iterator[bytes]:
-    """Return *audio*, which is whole, in another format, by the second: each is 4 ms of work."""
-    if source is target:
-        yield audio
-        return
-    inlet, outlet = Inlet(source), Outlet(target)
-    for piece in source.slices(audio, SLICE_MS):
-        yield outlet.take(inlet.take(piece))
-    yield outlet.take(inlet.flush()) + outlet.flush()
+def format_of(described: Json) -> AudioFormat:
+    """Return the format that *described* names: an object of the session that was checked."""
+    return FORMATS[described["type"]]

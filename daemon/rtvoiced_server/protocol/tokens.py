@@ -1,33 +1,39 @@
-"""What things cost, in tokens: by simple shares, for there is no tokenizer here. Pure."""
+"""What text, audio and pictures cost, in tokens.
+
+There is no tokenizer here: audio costs by its time, text by its length, a picture
+by its detail. The counts make up the ``usage`` of responses and transcriptions,
+and ``max_output_tokens`` is held against them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from rtvoiced_server.protocol.wire import Json
+from rtvoiced_server.json_text import Json
+from rtvoiced_server.vocabulary import ImageDetail
 
 USER_MS_PER_TOKEN = 100
 ASSISTANT_MS_PER_TOKEN = 50
 CHARS_PER_TOKEN = 4
-"""About what a token is in English."""
-OF_IMAGE = {"low": 85, "auto": 765, "high": 765}
-"""By the detail; a picture of 1024 by 1024 in full, whatever its true size."""
+"""About the length of a token in English."""
+OF_IMAGE = {ImageDetail.LOW: 85, ImageDetail.AUTO: 765, ImageDetail.HIGH: 765}
+"""Tokens of a picture, by its detail: in full, those of 1024 by 1024 pixels, whatever its true size."""
 MOST_OUTPUT = 4_096
-"""Of one response: what "inf" comes to, as with the real models."""
+"""Tokens of one response: what "inf" comes to, as with the real models."""
 
 
-class Tokens(NamedTuple):
-    """How many tokens of each kind."""
+class TokenCounts(NamedTuple):
+    """How many tokens of each kind something costs."""
 
     text: int = 0
     audio: int = 0
     image: int = 0
 
 
-def total(counts: Iterable[Tokens]) -> Tokens:
-    """Return the sum."""
-    return Tokens(*map(sum, zip(Tokens(), *counts, strict=True)))
+def total(counts: Iterable[TokenCounts]) -> TokenCounts:
+    """Return the sum of *counts*, kind by kind."""
+    return TokenCounts(*map(sum, zip(TokenCounts(), *counts, strict=True)))
 
 
 def of_text(text: str) -> int:
@@ -35,28 +41,28 @@ def of_text(text: str) -> int:
     return -(-len(text) // CHARS_PER_TOKEN)
 
 
-def of_heard(ms: int) -> int:
+def of_user_audio(ms: int) -> int:
     """Return how many tokens *ms* of the user's voice have."""
     return -(-ms // USER_MS_PER_TOKEN)
 
 
-def of_spoken(ms: int) -> int:
+def of_assistant_audio(ms: int) -> int:
     """Return how many tokens *ms* of the assistant's voice have."""
     return -(-ms // ASSISTANT_MS_PER_TOKEN)
 
 
-def usage(came: Tokens, went: Tokens) -> Json:
-    """Return the ``usage`` of a response that read *came* and made *went*; nothing is ever cached."""
+def usage(read: TokenCounts, made: TokenCounts) -> Json:
+    """Return the ``usage`` of a response that read and made so many tokens; nothing is ever cached."""
     return {
-        "total_tokens": sum(came) + sum(went),
-        "input_tokens": sum(came),
-        "output_tokens": sum(went),
+        "total_tokens": sum(read) + sum(made),
+        "input_tokens": sum(read),
+        "output_tokens": sum(made),
         "input_token_details": {
-            "text_tokens": came.text,
-            "audio_tokens": came.audio,
-            "image_tokens": came.image,
+            "text_tokens": read.text,
+            "audio_tokens": read.audio,
+            "image_tokens": read.image,
             "cached_tokens": 0,
             "cached_tokens_details": {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0},
         },
-        "output_token_details": {"text_tokens": went.text, "audio_tokens": went.audio},
+        "output_token_details": {"text_tokens": made.text, "audio_tokens": made.audio},
     }

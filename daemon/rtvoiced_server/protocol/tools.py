@@ -1,4 +1,9 @@
-"""The tools of a session: what may be declared, which may be chosen, and their names as words. Pure."""
+"""The tools of a session: what may be declared, and which of it may be chosen.
+
+The checks are parts of the session's schema
+(`rtvoiced_server.protocol.session_schema`); how a tool's name is said stands in
+`rtvoiced_server.answers.tool_names`.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +12,20 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from rtvoiced_server.json_text import Json
 from rtvoiced_server.protocol import checks
-from rtvoiced_server.protocol.wire import Json, Refused
+from rtvoiced_server.protocol.wire import Refused
+from rtvoiced_server.vocabulary import ToolChoice
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 MOST = 128
+"""How many tools a session may have."""
 MOST_CHARACTERS = 256 << 10
-"""Of all tools together, as JSON."""
+"""Characters of all tools together, as JSON."""
 
 
 def name(value: Any, _: Any, path: str) -> Any:
-    """Take the name of a function."""
+    """Take the name of a function: letters, digits, ``_`` and ``-``, 64 at most."""
     if not NAME.fullmatch(checks.string(value, None, path)):
         message = f"Invalid '{path}': string does not match pattern. Expected '^{NAME.pattern}$'."
         raise Refused("invalid_value", message, path)
@@ -37,11 +45,11 @@ TOOL = checks.table(
     "name",
 )
 FUNCTION = checks.table({"type": checks.one_of("function"), "name": name}, "type", "name")
-choice = checks.either(checks.one_of("none", "auto", "required"), checks.whole(FUNCTION))
+choice = checks.either(checks.one_of(*ToolChoice), checks.whole(FUNCTION))
 
 
 def tools(value: Any, _: Any, path: str) -> Any:
-    """Take all tools; an empty array clears them."""
+    """Take all tools; an empty array takes them away."""
     checked = checks.listing(TOOL, MOST)(value, None, path)
     if len(json.dumps(checked)) > MOST_CHARACTERS:
         message = f"Invalid '{path}': more than {MOST_CHARACTERS} characters altogether."
@@ -59,14 +67,3 @@ def check_choice(settings: Json, path: str) -> None:
     if not declares(settings["tools"], settings["tool_choice"]):
         name = settings["tool_choice"]["name"]
         raise Refused("invalid_value", f"Tool choice '{name}' not found in 'tools'.", path)
-
-
-def spoken(tool: str) -> str:
-    """Return the name of a *tool* as one says it: ``get_weather`` and ``getWeather`` are "get weather"."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", tool)
-    return " ".join(re.findall(r"[a-z0-9]+", parted.lower()))
-
-
-def phrases(declared: Sequence[Json]) -> tuple[str, ...]:
-    """Return what can be said to have the *declared* tools called."""
-    return tuple(sorted({said for tool in declared if (said := spoken(tool["name"]))}))

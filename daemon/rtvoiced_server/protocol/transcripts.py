@@ -1,19 +1,27 @@
-"""The transcription of what the user said, as the events tell it. Pure."""
+"""The events that tell what the user said: ``conversation.item.input_audio_transcription.*``.
+
+The recognition queue calls these once the words of a part are known, and the
+input audio handler for the silence of an idle timeout.
+"""
 
 from __future__ import annotations
 
+from rtvoiced_server.json_text import Json
 from rtvoiced_server.protocol import tokens
+from rtvoiced_server.protocol.content_parts import InputAudioPart
 from rtvoiced_server.protocol.items import words
-from rtvoiced_server.protocol.parts import Heard
-from rtvoiced_server.protocol.wire import Json, event
+from rtvoiced_server.protocol.wire import event
 
 PREFIX = "conversation.item.input_audio_transcription"
 WHOLE = "whisper-1"
-"""The model that tells its text in one piece; all others word by word."""
+"""The model that tells its text in one piece; all others tell it word by word."""
 
 
-def completed(item_id: str, content_index: int, part: Heard, transcription: Json) -> list[Json]:
-    """Return the transcription of *part*, whose words are known; the part shows it from now on."""
+def completed(item_id: str, content_index: int, part: InputAudioPart, transcription: Json) -> list[Json]:
+    """Return the events of *part*, whose words are known; the wire shows them in the part from now on.
+
+    *transcription* is the session's setting of that name.
+    """
     part.transcript = text = part.words
     ids = {"item_id": item_id, "content_index": content_index}
     pieces = words(text)
@@ -25,17 +33,17 @@ def completed(item_id: str, content_index: int, part: Heard, transcription: Json
 
 
 def failed(item_id: str, content_index: int, message: str) -> Json:
-    """Return the event that tells that there is no transcription."""
+    """Return the event that says why there is no transcription."""
     failure = {"type": "server_error", "code": "transcription_failed", "message": message, "param": None}
     return event(f"{PREFIX}.failed", item_id=item_id, content_index=content_index, error=failure)
 
 
-def _usage(part: Heard, transcription: Json) -> Json:
-    """Models that hear while one speaks are billed by the second, the others by the token."""
+def _usage(part: InputAudioPart, transcription: Json) -> Json:
+    """Return what it cost: models that hear while one speaks bill seconds, the others tokens."""
     model = str(transcription.get("model", WHOLE))
     if "whisper" in model or "live" in model:
         return {"type": "duration", "seconds": round(part.ms / 1000, 2)}
-    audio, text = tokens.of_heard(part.ms), tokens.of_text(part.words)
+    audio, text = tokens.of_user_audio(part.ms), tokens.of_text(part.words)
     return {
         "type": "tokens",
         "total_tokens": audio + text,

@@ -1,34 +1,20 @@
-"""The JSON of the wire: events, ids, errors. Texts and codes are the real server's."""
+"""The JSON of the wire: client events read, server events and error events made.
+
+The texts and codes of the errors are the real server's. Everything in the session
+that refuses a client event raises `Refused`; `rtvoiced_server.protocol.session`
+turns it into the error event of `error_event`.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from rtvoiced_server.protocol.ids import IDS
+from rtvoiced_server.json_text import Json, finite
+from rtvoiced_server.protocol.ids import new_id
 
-Json = dict[str, Any]
 LONGEST_EVENT_ID = 512
 """Characters of an id that a client gives to its event."""
-
-
-def finite(text: str) -> float:
-    """Return the number in *text*; NaN and what is too large are no JSON, and could not be sent back."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-DECODER = json.JSONDecoder(parse_float=finite, parse_constant=finite)
-
-
-def new_id(prefix: str) -> str:
-    """Return a fresh id, such as ``item_3f9c…``: 26 characters at most."""
-    return IDS.get().new(prefix)
 
 
 def event(kind: str, **fields: object) -> Json:
@@ -37,7 +23,7 @@ def event(kind: str, **fields: object) -> Json:
 
 
 class Refused(Exception):  # noqa: N818
-    """A client event that is answered with an error event and changes nothing."""
+    """A client event is answered with an error event, and changes nothing."""
 
     def __init__(self, code: str | None, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -46,8 +32,8 @@ class Refused(Exception):  # noqa: N818
         self.param = param
 
 
-def error(refused: Refused, event_id: object = None) -> Json:
-    """Return the error event for *refused*, an answer to the client's *event_id*."""
+def error_event(refused: Refused, event_id: object = None) -> Json:
+    """Return the error event for *refused*, an answer to the client's event *event_id*."""
     return event(
         "error",
         error={
@@ -60,49 +46,20 @@ def error(refused: Refused, event_id: object = None) -> Json:
     )
 
 
+def decoded_event(message: str | bytes) -> Json:
+    """Return the JSON object in the client's *message*, or raise `Refused`."""
+    try:
+        decoded = json.loads(message, parse_float=finite, parse_constant=finite)
+    except (ValueError, RecursionError) as failed:
+        raise Refused("invalid_json", "The event is not valid JSON.") from failed
+    if not isinstance(decoded, dict):
+        raise Refused("invalid_event", "The event is not a JSON object.")
+    return decoded
+
+
 def listed(values: Sequence[str]) -> str:
     """Return *values* as the server lists them: 'a', 'b', and 'c'."""
     quoted = [f"'{value}'" for value in values]
     if len(quoted) < 3:
         return " and ".join(quoted)
     return f"{', '.join(quoted[:-1])}, and {quoted[-1]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send *event* to the client."""
-
-    event: Json
-    delay_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Hear:
-    """Recognise *audio* (PCM at 24 kHz) and tell `Session.heard`."""
-
-    item_id: str
-    """The item's, or another id where the item is no part of the conversation."""
-    audio: bytes
-    phrases: tuple[str, ...] = ()
-    """What else may be said in this session: the names of its tools, as words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Speak:
-    """Say *text* and tell `Session.begin_sentence`, `play` and `finish`."""
-
-    response_id: str
-    text: str
-    voice: str
-    speed: float
-
-
-@dataclass(frozen=True, slots=True)
-class Hush:
-    """Stop saying the answer of *response_id*."""
-
-    response_id: str
-
-
-Output = Send | Hear | Speak | Hush
-"""What a session wants done, in order."""

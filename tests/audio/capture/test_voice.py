@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from rtvoiced.audio.capture.voice import VoiceMonitor, model
+from rtvoiced.audio.capture.voice import VoiceMonitor, load_vad_model
 from rtvoiced.audio.events import VoiceStarted, VoiceStopped
 from rtvoiced.dsp.resample import Resampler
 from rtvoiced.dsp.vad import VAD_HZ
@@ -26,7 +26,7 @@ def heard(sound: Signal, settings: VadSettings = VadSettings(), **facts: bool) -
     """What is told of *sound*, 24 kHz, with a microphone's noise of -62 dB of full scale."""
     noisy = sound + np.random.default_rng(9).normal(0, 26, len(sound))
     samples = Resampler(HZ, VAD_HZ).process(as_pcm(noisy))
-    voice, told = VoiceMonitor(settings, model), []
+    voice, told = VoiceMonitor(settings, load_vad_model), []
     for at in range(0, len(samples) - FRAME + 1, FRAME):
         now = (at + FRAME) / VAD_HZ
         told += [(now, each) for each in voice.hear(samples[at : at + FRAME], now, **facts)]
@@ -94,10 +94,10 @@ def test_voice_is_told_with_its_first_and_its_last_moment() -> None:
     assert 0.19 <= told[-1][0] - told[-1][1].at <= 0.24
 
 
-def test_longer_onset_is_told_later_and_a_doubtful_one_twice_as_late() -> None:
+def test_longer_onset_is_told_later_and_a_strict_one_twice_as_late() -> None:
     voice = np.concatenate((np.zeros(HZ), at_level(next(interjections()), -24)))
     usual, longer = (heard(voice, VadSettings(onset_ms=ms))[0][0] for ms in (64, 128))
-    doubtful = heard(voice, doubtful=True)[0][0]
+    strict = heard(voice, strict=True)[0][0]
 
     assert longer - usual == pytest.approx(0.064, abs=0.021)
-    assert doubtful == longer
+    assert strict == longer

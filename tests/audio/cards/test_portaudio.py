@@ -191,7 +191,10 @@ def test_crashes_still_reach_standard_error() -> None:
     assert "Fatal Python error: Segmentation fault" in result.stderr
 
 
-def test_hush_ends_with_its_block() -> None:
-    result = run_python(f"from rtvoiced.audio.cards.portaudio import hushed\nwith hushed(): {NOISE}\n{NOISE}")
+def test_silence_on_stderr_ends_with_its_block() -> None:
+    result = run_python(
+        "from rtvoiced.audio.cards.portaudio import silenced_stderr\n"
+        f"with silenced_stderr(): {NOISE}\n{NOISE}"
+    )
 
     assert result.stderr == "noise\n"

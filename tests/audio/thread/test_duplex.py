@@ -137,7 +137,7 @@ def test_card_is_kept_at_one_block_before_each_top_up() -> None:
     assert it.duplex.stats().underruns == 0
 
 
-def test_cut_is_silence_within_the_reserve_a_block_and_the_fade() -> None:
+def test_cut_is_silence_within_the_buffer_target_a_block_and_the_fade() -> None:
     it, card = room()
     it.playback.push(A, level(1000), HZ)
     cuts: list[tuple[float, int]] = []
@@ -175,7 +175,7 @@ def test_after_a_stall_the_card_is_back_at_its_target_and_the_books_are_true() -
     assert it.duplex.stats().target_fill_ms == 20
 
 
-def test_backlog_of_a_stall_drains_and_stays_away() -> None:
+def test_excess_of_a_stall_drains_and_stays_away() -> None:
     it, card = room(capacity_blocks=8, input_ms=200)
     card.stalls[50] = 0.06
     fills: list[int] = []
@@ -235,11 +235,11 @@ def test_overrun_is_told_by_the_clock() -> None:
 
 
 def test_lateness_alone_is_no_overrun() -> None:
-    backlog = OverrunDetector()
+    overruns = OverrunDetector()
     for n in range(1, 1001):
-        backlog.block(n * 0.01 + (0.005 if n % 3 else 0) + n * 1e-6)
+        overruns.block(n * 0.01 + (0.005 if n % 3 else 0) + n * 1e-6)
 
-    assert backlog.overruns == 0
+    assert overruns.overruns == 0
 
 
 def test_devices_are_told_when_they_are_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from ctl.cli.test_cli import CUT, rtctl, run, start
 from ctl.client.test_client import STATE, WHOLE, answers
 from rtctl.cli import __main__ as cli
 from rtctl.cli import bars, show, tables
-from rtctl.cli.following import as_message, line_of
+from rtctl.cli.event_verbs import as_message, line_of
 from rtctl.cli.verbs import parser
 from rtctl.client.follow import Back, Gap, Gone, Restarted
 from rtvoiced.ipc.contract.events import State
@@ -92,20 +93,16 @@ def going(room: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
 
 # A stopped daemon
 
-VERBS = {
-    "ask": ["hello", "--wait"],
-    "say": ["hello"],
-    "talk": ["press"],
-    "set": ["turn.silence_ms", "700"],
-    "get": ["turn.silence_ms"],
-    "set-device": ["input", "USB"],
-    "set-voice": ["slt"],
-    "wait": ["listening"],
-    "is-muted": ["-e"],
-    "reconnect": ["--wait"],
-}
+VERBS = {"ask": ["hello", "--wait"], "wait": ["listening"], "is-muted": ["-e"], "reconnect": ["--wait"]}
+"""What is typed behind a verb, where that is more than `needed` finds."""
 OWN = {"watch", "schema", "completions", "service", "doctor", "logs", "config"}
 """Verbs that end for other reasons, or never, or ask somebody else."""
+
+
+def needed(verb: argparse.ArgumentParser) -> list[str]:
+    """Return a word for each argument that has to be there."""
+    words = [each for each in verb._get_positional_actions() if each.nargs not in ("?", "*")]
+    return [str(next(iter(each.choices or ["x"]))) for each in words]
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])
@@ -127,7 +124,7 @@ def test_of_a_stopped_daemon_every_verb_tells_within_its_timeout(
     with child_daemon(room) as daemon:
         daemon.send_signal(signal.SIGSTOP)
         for verb in [each for each in verbs if each not in OWN]:
-            words = [verb, *VERBS.get(verb, []), "--timeout", "0.1", *flags]
+            words = [verb, *(VERBS.get(verb) or needed(verbs[verb])), "--timeout", "0.1", *flags]
             # A second try, because somebody else may have had the processor.
             assert took(words) <= 0.1 + 0.3 or took(words) <= 0.1 + 0.3
         daemon.send_signal(signal.SIGCONT)
@@ -208,7 +205,7 @@ def test_wait_ends_when_all_conditions_hold_at_once(room: Path) -> None:
         small_daemon_beside(room / "run", answers()) as (daemon, act),
         start(room, "wait", "listening", "muted=off", "connection=up", "--json") as process,
     ):
-        while not any(request.command.command == "snapshot" for _, request in list(daemon.served)):
+        while not any(request.name == "snapshot" for _, request in list(daemon.served)):
             time.sleep(0.01)
         act(lambda: daemon.publisher.publish(muted))
         act(lambda: daemon.publisher.publish(STATE))

@@ -41,7 +41,7 @@ def answers(daemon: Callable[[], SmallDaemon] | None = None) -> Answer:
     """Return an answer to what a follower asks."""
 
     def answer(request: Request) -> Any:
-        match request.command.command:
+        match request.name:
             case "replay":
                 assert daemon
                 command: Any = request.command
@@ -119,7 +119,7 @@ def test_commands_are_methods_over_one_connection(room: Path) -> None:
         assert client.mute(for_s=5) == replies.MuteReply(True, None, True)
         assert client.status().volume_percent == 80
         assert client.unmute().muted
-        assert [request.command.command for _, request in daemon.served] == ["mute", "status", "mute"]
+        assert [request.name for _, request in daemon.served] == ["mute", "status", "mute"]
         assert daemon.publisher.subscribers == 0
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from rtctl.cli import __main__ as cli
-from rtctl.cli.verbs import PROVIDERS, SERVICE_ACTIONS, parser
+from rtctl.cli.generated_verbs import PROVIDERS
+from rtctl.cli.verbs import SERVICE_ACTIONS, parser
 from rtctl.service import actions
 from rtctl.service.files import UNIT
 from rtctl.service.steps import perform

@@ -11,6 +11,7 @@ import pytest
 
 from rtctl.client import messages
 from rtvoiced.errors import STATUS_OF_CODE, CommandError
+from rtvoiced.ipc.contract import commands, events
 from rtvoiced.ipc.contract.commands import (
     COMMANDS,
     READS,
@@ -164,8 +165,8 @@ def test_replies_and_events_have_the_contracts_shape() -> None:
 
 
 def test_names_are_the_tables_keys() -> None:
-    assert {name: kind.event for name, kind in EVENTS.items()} == {name: name for name in EVENTS}
-    assert {name: kind.command for name, kind in COMMANDS.items()} == {name: name for name in COMMANDS}
+    assert {name: each.name for name, each in commands.DECLARED.items()} == {name: name for name in COMMANDS}
+    assert {name: each.name for name, each in events.DECLARED.items()} == {name: name for name in EVENTS}
     assert set(EVENTS) >= UNCOUNTED
     assert set(COMMANDS) >= READS
 

@@ -189,7 +189,7 @@ def test_a_retry_joins_the_command_that_still_runs() -> None:
 
 def test_an_id_stands_for_one_command_and_its_args() -> None:
     def answer(request: Request) -> dict[str, Any] | None:
-        return None if request.command.command == "set-voice" else {}
+        return None if request.name == "set-voice" else {}
 
     async def scenario(daemon: SmallDaemon) -> None:
         with peers() as connect:
@@ -342,7 +342,7 @@ def test_a_client_that_is_gone_or_takes_a_used_name_harms_nobody() -> None:
             assert (await asking.ask("status"))["ok"] is True
 
     def answer(request: Request) -> dict[str, Any] | None:
-        return None if request.command.command == "set-voice" else {}
+        return None if request.name == "set-voice" else {}
 
     assert run_small(scenario, answer) == []
 

@@ -1,1 +1,1 @@
-"""What becomes of the microphone: echo canceller, half duplex, our own VAD."""
+"""What becomes of the microphone before anybody hears it: echo canceller, half duplex, our own VAD."""

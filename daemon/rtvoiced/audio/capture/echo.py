@@ -1,8 +1,14 @@
-"""The echo canceller at work on one open card: microphone and reference in, a microphone without echo out.
+"""The echo canceller at work on one open card: a microphone without echo, of the microphone and a reference.
 
-WebRTC's AEC3 cancels while the reference leads the echo by 0 to 520 ms, best by
-10 ms or more; below and above it does next to nothing. So the lag is
-measured on what is played, and a microphone that is too early is held back.
+WebRTC's AEC3 (pywebrtc-audio) cancels while the reference leads the echo by 0 to
+520 ms, best by 10 ms or more; below and above it does next to nothing. So the
+lag is measured on what is played, and a microphone that is too early is held back.
+
+The front end makes an `EchoPath` for each card; the canceller in it lives as long as the
+daemon. For each block of the microphone the path takes a block of the reference
+(`on_microphone_block`), for every second one it cleans 20 ms (`clean`). All this is
+the audio thread's. What takes longer, the measuring of the lag, is the loop's: `probe`
+returns 2 s of sound, and `on_lag_measured` takes what was found in them.
 """
 
 from __future__ import annotations
@@ -22,36 +28,41 @@ from rtvoiced.dsp.resample import Resampler
 from rtvoiced.errors import AudioError
 
 Samples = NDArray[np.int16]
+"""int16, shape (frames,), mono; here always 20 ms at 16 kHz: shape (320,)."""
 FRAME = Pcm(CANCEL_HZ).frames(20)
-"""A call takes 20 ms: cheaper than twice 10, and what is not a multiple of 10 ms it would pad."""
+"""Samples of one call: 20 ms. That is cheaper than twice 10, and what is no multiple of 10 ms would be
+padded."""
 NOISE_LEVEL = 1
-"""12 dB; more would cost speech."""
+"""Level of the noise suppression: 12 dB. More would cost speech."""
 CANCEL_S, SUPPRESS_S = 0.008, 0.006
-"""What the canceller and the noise suppression add, as measured."""
+"""Seconds by which the canceller and the noise suppression delay the microphone, as measured."""
 DELAY = Pcm(CANCEL_HZ).frames(1000 * CANCEL_S)
+"""The canceller's delay in frames: 128."""
 RISE = np.arange(1, FRAME + 1) / FRAME
+"""A straight line from 0 to 1 over 20 ms: the weights of a cross-fade."""
 REST = 50
-"""Frames, 1 s, after which a silent speaker has no echo any more."""
+"""Frames of 20 ms after which a silent speaker has no echo any more: 1 s."""
 LEAST_MS = 10.0
-"""The echo is kept so far behind the reference."""
+"""Milliseconds that the echo is kept behind the reference, by holding the microphone back where it must
+be."""
 EARLIEST_MS, LATEST_MS, GONE_MS = 5.0, 450.0, 500.0
-"""Before the first and after the second the lag is told to people; after the last nothing is cancelled."""
+"""Below the first and above the second the lag is told to people; above the last nothing is cancelled."""
 AGREE, AGREED_MS = 3, 5.0
-"""So many measurements in a row no further apart are believed."""
+"""How many measurements in a row must lie how close together to be believed."""
 MOVED_MS = 10.0
-"""What is less is no change of the lag."""
+"""Milliseconds by which the lag must differ to have changed."""
 WIRED = "use a speaker and a microphone that are wired"
 PROBE = 100
-"""Frames of a measurement: 2 s."""
+"""Frames of 20 ms in a measurement: 2 s."""
 SOON, SELDOM = 50, 500
-"""Frames between measurements: 1 s until the lag is known, 10 s from then on."""
+"""Frames of 20 ms between measurements: 1 s until the lag is known, 10 s from then on."""
 
 
 class Canceller(Protocol):
-    """What cancels, 20 ms a call at 16 kHz; it remembers."""
+    """Cancels an echo, 20 ms a call at 16 kHz, and learns the room while it does."""
 
     def cancel(self, near: Samples, far: Samples, /) -> Samples:
-        """Return *near* without *far*'s echo."""
+        """Return *near* without the echo of *far*."""
         ...
 
     def suppress(self, samples: Samples, /) -> Samples:
@@ -60,7 +71,7 @@ class Canceller(Protocol):
 
 
 class WebRtc:
-    """WebRTC's AEC3 and noise suppression."""
+    """WebRTC's AEC3 and its noise suppression. Raises ImportError or OSError where they can't be loaded."""
 
     def __init__(self) -> None:
         from pywebrtc_audio import EchoCanceller, NoiseSuppressor
@@ -69,7 +80,7 @@ class WebRtc:
         self._suppressor = NoiseSuppressor(sample_rate=CANCEL_HZ, level=NOISE_LEVEL)
 
     def cancel(self, near: Samples, far: Samples, /) -> Samples:
-        """Return *near* without *far*'s echo."""
+        """Return *near* without the echo of *far*."""
         return self._canceller.process(near, far)
 
     def suppress(self, samples: Samples, /) -> Samples:
@@ -86,13 +97,13 @@ def webrtc() -> Canceller:
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
-    """20 ms of the microphone at 16 kHz without the echo."""
+class CleanedFrame:
+    """20 ms of the microphone at 16 kHz without the echo, in two forms."""
 
-    voice: Samples
-    """For the VAD: noise suppression would keep it from a voice's first 50 ms."""
-    sound: Samples
-    """For the server: with less noise, and so 6 ms later."""
+    for_vad: Samples
+    """With all of its noise: noise suppression would keep the VAD from the first 50 ms of a voice."""
+    for_server: Samples
+    """With less noise, and so 6 ms later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,51 +111,58 @@ class EchoProbe:
     """2 s of the microphone and of the reference, to be compared by a thread that has a millisecond."""
 
     near: bytes
+    """The microphone, s16le mono at 16 kHz."""
     reference: bytes
+    """What the speaker was given, of the same time and in the same format."""
 
     def lag_ms(self) -> float | None:
-        """Return by how much the reference leads its echo; None where there is none to be found."""
+        """Return by how many milliseconds the reference leads its echo; None where no echo is found."""
         return lag_ms(np.frombuffer(self.near, "<i2"), np.frombuffer(self.reference, "<i2"))
 
 
 class EchoPath:
-    """The canceller between one microphone and one speaker, which may run at any rates."""
+    """The canceller between one microphone and one speaker of an open card, which may run at any rates."""
 
     def __init__(self, canceller: Canceller, input_hz: int, output_hz: int) -> None:
         self.reference = Reference(output_hz)
         self.convergence = Convergence()
         self.lag_ms: float | None = None
-        """By how much the reference leads its echo in the microphone as it was read; None: not known."""
+        """By how much the reference leads its echo in the microphone as it was read; None while not known."""
         self.held_ms = 0.0
-        """By how much the microphone is held back."""
+        """By how many milliseconds the microphone is held back."""
         self._canceller = canceller
         self._resampler = Resampler(input_hz, CANCEL_HZ)
         self._far = b""
+        """The reference of the blocks that `clean` has not taken yet."""
         self._near = b""
         """What of the microphone waits: what it is held back by, and the resampler's jitter."""
         self._before = np.zeros(FRAME, np.int16)
-        self._quiet, self._rests = 0, False
+        """The microphone's frame before."""
+        self._quiet, self._resting = 0, False
         """For how many frames the speaker has been silent; whether the canceller rests."""
         self._past: deque[tuple[bytes, bytes, bool]] = deque(maxlen=PROBE)
+        """The last 2 s: microphone, reference, and whether the speaker sounded."""
         self._loud = 0
-        """Frames of these in which the speaker sounds."""
+        """How many frames of these the speaker sounded in."""
         self._since_probe = 0
-        self._found: deque[float] = deque(maxlen=8)
-        """Measured elsewhere, and not yet looked at."""
+        """Frames since the last measurement."""
+        self._measured: deque[float] = deque(maxlen=8)
+        """Lags that the loop measured and the audio thread has not looked at."""
         self._recent: deque[float] = deque(maxlen=AGREE)
+        """The last lags that were measured, in milliseconds."""
 
     @property
     def delay_s(self) -> float:
-        """How much later than it was read a frame of `Cleaned.voice` comes out."""
+        """How many seconds after it was read a frame of `CleanedFrame.for_vad` comes out."""
         return self.held_ms / 1000 + CANCEL_S
 
     @property
     def converged(self) -> bool:
-        """The echo is cancelled, or there is none."""
+        """Whether the echo is cancelled, or there is none."""
         return self.convergence.converged(echo_found=self.lag_ms is not None)
 
     def trouble(self) -> str | None:
-        """Say in one line why it can't cancel; None while it can."""
+        """Return in one line why the echo can't be cancelled; None while it can."""
         if self.lag_ms is not None and self.lag_ms > GONE_MS:
             return f"the echo comes {self.lag_ms:.0f} ms late, out of the canceller's reach; {WIRED}"
         if self.convergence.failed(echo_found=self.lag_ms is not None):
@@ -152,7 +170,7 @@ class EchoPath:
         return None
 
     def advice(self) -> str | None:
-        """Say in one line what is odd about the lag, and what to do; None while it is not."""
+        """Return in one line what is odd about the lag, and what to do; None while nothing is."""
         if self.lag_ms is None or EARLIEST_MS <= self.lag_ms <= LATEST_MS:
             return None
         if self.lag_ms > LATEST_MS:
@@ -162,17 +180,17 @@ class EchoPath:
             f" the microphone is held back by {self.held_ms:.0f} ms; nothing is to be done"
         )
 
-    def block(self, held_frames: int) -> None:
+    def on_microphone_block(self, held_frames: int) -> None:
         """Take the reference for one more block of the microphone; the card holds *held_frames* now."""
         self._far += self.reference.block(held_frames)
 
-    def clean(self, pcm: bytes) -> Cleaned:
-        """Return the microphone's last two blocks without the echo: 20 ms at 16 kHz.
+    def clean(self, pcm: bytes) -> CleanedFrame:
+        """Return the microphone's last two blocks (s16le mono at its rate) without the echo: 20 ms at 16 kHz.
 
-        Raises AudioError when the canceller does.
+        Raises AudioError when the canceller breaks.
         """
-        while self._found:
-            self._consider(self._found.popleft())
+        while self._measured:
+            self._consider_lag(self._measured.popleft())
         fresh = self._resampler.process(np.frombuffer(pcm, "<i2")).tobytes()
         # The resampler keeps a millisecond to itself, once.
         near = (self._near + fresh).rjust(2 * FRAME, b"\0")
@@ -181,7 +199,7 @@ class EchoPath:
         mic, reference = np.frombuffer(near[: 2 * FRAME], "<i2"), np.frombuffer(far, "<i2")
         try:
             voice = self._cancelled(mic, reference)
-            cleaned = Cleaned(voice, self._canceller.suppress(voice))
+            cleaned = CleanedFrame(voice, self._canceller.suppress(voice))
         except (RuntimeError, ValueError, TypeError) as error:
             raise AudioError(f"the echo canceller failed ({error})") from error
         power = _power(reference)
@@ -193,28 +211,30 @@ class EchoPath:
         return cleaned
 
     def _cancelled(self, mic: Samples, reference: Samples) -> Samples:
-        """Let the canceller rest while the speaker has long been silent: that is most of the time.
+        """Return *mic* without the echo of *reference*, both 20 ms.
 
-        It loses nothing by it: microphone and reference stop and go on together. It shifts low tones a
-        little, so one goes over into the other.
+        The canceller rests while the speaker has long been silent, which is most
+        of the time. It loses nothing by that, because microphone and reference
+        stop and go on together. It shifts low tones a little, so its output and the
+        delayed microphone are cross-faded where it stops and goes on.
         """
         self._quiet = 0 if reference.any() else self._quiet + 1
         before, self._before = self._before, mic
-        rested, self._rests = self._rests, self._quiet > REST
+        rested, self._resting = self._resting, self._quiet > REST
         delayed = np.concatenate((before[-DELAY:], mic[:-DELAY]))
-        if self._rests and rested:
+        if self._resting and rested:
             return delayed
         if rested:
             # What it still holds is from before it rested.
             self._canceller.cancel(before, np.zeros_like(before))
         cancelled = self._canceller.cancel(mic, reference)
-        if self._rests == rested:
+        if self._resting == rested:
             return cancelled
         share = RISE if rested else RISE[::-1]
         return np.asarray(np.rint(share * cancelled + (1 - share) * delayed), np.int16)
 
     def probe(self) -> EchoProbe | None:
-        """Return what is to be measured, when it is time and enough was played; mostly None."""
+        """Return 2 s to measure the lag in, when it is time for that and enough was played; mostly None."""
         self._since_probe += 1
         due = self._since_probe >= (SOON if self.lag_ms is None else SELDOM)
         if not due or len(self._past) < PROBE or 2 * self._loud < PROBE:
@@ -223,11 +243,11 @@ class EchoPath:
         near, reference, _ = zip(*self._past, strict=True)
         return EchoProbe(b"".join(near), b"".join(reference))
 
-    def found(self, lag: float) -> None:
-        """Take a measured lag; may be called in another thread."""
-        self._found.append(lag)
+    def on_lag_measured(self, lag: float) -> None:
+        """Take a lag, in milliseconds, that was measured in a probe; may be called in another thread."""
+        self._measured.append(lag)
 
-    def _consider(self, lag: float) -> None:
+    def _consider_lag(self, lag: float) -> None:
         """Believe three measurements that agree: a voice or a click may spoil one."""
         self._recent.append(lag)
         agreed = len(self._recent) == AGREE and max(self._recent) - min(self._recent) < AGREED_MS
@@ -242,5 +262,6 @@ class EchoPath:
 
 
 def _power(samples: Samples) -> float:
+    """Return the mean square of *samples*."""
     x = samples.astype(np.float32)
     return float(np.dot(x, x)) / len(x)

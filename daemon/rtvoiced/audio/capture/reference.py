@@ -1,8 +1,12 @@
-"""What the speaker was given, beside the microphone: the echo canceller's reference.
+"""The echo canceller's reference: what the speaker was given, laid beside the microphone.
 
-A FIFO of the blocks that were really written, one taken for each block of the
-microphone, silence where it is empty. With one clock the card holds the rest,
-so the lag to the echo stays the same to a block, whatever the card's reserve or a stall does.
+A FIFO of the blocks that were really written. For each block of the
+microphone one is taken, and silence where there is none. Where microphone and
+speaker have one clock, the card holds the rest, so the lag to the echo stays the
+same to a block, whatever the buffer target or a stall does. Where the speaker's
+clock is faster, the reference is stretched a little, or its lead would be used up.
+
+It belongs to the audio thread; `EchoPath` has one for each card that is opened.
 """
 
 from __future__ import annotations
@@ -16,18 +20,20 @@ from rtvoiced.dsp.resample import Resampler
 CANCEL_HZ = 16_000
 """The canceller's rate: at 24 and 48 kHz its residue is loud enough now and then to be taken for a voice."""
 BLOCK = Pcm(CANCEL_HZ).block
+"""Frames of a block at that rate: 160."""
 MOST = Pcm(CANCEL_HZ).size(500)
-"""Bytes: no card holds more, so what exceeds it is no reference of anything."""
+"""Bytes that the FIFO holds at most: 500 ms. No card holds more, so anything older is no reference."""
 
 SMOOTH = 400
-"""Blocks: 4 s; a single round is up to a block early or late."""
+"""Blocks over which the lead is smoothed: 4 s. A single round is up to a block early or late."""
 LEAST = 1.5 * BLOCK
-"""Frames that the reference leads the speaker by at least: with one clock 2 or 3 blocks."""
+"""Frames by which the reference leads the speaker at least; with one clock it leads by 2 or 3 blocks."""
 BACK = BLOCK / 8
-"""Stretching ends when it is so much more ahead again."""
+"""Frames of lead over `LEAST` at which stretching ends."""
 RECOVER = CANCEL_HZ * 10
-"""What is missing is made good in 10 s: quicker, and it would swing."""
+"""Frames in which a missing lead is made good: 10 s. Quicker, and it would swing."""
 STRETCH_MAX = 0.002
+"""The most by which the reference is stretched; two clocks differ by less."""
 
 
 class Reference:
@@ -38,21 +44,23 @@ class Reference:
         self._per_output_frame = CANCEL_HZ / output_hz
         self._silence = Pcm(output_hz).silence(BLOCK_MS)
         self._silent = False
-        """The resampler holds nothing but silence."""
+        """Whether the resampler holds nothing but silence."""
         self._fifo = bytearray()
-        self._ahead = 2.0 * BLOCK
-        """How long until the speaker plays what is taken now, in frames, smoothed."""
+        """s16le mono at 16 kHz."""
+        self._lead = 2.0 * BLOCK
+        """Frames until the speaker plays what is taken now, smoothed."""
         self._stretch = 0.0
-        self._part = 0.0
-        """How far the next frame lies after the FIFO's first, while the reference is stretched."""
+        self._offset = 0.0
+        """By what part of a frame the next frame lies after the FIFO's first, while the reference is
+        stretched."""
 
     @property
     def stretch(self) -> float:
-        """By how much the speaker's clock is taken to be faster than the microphone's; with one clock 0."""
+        """By what share the speaker's clock is taken to be faster than the microphone's; with one clock 0."""
         return self._stretch
 
     def wrote(self, block: bytes) -> None:
-        """Take what was just written to the card: 10 ms, s16le mono."""
+        """Take what was just written to the card: 10 ms, s16le mono at the speaker's rate."""
         silent = block == self._silence
         if silent and self._silent:
             self._fifo += bytes(2 * BLOCK)
@@ -63,7 +71,10 @@ class Reference:
             del self._fifo[: len(self._fifo) - MOST]
 
     def block(self, held_frames: int) -> bytes:
-        """Return the 10 ms that belong to the microphone's next block; the card holds *held_frames* now."""
+        """Return the 10 ms that belong to the microphone's next block: 160 frames, s16le mono at 16 kHz.
+
+        *held_frames* is what the card holds now, in frames of the speaker's rate.
+        """
         self._follow(held_frames * self._per_output_frame - (len(self._fifo) / 2 - BLOCK))
         if self._stretch:
             return self._stretched().tobytes()
@@ -71,21 +82,22 @@ class Reference:
         del self._fifo[: 2 * BLOCK]
         return block.ljust(2 * BLOCK, b"\0")
 
-    def _follow(self, ahead: float) -> None:
+    def _follow(self, lead: float) -> None:
         """Follow a speaker whose clock is faster than the microphone's, and would use the lead up.
 
-        One that is slower leaves the FIFO empty now and then: that is silence, and as good.
+        One that is slower leaves the FIFO empty now and then; the silence then taken is as good.
         """
-        self._ahead += (ahead - self._ahead) / SMOOTH
-        missing = LEAST + (BACK if self._stretch else 0.0) - self._ahead
+        self._lead += (lead - self._lead) / SMOOTH
+        missing = LEAST + (BACK if self._stretch else 0.0) - self._lead
         self._stretch = min(STRETCH_MAX, max(0.0, missing / RECOVER))
         if not self._stretch:
-            self._part = 0.0
+            self._offset = 0.0
 
     def _stretched(self) -> NDArray[np.int16]:
-        at = self._part + np.arange(BLOCK) * (1 + self._stretch)
+        """Return a block (int16, shape (160,)) made of a little more than a block of the FIFO."""
+        at = self._offset + np.arange(BLOCK) * (1 + self._stretch)
         whole = at.astype(np.int64)
-        used, self._part = divmod(self._part + BLOCK * (1 + self._stretch), 1.0)
+        used, self._offset = divmod(self._offset + BLOCK * (1 + self._stretch), 1.0)
         # A cubic through four frames; it lags by one, which is nothing.
         frames = int(whole[-1]) + 4
         kept = bytes(self._fifo[: 2 * frames]).ljust(2 * frames, b"\0")

@@ -1,4 +1,9 @@
-"""When a voice begins and ends in the microphone: our own VAD with a clock."""
+"""When a voice begins and ends in the microphone: our own VAD with a clock.
+
+The front end gives `VoiceMonitor` 20 ms at a time, in the audio thread. The
+monitor turns the detector's positions in the stream into the time at which
+the frame was read (CLOCK_MONOTONIC), and tells `VoiceStarted` and `VoiceStopped`.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +18,12 @@ from rtvoiced.errors import AudioError
 from rtvoiced.settings.schema import VadSettings
 
 SILENCE_MS = 192
-"""6 windows: a pause between two words is shorter, and whoever waits for quiet is told in time."""
+"""Milliseconds without voice that end one: 6 windows. A pause between two words is shorter, and whoever waits
+for quiet is told in time."""
 
 
-def model() -> VadModel:
-    """Load the VAD's model. Raises AudioError where there is none for this platform."""
+def load_vad_model() -> VadModel:
+    """Load the VAD model. Raises AudioError where there is none for this platform."""
     try:
         return silero()
     except (ImportError, OSError, RuntimeError) as error:
@@ -25,7 +31,11 @@ def model() -> VadModel:
 
 
 class VoiceMonitor:
-    """One microphone's voice; a window at most is judged a call, when 20 ms are given."""
+    """Watches one microphone for a voice.
+
+    *load* makes the model, and may raise AudioError. Given 20 ms at a time, the
+    model looks at one window of 32 ms a call at most, which takes 2 ms.
+    """
 
     def __init__(self, settings: VadSettings, load: Callable[[], VadModel]) -> None:
         self._onset_ms = settings.onset_ms
@@ -34,10 +44,10 @@ class VoiceMonitor:
             silence_ms=SILENCE_MS,
             onset_ms=settings.onset_ms,
             gate=LevelGate(settings.gate_db),
-            judge=load(),
+            model=load(),
         )
-        self._heard = 0
-        """Frames."""
+        self._frames = 0
+        """Frames heard so far."""
 
     @property
     def speaking(self) -> bool:
@@ -46,31 +56,32 @@ class VoiceMonitor:
 
     @property
     def probability(self) -> float:
-        """Of speech in the newest window, 0 to 1."""
+        """The probability of speech in the newest window, 0 to 1."""
         return self._detector.probability
 
     def hear(
-        self, samples: NDArray[np.int16], at: float, *, doubtful: bool = False, evident: bool = False
+        self, samples: NDArray[np.int16], at: float, *, strict: bool = False, lenient: bool = False
     ) -> list[VoiceStarted | VoiceStopped]:
-        """Take 20 ms at 16 kHz, the last frame read *at*; a *doubtful* onset takes twice as long.
+        """Take 20 ms (int16, shape (320,), 16 kHz), the last frame of which was read *at* that time.
 
-        *evident*: as `VoiceDetector.evident`.
+        *strict*: an onset takes twice as much voice. *lenient*: as `VoiceDetector.lenient`.
         """
-        self._heard += len(samples)
-        self._detector.evident = evident
-        self._detector.onset_ms = self._onset_ms * (2 if doubtful else 1)
+        self._frames += len(samples)
+        self._detector.lenient = lenient
+        self._detector.onset_ms = self._onset_ms * (2 if strict else 1)
         return [
-            VoiceStarted(self._when(decision.frame, at))
+            VoiceStarted(self._read_at(decision.frame, at))
             if isinstance(decision, Onset)
-            else VoiceStopped(self._when(decision.frame, at) - SILENCE_MS / 1000)
+            else VoiceStopped(self._read_at(decision.frame, at) - SILENCE_MS / 1000)
             for decision in self._detector.process(samples)
         ]
 
     def end(self, at: float) -> list[VoiceStopped]:
-        """End an open voice: its microphone is gone."""
+        """End a voice that is heard: its microphone is gone."""
         spoke = self._detector.speaking
         self._detector.reset()
         return [VoiceStopped(at)] if spoke else []
 
-    def _when(self, frame: int, at: float) -> float:
-        return at - (self._heard - frame) / VAD_HZ
+    def _read_at(self, frame: int, at: float) -> float:
+        """Return when *frame* of the stream was read; the newest was read *at* that time."""
+        return at - (self._frames - frame) / VAD_HZ

@@ -1,9 +1,15 @@
 """Sound cards through PortAudio: the only importer of PyAudio, and only once a card is wanted.
 
+`open_card` finds and opens the devices, and `PortAudioCard` is the `Card` that the audio thread
+works with; `devices` lists what there is, for a child process and `rtvoiced --check`.
+
 PyAudio closes a blocking stream when a read overflows or a write underflows and
 an exception is asked for, so none is. When the sound server dies, `read` raises
-at once (seen with PulseAudio stopped and killed); when it is frozen, `read` never
+at once (seen with PulseAudio stopped and killed). When it is frozen, `read` never
 returns: that shows only in the age of `Duplex.beat`.
+
+PortAudio, ALSA and JACK print on file descriptor 2 as they please. Calls into them
+run under `silenced_stderr`, and the daemon gives the descriptor up for good (`quiet_stderr`).
 """
 
 from __future__ import annotations
@@ -21,11 +27,11 @@ from rtvoiced.errors import AudioError
 from rtvoiced.vocabulary import Direction
 
 RATES_HZ = (48_000, 44_100)
-"""After 24 kHz, which the wire has, and the device's own rate."""
+"""Rates that are tried after 24 kHz, which the wire has, and the device's own rate."""
 IN_USE = -9985
-"""paDeviceUnavailable."""
+"""PortAudio's paDeviceUnavailable."""
 INVALID_RATE = -9997
-"""paInvalidSampleRate."""
+"""PortAudio's paInvalidSampleRate."""
 ADVICE = "rtvoiced --check lists what there is"
 WORDS = {"input": "microphone", "output": "speaker"}
 
@@ -35,34 +41,42 @@ class FoundDevice:
     """A device as PortAudio lists it."""
 
     index: int
+    """Its place in PortAudio's list, by which it is opened."""
     name: str
     host_api: str
+    """The sound system that it belongs to: ``ALSA``, ``PulseAudio``, ``Core Audio``."""
     inputs: int
-    """Channels."""
+    """Channels of a microphone; 0: it has none."""
     outputs: int
+    """Channels of a speaker; 0: it has none."""
     default_hz: int
+    """Its own sample rate."""
     default_input: bool
+    """Whether it is the system's microphone."""
     default_output: bool
+    """Whether it is the system's speaker."""
 
     def has(self, direction: Direction) -> bool:
-        """Tell whether it has channels in that direction."""
+        """Tell whether it has channels in *direction*."""
         return (self.inputs if direction == "input" else self.outputs) > 0
 
 
 def devices() -> tuple[FoundDevice, ...]:
-    """Return what there is now. Raises AudioError when PyAudio can't be loaded."""
+    """Return the devices that there are now. Raises AudioError when PyAudio can't be loaded."""
     pa = _initialized()
     try:
         return _listed(pa)
     finally:
-        with hushed():
+        with silenced_stderr():
             pa.terminate()
 
 
 def chosen(found: tuple[FoundDevice, ...], direction: Direction, name: str) -> FoundDevice:
-    """Return the device that *name* means: exactly, else as a part of it, in any case; empty: the default.
+    """Return the device that *name* means in *direction*.
 
-    Raises AudioError, in one line for people, when there is none.
+    A device of exactly this name wins over one of which it is a part; upper and
+    lower case are the same. An empty name means the system's default. Raises
+    AudioError, in one line for people, when there is no such device.
     """
     able = [device for device in found if device.has(direction)]
     if name:
@@ -79,21 +93,24 @@ def chosen(found: tuple[FoundDevice, ...], direction: Direction, name: str) -> F
 
 
 def open_card(input_name: str = "", output_name: str = "") -> PortAudioCard:
-    """Open both directions; with one missing, half a card whose `problems` say why.
+    """Open the devices of these names, as `chosen` takes them; with one missing, half a card is opened.
 
-    Raises AudioError when neither can be had.
+    The card's `problems` then say why. Raises AudioError when neither direction can be had.
     """
     pa = _initialized()
     try:
         return _opened(pa, {"input": input_name, "output": output_name})
     except BaseException:
-        with hushed():
+        with silenced_stderr():
             pa.terminate()
         raise
 
 
 class PortAudioCard:
-    """One blocking duplex stream, or two streams where the devices have no host API in common."""
+    """A card on one blocking duplex stream, or on two streams where the devices have no host API in common.
+
+    *problems* says why a direction is missing, in one line.
+    """
 
     def __init__(self, pa: Any, streams: dict[Direction, _Stream], problems: Mapping[Direction, str]) -> None:
         self.problems = problems
@@ -107,7 +124,7 @@ class PortAudioCard:
         self.output = self._output.device(self._capacity) if self._output else None
 
     def read(self) -> bytes:
-        """Wait for 10 ms of the microphone. Raises AudioError when the device is gone."""
+        """Wait for 10 ms of the microphone and return them. Raises AudioError when the device is gone."""
         assert self._input, "there is no microphone"
         try:
             block = self._input.raw.read(Pcm(self._input.hz).block, exception_on_overflow=False)
@@ -135,11 +152,11 @@ class PortAudioCard:
         return self._capacity - free if free >= 0 else 0
 
     def close(self) -> None:
-        """Give the devices back, and PortAudio's list of devices with them."""
+        """Give the devices back, and PortAudio's list of devices with them; may be called twice."""
         streams, self._streams = self._streams, {}
         if not streams:
             return
-        with hushed():
+        with silenced_stderr():
             # A duplex stream stands in both places.
             for raw in {id(stream.raw): stream.raw for stream in streams.values()}.values():
                 with contextlib.suppress(OSError):
@@ -152,12 +169,16 @@ class _Stream:
     """A direction of an open stream."""
 
     raw: Any
+    """PyAudio's stream; a duplex stream stands in both directions."""
     found: FoundDevice
     direction: Direction
     hz: int
 
     def device(self, capacity: int) -> OpenDevice:
-        """Describe it; our own buffer, *capacity* frames, is in PortAudio's latency and taken off."""
+        """Return it as people are told of it.
+
+        Our own buffer, *capacity* frames, is part of PortAudio's latency and is taken off.
+        """
         latency_s = (
             self.raw.get_input_latency() if self.direction == "input" else self.raw.get_output_latency()
         )
@@ -167,6 +188,7 @@ class _Stream:
 
 
 def _initialized() -> Any:
+    """Return a running PortAudio. Raises AudioError where PyAudio can't be loaded."""
     # Or JACK's library starts a server of its own where none runs.
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
     try:
@@ -175,11 +197,12 @@ def _initialized() -> Any:
         raise AudioError(
             f'PyAudio can\'t be loaded ({error}); install it, or set audio.card = "none"'
         ) from error
-    with hushed():
+    with silenced_stderr():
         return pyaudio.PyAudio()
 
 
 def _listed(pa: Any) -> tuple[FoundDevice, ...]:
+    """Return the devices in PortAudio's list."""
     apis = {api["index"]: api for api in map(pa.get_host_api_info_by_index, range(pa.get_host_api_count()))}
     # Its own host API is the first with devices: every API has default devices, the system has these.
     defaults = {}
@@ -205,6 +228,7 @@ def _listed(pa: Any) -> tuple[FoundDevice, ...]:
 
 
 def _opened(pa: Any, names: dict[Direction, str]) -> PortAudioCard:
+    """Open the devices of these names: with one stream if they share a host API, else with one each."""
     found, problems = _listed(pa), {}
     wanted: dict[Direction, FoundDevice] = {}
     for direction, name in names.items():
@@ -228,7 +252,7 @@ def _opened(pa: Any, names: dict[Direction, str]) -> PortAudioCard:
 
 
 def _stream(pa: Any, wanted: dict[Direction, FoundDevice]) -> dict[Direction, _Stream]:
-    """Open one stream for the *wanted* directions, at the first rate that does; raise the last OSError."""
+    """Open one stream for the *wanted* directions at the first rate that does, or raise an OSError."""
     own = [device.default_hz for device in wanted.values()]
     rates = [hz for hz in dict.fromkeys((WIRE.hz, *own, *RATES_HZ)) if hz % 100 == 0]
     failure = OSError(INVALID_RATE, "no rate suits")
@@ -237,7 +261,7 @@ def _stream(pa: Any, wanted: dict[Direction, FoundDevice]) -> dict[Direction, _S
         for direction, device in wanted.items():
             arguments |= {direction: True, f"{direction}_device_index": device.index}
         try:
-            with hushed():
+            with silenced_stderr():
                 # paInt16 is 8.
                 raw = pa.open(rate=hz, channels=1, format=8, frames_per_buffer=Pcm(hz).block, **arguments)
         except OSError as error:
@@ -248,11 +272,13 @@ def _stream(pa: Any, wanted: dict[Direction, FoundDevice]) -> dict[Direction, _S
 
 
 def _sentence(direction: Direction, name: str, reason: str) -> str:
+    """Return why a direction can't be opened, and what to do, in one line."""
     quoted = f" {name!r}" if name else ""
     return f"cannot open the {WORDS[direction]}{quoted}: {reason}; {ADVICE}"
 
 
 def _words(error: OSError) -> str:
+    """Return PortAudio's error in words."""
     if error.errno == IN_USE:
         return "in use by another program, or gone"
     return (error.strerror or str(error)).lower()
@@ -263,8 +289,8 @@ def _gone(error: OSError) -> str:
 
 
 @contextlib.contextmanager
-def hushed() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere: PortAudio, ALSA and JACK print as they please."""
+def silenced_stderr() -> Iterator[None]:
+    """Point file descriptor 2 to nowhere for a while: PortAudio, ALSA and JACK print as they please."""
     try:
         kept = os.dup(2)
     except OSError:
@@ -282,11 +308,11 @@ def hushed() -> Iterator[None]:
 
 
 def quiet_stderr() -> None:
-    """Leave file descriptor 2 to the libraries, for good, and point it nowhere; ours is a new one.
+    """Leave file descriptor 2 to the libraries for good, and point it nowhere; ours is a new one.
 
-    ALSA prints at every underrun. Call it once, before logging is configured:
-    `sys.stderr`, so the log and tracebacks, and `faulthandler` keep the real standard
-    error. A child process must be given ``stderr=sys.stderr`` to have it too.
+    ALSA prints at every underrun. This is called once, before logging is
+    configured: `sys.stderr` (so the log and tracebacks) and `faulthandler` keep the
+    real standard error. A child process must be given ``stderr=sys.stderr`` to have it, too.
     """
     try:
         ours = os.dup(2)

@@ -1,4 +1,10 @@
-"""A script of utterances for the WAV card: what is said, and when."""
+"""A script of utterances for the WAV card: what is said, and when.
+
+A script is a TOML file with a list of ``[[utterance]]``; docs/examples/dialogue.toml is one. Each
+has a ``text`` to be spoken or a ``file`` to be played, and begins when the answer to the
+one before has drained, or has been audible for ``after_audible_ms``; after that it waits
+for ``pause_ms``. `read_script` reads it, `Cue` finds the moment, block by block.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +16,13 @@ from typing import Any
 from rtvoiced.errors import ConfigError
 
 QUIET_S = 0.5
-"""An answer is over when nothing has sounded for so long."""
+"""Seconds without a sound after which an answer is over."""
 NO_ANSWER_S = 20.0
-"""An utterance that nobody answered does not hold up the next for longer."""
+"""Seconds that the next utterance waits for an answer that does not come."""
 ANSWER_MAX_S = 120.0
+"""Seconds that the next utterance waits in any case, at most."""
 TAIL_S = 2.0
-"""What still sounds when an utterance ends is the answer that it interrupts, for up to so long."""
+"""Seconds in which what still sounds after an utterance is taken for the answer that it interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +32,18 @@ class ScriptedUtterance:
     text: str
     """What is spoken, or the name of the file."""
     file: Path | None
+    """The WAV file that is played; None where the text is spoken."""
     voice: str
+    """The voice that speaks; empty: the synthesiser's own."""
     after_audible_ms: int | None
-    """Begin when the answer has been audible for so long; None: when it has drained."""
+    """How long the answer has to be audible before this begins; None: it begins when the answer has
+    drained."""
     pause_ms: int
+    """How long it waits after that."""
 
 
 def read_script(path: Path) -> tuple[ScriptedUtterance, ...]:
-    """Return the utterances of a ``.toml`` script. Raises ConfigError naming file, utterance and key."""
+    """Return the utterances of a ``.toml`` script. Raises ConfigError that names file, utterance and key."""
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -49,6 +60,8 @@ def read_script(path: Path) -> tuple[ScriptedUtterance, ...]:
 
 
 def _utterance(path: Path, number: int, row: dict[str, Any]) -> ScriptedUtterance:
+    """Read one ``[[utterance]]``, the *number*-th. Raises ConfigError."""
+
     def refuse(key: str, reason: str) -> ConfigError:
         return ConfigError(f"{path}: utterance {number}: {key}: {reason}")
 
@@ -78,17 +91,23 @@ def _utterance(path: Path, number: int, row: dict[str, Any]) -> ScriptedUtteranc
 
 
 class Cue:
-    """When the next utterance may begin; asked every block."""
+    """Finds when the next utterance may begin; it is asked every block.
+
+    *first*: there is no answer to wait for. *now* is when the utterance before ended.
+    """
 
     def __init__(self, first: bool, now: float) -> None:
         self._first = first
         self._since = self._last = self._quiet_since = now
         self._audible_s = 0.0
+        """How long the answer was audible so far."""
         self._tail = True
+        """Whether what sounds is still the answer that was interrupted."""
         self._met_at: float | None = None
+        """When the condition was met; then the pause begins."""
 
     def reached(self, utterance: ScriptedUtterance, now: float, sounding: bool) -> bool:
-        """Tell whether *utterance* begins now; *sounding*: whether an answer is heard now."""
+        """Tell whether *utterance* begins now; *sounding* tells whether an answer is heard now."""
         self._tail = self._tail and sounding and now - self._since < TAIL_S
         if sounding:
             self._audible_s += 0.0 if self._tail else now - self._last
@@ -99,6 +118,7 @@ class Cue:
         return self._met_at is not None and (now - self._met_at) * 1000 >= utterance.pause_ms
 
     def _met(self, utterance: ScriptedUtterance, now: float) -> bool:
+        """Tell whether the answer before has gone far enough, or was waited for long enough."""
         waited_s = now - self._since
         if waited_s >= ANSWER_MAX_S or (not self._audible_s and waited_s >= NO_ANSWER_S):
             return True

@@ -1,4 +1,10 @@
-"""Files as a card, in real time: a WAV file or a script for a microphone, a WAV file for a speaker."""
+"""Files as a card, in real time: a WAV file or a script for a microphone, a WAV file for a speaker.
+
+``audio.card = "wav:IN,OUT"`` chooses it. Tests, benchmarks and `make run` on a machine
+without a sound device hold their conversations through it. The card keeps time by the
+clock, as a real one does; texts of a script are spoken ahead of time in a thread of
+their own, so that the audio thread never waits for a synthesiser.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +24,9 @@ from rtvoiced.errors import ConfigError
 
 BLOCK_S = BLOCK_MS / 1000
 AFTER_END_S = 10.0
-"""The output stops growing so long after the script's end, while nothing plays."""
+"""Seconds after the script's end, while nothing plays, at which the output stops growing."""
 CATCH_UP_S = 0.5
+"""Seconds of a stall that are made up for, at most."""
 PREFIX = "wav:"
 
 
@@ -28,7 +35,9 @@ class WavSpec:
     """What ``wav:IN,OUT`` names; None for an empty side."""
 
     input: Path | None
+    """A WAV file, or a script where its name ends with ``.toml``."""
     output: Path | None
+    """The WAV file to be written."""
 
 
 def parse_spec(spec: str) -> WavSpec:
@@ -41,17 +50,17 @@ def parse_spec(spec: str) -> WavSpec:
 
 
 Speak = Callable[[str, str], tuple[bytes, int]]
-"""Text and voice to (s16le mono, hz); may take its time."""
+"""Makes speech of (text, voice): returns (s16le mono, hz), and may take its time."""
 
 
 class WavCard:
     """A card of files at 24 kHz that keeps time by the clock.
 
-    *sounding* tells whether an answer is heard now, *speak* makes speech of a
-    script's texts (in a thread of its own, ahead of time), *on_utterance* is
-    called, in the audio thread, with index and text when one begins. Nothing is
-    said before *ready* was true once: nobody would listen. Time begins with the
-    first block. Raises ConfigError when a file or script can't be used.
+    *sounding* tells whether an answer is heard now. *speak* makes speech of a
+    script's texts, in a thread of its own and ahead of time. *on_utterance* is
+    called in the audio thread with index and text when an utterance begins.
+    Nothing is said before *ready* was true once, because nobody would listen. Time
+    begins with the first block. Raises ConfigError when a file or script can't be used.
     """
 
     def __init__(
@@ -84,6 +93,7 @@ class WavCard:
         self._cue = Cue(first=True, now=self._began)
         self._index = 0
         self._speech: NDArray[np.int16] = np.zeros(0, np.int16)
+        """What is left of the utterance that is being said."""
         self._written = 0
         """Frames of the speaker's time line: by the clock, gaps included."""
 
@@ -93,7 +103,7 @@ class WavCard:
         return self._index == len(self._voice.utterances) and not len(self._speech)
 
     def read(self) -> bytes:
-        """Wait for the clock's next block; return it: of the utterance, or of the silence between."""
+        """Wait for the clock's next block and return it: of an utterance, or of the silence between."""
         self._keep_time()
         now = self._clock()
         self._next = max(self._next + BLOCK_S, now - CATCH_UP_S)
@@ -107,13 +117,13 @@ class WavCard:
         return block.tobytes() + bytes((WIRE.block - len(block)) * FRAME_BYTES)
 
     def _keep_time(self) -> None:
-        """Begin with the first block, for the card is made long before."""
+        """Let time begin with the first block, because the card is made long before."""
         if not self._running:
             self._running = True
             self._began = self._next = self._ended_at = self._clock()
 
     def _begun(self, now: float) -> NDArray[np.int16]:
-        """Return the next utterance if it begins now, else nothing."""
+        """Return the sound of the next utterance if it begins now, else no frames."""
         utterance = self._voice.utterances[self._index]
         speech = self._voice.said(self._index)
         if not self._listened_to:
@@ -126,7 +136,7 @@ class WavCard:
         return speech
 
     def write(self, block: bytes) -> None:
-        """Play *block*: it goes to the file where its time is."""
+        """Play *block*: write it into the file at the place of its time, after a gap where one is due."""
         self._keep_time()
         played = self._played()
         gap = max(0, played - self._written)
@@ -142,17 +152,18 @@ class WavCard:
         return max(0, self._written - self._played())
 
     def close(self) -> None:
-        """End the file; may be called twice."""
+        """End the file and the speaking; may be called twice."""
         self._voice.close()
         if self._file:
             self._file.close()
 
     def _played(self) -> int:
+        """Return how many frames the speaker has played by now, by the clock."""
         return int((self._clock() - self._began) * WIRE.hz)
 
 
 class SpeechSynthesiser:
-    """Speaks a script's texts ahead of time, in a thread of its own."""
+    """Speaks the texts of a script ahead of time, in a thread of its own; loads its files at once."""
 
     def __init__(self, utterances: tuple[ScriptedUtterance, ...], speak: Speak) -> None:
         self.utterances = utterances
@@ -166,7 +177,10 @@ class SpeechSynthesiser:
         self._thread.start()
 
     def said(self, index: int) -> NDArray[np.int16] | None:
-        """Return an utterance's sound; None while it is not ready. Raises what `speak` raised."""
+        """Return an utterance's sound (int16, shape (frames,), 24 kHz); None while it is not ready.
+
+        Raises what *speak* raised.
+        """
         said = self._said[index]
         if isinstance(said, Exception):
             raise said

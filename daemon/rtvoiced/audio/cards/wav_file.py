@@ -1,4 +1,9 @@
-"""WAV files: read whole into the wire's format, and written so that they are valid at any moment."""
+"""WAV files: read whole into the wire's format, and written so that they are valid at any moment.
+
+`load` takes what people have; `GrowingWav` is what the speaker of a WAV card
+is. Whoever reads that file while it grows finds a header that fits its data, so a
+conversation can be listened to before it is over.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +18,23 @@ from rtvoiced.dsp.pcm import FRAME_BYTES, WIRE
 from rtvoiced.dsp.resample import Resampler
 from rtvoiced.errors import ConfigError
 
-PCM_FORMAT, FLOAT_FORMAT, EXTENSIBLE_FORMAT = 1, 3, 0xFFFE
+EXTENSIBLE_FORMAT = 0xFFFE
+"""The format that says that the real one comes later in the chunk (WAVE_FORMAT_EXTENSIBLE)."""
 FLUSH_S = 0.5
+"""Seconds between two writes of a growing file."""
 HEADER_BYTES = 44
+"""Bytes of the header that is written."""
 SIZE_MAX = 0xFFFF_FFFF
+"""What the size of a file in its header can be at most: 32 bits."""
 HZ_MIN, HZ_MAX = 1_000, 384_000
+"""Rates that are taken; beyond them the header is broken."""
 
 
 def load(path: Path) -> NDArray[np.int16]:
     """Return the sound of a WAV file as mono at 24 kHz (int16, shape (frames,)).
 
-    Integers of 8, 16, 24 and 32 bits and floats of 32, any rate, any number of
-    channels. Raises ConfigError in one line.
+    Integers of 8, 16, 24 and 32 bits and floats of 32 bits are taken, at any rate and
+    with any number of channels. Raises ConfigError in one line.
     """
     try:
         raw = path.read_bytes()
@@ -41,13 +51,13 @@ def load(path: Path) -> NDArray[np.int16]:
 
 
 def at_wire_rate(samples: NDArray[np.int16], hz: int) -> NDArray[np.int16]:
-    """Return *samples* at 24 kHz."""
+    """Return *samples* (int16, shape (frames,)), which are at *hz*, at 24 kHz."""
     resampler = Resampler(hz, WIRE.hz)
     return np.concatenate((resampler.process(samples), resampler.flush()))
 
 
 def _chunks(raw: bytes) -> tuple[int, int, int, int, bytes]:
-    """Return (format, channels, hz, bits, data) of a RIFF file."""
+    """Return (format, channels, hz, bits, data) of a RIFF file. Raises ValueError or struct.error."""
     if raw[:4] != b"RIFF" or raw[8:12] != b"WAVE":
         raise ValueError("no RIFF header")
     layout = None
@@ -72,6 +82,7 @@ def _chunks(raw: bytes) -> tuple[int, int, int, int, bytes]:
 
 
 def _int16(data: bytes, kind: int, bits: int) -> NDArray[np.int16]:
+    """Return samples of any format as int16, channels interleaved. Raises ValueError for an unknown one."""
     width = bits // 8
     data = data[: len(data) // width * width]
     match kind, bits:
@@ -97,7 +108,10 @@ def header(size: int, hz: int) -> bytes:
 
 
 class GrowingWav:
-    """A WAV file that grows; a thread of its own writes it, so that `append` never waits for a disk."""
+    """A WAV file that grows, mono at *hz*. Raises ConfigError where it can't be written.
+
+    A thread of its own writes it, so that `append` never waits for a disk.
+    """
 
     def __init__(self, path: Path, hz: int = WIRE.hz) -> None:
         try:
@@ -114,7 +128,7 @@ class GrowingWav:
         self._thread.start()
 
     def append(self, pcm: bytes) -> None:
-        """Add frames to the end."""
+        """Add frames (s16le mono) to the end."""
         with self._lock:
             self._waiting.append(pcm)
 

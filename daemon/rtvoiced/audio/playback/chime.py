@@ -1,4 +1,8 @@
-"""Three tones that say that the card is open, and that the echo canceller learns its room from."""
+"""The chime: three tones that say that the card is open, and that the echo canceller learns its room from.
+
+The audio thread makes one for each card that it opens, where `echo.chime` asks for
+it, and mixes it into what it writes until it is over.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +12,29 @@ from numpy.typing import NDArray
 from rtvoiced.dsp.pcm import FRAME_BYTES, Pcm
 
 TONES_HZ = (523.25, 659.26, 783.99)
-"""C, E, G."""
+"""C, E and G."""
 TONE_MS = 130
+"""Milliseconds of each tone; the chime takes 0.4 s."""
 PEAK = 6000
-"""-15 dB of full scale: no louder than an answer."""
+"""The loudest sample: −15 dB of full scale, no louder than an answer."""
 SHARE = 0.5
-"""Of the tones, beside noise as loud as 1: of tones alone the canceller learns its room wrongly, and lets the
-first words through; of noise it learns all of it."""
+"""How loud the tones are beside noise of 1. Of tones alone the canceller learns its room wrongly, and lets
+the first words through; of noise it learns all of the room."""
 
 
 class Chime:
-    """The chime of one open card at *hz*: 0.4 s, taken block by block beside whatever else is played."""
+    """The chime of one open card at *hz*, taken block by block and mixed into whatever else is played."""
 
     def __init__(self, hz: int) -> None:
         self._left = _tones(hz).tobytes()
         self._begun = False
 
     def __bool__(self) -> bool:
-        """Return True until it is over."""
+        """Return whether any of it is still to be played."""
         return bool(self._left)
 
     def over(self, block: bytes, *, quiet: bool) -> bytes:
-        """Return *block* with the next of the chime in it; it begins when it is *quiet*."""
+        """Return *block* with the next of the chime mixed in; the chime begins when it is *quiet*."""
         self._begun = self._begun or quiet
         if not self._begun:
             return block
@@ -40,7 +45,7 @@ class Chime:
 
 
 def _tones(hz: int) -> NDArray[np.int16]:
-    """Return them one after the other, each struck softly with a brush."""
+    """Return the tones one after the other (int16, shape (frames,)), each struck softly as with a brush."""
     frames = Pcm(hz).frames(TONE_MS)
     at = np.arange(frames) / hz
     struck = (

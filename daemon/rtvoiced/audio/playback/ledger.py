@@ -1,8 +1,19 @@
-"""What was heard, by sample: every frame handed to the card is booked to its part.
+"""The ledger: what was heard, by sample. Every frame handed to the card is booked to its part. Pure.
 
-Pure: no clock, no arrays. Positions are counted in frames of the source, as the
-server sent them, so that they stay true whatever rate the card runs at; what the
-card holds is counted in its own frames.
+There is no clock in it and no sound: `PlaybackQueue`, which owns it, tells it what
+was received, what was handed to the card and how much the card holds; from that
+follows what has come out. At a cut it says how much of each open part was
+heard, to the sample, and that is what the server is told.
+
+Positions of parts are counted in frames of the source, as the server sent
+them, so that they stay true whatever rate the card runs at. What the card holds
+is counted in its own frames. Positions only go forward: what is heard again
+after a hold counts once.
+
+>>> ledger = Ledger()
+>>> ledger.receive(part, 240, 24_000)  # 10 ms came  # doctest: +SKIP
+>>> ledger.hand(part, 120, 240)  # half of it is in a card of 48 kHz  # doctest: +SKIP
+>>> ledger.in_card(0)  # and was heard  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -20,54 +31,66 @@ class Progress:
     """Where a listener is: the position of what comes out of the speaker now."""
 
     part: Part | None
-    """None when nothing that is still open was heard of yet."""
+    """The audible part; None while nothing was heard yet of any part that is open."""
     played_ms: int
+    """How much of it has come out of the card, rounded down."""
     queued_ms: int
-    """Of all parts: received and not yet handed to the card."""
+    """How much of all parts was received and not yet handed to the card."""
 
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """A part, from its first frame until it drained or was cut; positions in frames of the source."""
+    """The account of a part, from its first frame until it drained or was cut.
+
+    Positions are in frames of the source.
+    """
 
     part: Part
     hz: int
+    """The rate of the source."""
     received: int = 0
+    """As far as the server has sent it."""
     next: int = 0
     """Position of what is handed to the card next; goes back where something is heard again."""
     played: int = 0
-    """As far as was handed to the card, or is about to be as a fade; what is heard twice counts once."""
+    """As far as it was handed to the card, or is about to be as a fade; what is heard twice counts once."""
     heard: int = 0
-    """As far as has come out of the card."""
+    """As far as it has come out of the card."""
     in_card: int = 0
-    """Runs of it that the card holds."""
+    """How many runs of it the card holds."""
     begun: bool = False
+    """Whether any of it was handed to the card."""
     complete: bool = False
+    """Whether the server has sent all of it."""
 
     def ms(self, frames: int) -> int:
+        """Return how long *frames* of it last, in milliseconds, rounded down."""
         return Pcm(self.hz).ms_of_frames(frames)
 
     @property
     def handed(self) -> bool:
-        """All that was received was handed to the card, for the last time."""
+        """Whether all that was received was handed to the card, for the last time."""
         return self.next == self.received
 
     @property
     def open(self) -> bool:
+        """Whether any of it is still to be sent, to be handed over, or to be played again to its end."""
         return not (self.complete and self.handed and self.played == self.received)
 
 
 @dataclass(slots=True, eq=False)
-class _Handed:
-    """A run of frames that the card holds."""
+class _CardRun:
+    """A run of frames that the card holds, all of one part or of none."""
 
     entry: _Entry | None
     """None for silence, for a fade, and for what was cut."""
     sounds: bool
+    """False for silence."""
     frames: int
+    """How long it is, in frames of the card."""
     start: int
     end: int
-    """Positions of the part, in frames of the source."""
+    """Positions of the part before and after it, in frames of the source."""
     before: int = 0
     """How far the part had been played before this run."""
 
@@ -77,21 +100,25 @@ class _Handed:
 
 
 class Ledger:
-    """The books of one card. Not thread-safe: `Playback` holds its lock."""
+    """The books of one card. Not thread-safe: `PlaybackQueue` calls it under its lock."""
 
     def __init__(self) -> None:
         self._entries: dict[Part, _Entry] = {}
-        self._card: deque[_Handed] = deque()
-        self._held = 0
+        """The parts that are open or in the card, in order of play."""
+        self._card: deque[_CardRun] = deque()
+        """What the card holds, the oldest first."""
+        self._card_frames = 0
+        """How many frames that is."""
         self._audible = 0
-        """Runs in the card that are not silence."""
+        """How many runs in the card are not silence."""
         self._fade_left = 0
+        """Frames of a fade that are still to be handed over."""
         self._reports: list[Started | Drained] = []
 
     # What comes in
 
     def receive(self, part: Part, frames: int, hz: int) -> int:
-        """Book *frames* of the source as received; return the position of the first of them.
+        """Book *frames* of the source, at *hz*, as received; return the position of the first of them.
 
         Raises ValueError when the part's rate changes.
         """
@@ -103,13 +130,13 @@ class Ledger:
         return position
 
     def finish(self, part: Part) -> None:
-        """No more of *part* will come. Of a part that was cut or never began: nothing happens."""
+        """Book that no more of *part* will come; of a part that was cut or never began, nothing happens."""
         if entry := self._entries.get(part):
             entry.complete = True
             self._settle()
 
     def finish_response(self, response_id: str) -> None:
-        """No more of any part of this response will come."""
+        """Book that no more of any part of this response will come."""
         for entry in self._entries.values():
             if entry.part.response_id == response_id:
                 entry.complete = True
@@ -122,57 +149,60 @@ class Ledger:
     # What goes to the card
 
     def hand(self, part: Part, position: int, frames: int, start: int | None = None) -> None:
-        """Book *frames* of the card, which bring *part* to *position*, from *start* or from where it was."""
+        """Book *frames* of the card, which bring *part* to *position*, from *start* or from where it was.
+
+        The first of a part are reported as `Started`.
+        """
         entry = self._entries.get(part)
         if entry is None:
             # Over already, and heard again for a moment.
-            self._load(_Handed(None, True, frames, 0, 0))
+            self._load(_CardRun(None, True, frames, 0, 0))
             return
         if not entry.begun:
             entry.begun = True
             self._reports.append(Started(part))
         entry.in_card += 1
         begin = entry.next if start is None else start
-        self._load(_Handed(entry, True, frames, begin, position, entry.played))
+        self._load(_CardRun(entry, True, frames, begin, position, entry.played))
         entry.next = position
         entry.played = max(entry.played, position)
 
     def hand_fade(self, frames: int) -> None:
-        """Book *frames* of a fade, which counted as heard when it was made."""
+        """Book *frames* of a fade of what was cut; it counted as heard when it was made."""
         self._fade_left -= frames
-        self._load(_Handed(None, True, frames, 0, 0))
+        self._load(_CardRun(None, True, frames, 0, 0))
 
     def hand_silence(self, frames: int) -> None:
         """Book *frames* of silence."""
-        self._load(_Handed(None, False, frames, 0, 0))
+        self._load(_CardRun(None, False, frames, 0, 0))
 
-    def _load(self, run: _Handed) -> None:
+    def _load(self, run: _CardRun) -> None:
         self._card.append(run)
-        self._held += run.frames
+        self._card_frames += run.frames
         self._audible += run.sounds
 
     def in_card(self, frames: int) -> None:
         """Book that the card holds *frames* now: what was handed before them has been heard."""
-        while self._card and (self._held > frames or self._card[0].frames == 0):
+        while self._card and (self._card_frames > frames or self._card[0].frames == 0):
             run = self._card[0]
-            gone = max(0, min(run.frames, self._held - frames))
+            gone = max(0, min(run.frames, self._card_frames - frames))
             position = run.position(gone) if gone < run.frames else run.end
             if run.entry:
                 run.entry.heard = max(run.entry.heard, position)
-            self._held -= gone
+            self._card_frames -= gone
             if gone < run.frames:
                 run.frames, run.start = run.frames - gone, position
                 break
             self._unload(self._card.popleft())
         self._settle()
 
-    def _unload(self, run: _Handed) -> None:
+    def _unload(self, run: _CardRun) -> None:
         self._audible -= run.sounds
         if run.entry:
             run.entry.in_card -= 1
 
     def _settle(self) -> None:
-        """Report the parts that are over, and forget them."""
+        """Report the parts that are over as `Drained`, and forget them."""
         for entry in [e for e in self._entries.values() if not e.open and not e.in_card]:
             del self._entries[entry.part]
             idle = not self.in_card_sounds and all(e.handed for e in self._entries.values())
@@ -185,9 +215,10 @@ class Ledger:
     ) -> CutResult:
         """End every open part; return how much of each was heard.
 
-        *fade*: the position that the fade brings each part to; *fade_frames*:
-        how long fades last that are still to be handed over; *lost_frames*: the
-        newest frames in the card, thrown away with it.
+        *fade* holds the position that the fade brings each part to; *fade_frames*
+        is how long the fades are that are still to be handed over; *lost_frames* are
+        the newest frames in the card, which were thrown away with it, and *silence_ms* is
+        passed on.
         """
         self._lose(lost_frames)
         # Before the fade, which may just bring a part to its end: that one is over too, and was heard whole.
@@ -207,6 +238,7 @@ class Ledger:
         return CutResult(parts, sum(p.received_ms - p.played_ms for p in parts), silence_ms)
 
     def _lose(self, frames: int) -> None:
+        """Take back the newest *frames* in the card: they never sound."""
         while frames > 0 and self._card:
             run = self._card[-1]
             kept = max(0, run.frames - frames)
@@ -214,7 +246,7 @@ class Ledger:
             if run.entry:
                 run.entry.played = max(run.before, position)
             frames -= run.frames - kept
-            self._held -= run.frames - kept
+            self._card_frames -= run.frames - kept
             if kept:
                 run.frames, run.end = kept, position
                 return
@@ -222,8 +254,8 @@ class Ledger:
 
     # The hold
 
-    def held(self, fade: Iterable[tuple[Part, int]], silence_ms: float) -> Held:
-        """Return where playback is held; *fade*: the position that the fade brings each part to."""
+    def hold(self, fade: Iterable[tuple[Part, int]], silence_ms: float) -> Held:
+        """Return where playback is held; *fade* holds the position that the fade brings each part to."""
         reached = dict(fade)
         begun = [entry for entry in self._entries.values() if entry.begun or entry.part in reached]
         for entry in reversed(begun):
@@ -233,8 +265,8 @@ class Ledger:
                 return Held(entry.part, played_ms, entry.ms(entry.received), silence_ms)
         return Held(None, 0, 0, silence_ms)
 
-    def resumed(self, part: Part | None, position: int | None) -> Resumed:
-        """Book that playback goes on, with *part* at *position*; None: where it was."""
+    def resume(self, part: Part | None, position: int | None) -> Resumed:
+        """Book that playback goes on, with *part* at *position*; None: at the place of the hold."""
         entry = self._entries.get(part) if part is not None else None
         if entry is None:
             return Resumed(None, 0)
@@ -250,11 +282,11 @@ class Ledger:
 
     @property
     def in_card_sounds(self) -> bool:
-        """The card holds something other than silence, or a fade is on its way to it."""
+        """Whether the card holds something other than silence, or a fade is on its way to it."""
         return self._audible > 0 or self._fade_left > 0
 
     @property
-    def news(self) -> bool:
+    def has_reports(self) -> bool:
         """Whether `reports` would return something."""
         return bool(self._reports)
 
@@ -264,7 +296,7 @@ class Ledger:
         return reports
 
     def progress(self) -> Progress:
-        """Return the position of the audible part as a listener hears it now."""
+        """Return the audible part, and its position as a listener hears it now."""
         queued_ms = sum(e.ms(e.received - e.played) for e in self._entries.values())
         begun = [entry for entry in self._entries.values() if entry.begun]
         heard = [entry for entry in begun if entry.heard]

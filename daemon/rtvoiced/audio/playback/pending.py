@@ -1,7 +1,13 @@
-"""What waits for the card, in order of play: taken block by block, cut, or held back and taken up again.
+"""Audio that waits for the card, in order of play: taken block by block, cut, or held and taken up again.
 
-Pure but for its arrays; not thread-safe: `Playback` holds its lock. A fade is
-made here, of the very next samples, because only here they are known.
+`PlaybackQueue` owns one `PendingAudio` and calls it under its lock; it is not
+thread-safe by itself. There is no clock and no device in it, only chunks of samples:
+
+* *ready*: what is taken next;
+* *held back*: what waits behind a hold;
+* *past*: the last 200 ms that were taken, which a resume plays again.
+
+Fades are made here, of the very next samples, because only here they are known.
 """
 
 from __future__ import annotations
@@ -17,53 +23,57 @@ from rtvoiced.audio.playback.stream import Chunk
 from rtvoiced.dsp.pcm import Part, Pcm
 
 REWIND_MS = 200
-"""So much is heard again after a hold: the word that it fell into."""
+"""Milliseconds that are heard again after a hold: the word that it fell into."""
 
 
 Fade = Callable[[NDArray[np.int16]], NDArray[np.int16]]
-"""What makes a fade of samples."""
+"""Makes a fade of samples: `faded_out` or `faded_in`."""
 
 
 class Piece(NamedTuple):
-    """Samples in the order of play, and where they bring their part."""
+    """Samples in the order of play, and the positions that they cover in their part."""
 
     part: Part | None
     """None for the faded end of what was cut."""
     start: int
     end: int
-    """Positions of the part, in frames of the source."""
+    """Positions of the part before the first and after the last sample, in frames of the source."""
     samples: NDArray[np.int16]
+    """int16, shape (frames,), at the card's rate."""
 
 
-class Pending:
-    """Chunks that wait; those that wait behind a hold; and the last of those that were taken."""
+class PendingAudio:
+    """Chunks that are ready, chunks that are held back, and the last of those that were taken."""
 
     def __init__(self) -> None:
         self._ready: deque[Chunk] = deque()
-        self._behind: deque[Chunk] = deque()
+        self._held_back: deque[Chunk] = deque()
         """What waits behind a hold."""
         self._past: deque[Chunk] = deque()
-        """Taken to their end, the newest last: the last `REWIND_MS`, and what their oldest chunk has more."""
+        """Chunks taken to their end, the newest last: the last `REWIND_MS`, and what the oldest of them has
+        more."""
         self._past_frames = 0
         self.held = False
-        self.moves = 0
-        """Counts cuts, holds and resumes: whoever converts chunks outside of the lock starts again."""
+        """Whether everything but fades is held back."""
+        self.changes = 0
+        """Counts cuts, holds and resumes: whoever converts chunks outside of the lock starts again after
+        one."""
 
     @property
-    def going_out(self) -> bool:
+    def has_ready(self) -> bool:
         """Whether anything waits that is not held back."""
         return bool(self._ready)
 
     def __bool__(self) -> bool:
         """Return True while anything waits, held back or not."""
-        return bool(self._ready or self._behind)
+        return bool(self._ready or self._held_back)
 
     def append(self, chunks: Iterable[Chunk]) -> None:
-        """Let *chunks* wait at the end."""
-        (self._behind if self.held else self._ready).extend(chunks)
+        """Let *chunks* wait at the end, behind a hold if there is one."""
+        (self._held_back if self.held else self._ready).extend(chunks)
 
     def take(self, frames: int) -> list[Piece]:
-        """Return the next *frames*, or as many as wait and are not held back."""
+        """Return the next *frames*, or as many as are ready."""
         pieces = []
         while self._ready and (frames > 0 or not self._ready[0].left):
             chunk = self._ready[0]
@@ -76,11 +86,12 @@ class Pending:
         return pieces
 
     def cut(self, fade_frames: int, *, lost: bool) -> tuple[list[tuple[Part, int]], int, deque[Chunk]]:
-        """Drop all but a fade of the next *fade_frames*; with *lost* all.
+        """Drop everything but a fade of the next *fade_frames*; with *lost*, drop that, too.
 
-        Return the positions that fades bring their parts to, how many frames
-        of fades wait now, and what was dropped: the last reference to a minute of
-        audio is not to go under the lock. A fade that is on its way stays as it is.
+        Returns the positions that fades bring their parts to, how many frames of
+        fades wait now, and the chunks that were dropped: freeing a minute of audio
+        takes a while, and the caller does it outside of the lock. A fade that is
+        on its way stays as it is.
         """
         fading = deque(chunk for chunk in self._ready if chunk.part is None)
         reached: list[tuple[Part, int]] = []
@@ -98,16 +109,16 @@ class Pending:
             samples = _joined(pieces)
             if len(samples):
                 fading.append(Chunk(None, faded_out(samples), hz, 0, 0))
-        dropped = deque([*self._ready, *self._behind, *self._past])
-        self._ready, self._behind, self.held = fading, deque(), False
+        dropped = deque([*self._ready, *self._held_back, *self._past])
+        self._ready, self._held_back, self.held = fading, deque(), False
         self.forget()
-        self.moves += 1
+        self.changes += 1
         return reached, sum(chunk.left for chunk in fading), dropped
 
     def hold(self, fade_frames: int) -> tuple[list[tuple[Part, int]], int]:
         """Hold everything back behind a fade of the next *fade_frames*.
 
-        Return the positions that fades bring their parts to, and how many
+        Returns the positions that fades bring their parts to, and how many
         frames of fades wait. A fade that is on its way stays as it is.
         """
         if not self.held:
@@ -116,35 +127,35 @@ class Pending:
             # What a resume has faded in and is not heard yet goes with this fade.
             rest = sum(chunk.left for chunk in self._ready if chunk.fade)
             fading = self._faded(max(rest, 0 if cut else fade_frames), faded_out)
-            self._ready, self._behind, self.held = deque([*cut, *fading]), self._ready, True
-            self.moves += 1
+            self._ready, self._held_back, self.held = deque([*cut, *fading]), self._ready, True
+            self.changes += 1
         reached = [(chunk.part, chunk.end) for chunk in self._ready if chunk.part is not None]
         return reached, sum(chunk.left for chunk in self._ready)
 
     def resume(self, part: Part | None, fade_frames: int) -> int | None:
-        """Take up again what was held back, faded in, *part* from `REWIND_MS` before.
+        """Take up again what was held back, faded in, and *part* from `REWIND_MS` before.
 
-        Return the position where *part* goes on; None where there is nothing to
-        hear again of it.
+        Returns the position where *part* goes on; None where nothing of it is
+        heard again, or nothing was held.
         """
         if not self.held:
             return None
-        fading, self._ready = self._ready, self._behind
-        self._behind, self.held = deque(), False
-        self.moves += 1
+        fading, self._ready = self._ready, self._held_back
+        self._held_back, self.held = deque(), False
+        self.changes += 1
         again = self._rewind(part) if part is not None else None
         rising = self._faded(fade_frames, faded_in) if again is not None else []
         self._ready = deque([*fading, *rising, *self._ready])
         return again
 
     def chunks(self) -> list[Chunk]:
-        """Return all that wait, in order of play."""
-        return [*self._ready, *self._behind]
+        """Return all chunks that wait, ready or held back, in order of play."""
+        return [*self._ready, *self._held_back]
 
     def replace(self, chunks: list[Chunk]) -> None:
         """Let *chunks* wait in place of `chunks()`, one for one."""
         ready = len(self._ready)
-        self._ready, self._behind = deque(chunks[:ready]), deque(chunks[ready:])
+        self._ready, self._held_back = deque(chunks[:ready]), deque(chunks[ready:])
 
     def forget(self) -> None:
         """Forget what was taken: nothing of it is heard again."""
@@ -154,6 +165,7 @@ class Pending:
     # Within
 
     def _remember(self, chunk: Chunk) -> None:
+        """Keep a chunk that was taken to its end, and forget those that are older than `REWIND_MS`."""
         if chunk.part is None or chunk.fade:
             return
         self._past.append(chunk)
@@ -162,7 +174,7 @@ class Pending:
             self._past_frames -= len(self._past.popleft().samples)
 
     def _rewind(self, part: Part) -> int | None:
-        """Put the last `REWIND_MS` of *part* before what waits; return the position there."""
+        """Put the last `REWIND_MS` of *part* before what waits; return the position there, or None."""
         head = self._ready[0] if self._ready else None
         if head is not None and head.part != part:
             return None
@@ -195,13 +207,16 @@ class Pending:
 
 
 def faded_out(samples: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Return *samples* going down to nothing on half a cosine: no corner at either end, so no click."""
+    """Return *samples* (int16, shape (frames,)) going down to nothing on half a cosine.
+
+    That curve has no corner at either end, so there is no click.
+    """
     curve = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, len(samples) + 1) / max(1, len(samples)))
     return np.asarray(np.rint(samples * curve), dtype=np.int16)
 
 
 def faded_in(samples: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Return *samples* coming up from nothing in the same way."""
+    """Return *samples* coming up from nothing, as `faded_out` goes down."""
     return faded_out(samples[::-1])[::-1]
 
 

@@ -1,7 +1,17 @@
-"""What waits to be heard: the queue between the loop and the audio thread.
+"""The queue of what is to be heard, between the loop and the audio thread.
 
-One short lock. The loop resamples outside of it, and the thread takes 10 ms at
-a time; `Ledger` keeps the books of what went where.
+The loop pushes what the server sent, and cuts, holds and resumes; the audio thread
+takes 10 ms at a time, and notes how much the card holds. `PendingAudio` keeps what
+waits, `Ledger` the books of what was handed to the card and heard.
+
+Both threads share one lock, which nobody holds for long: the loop resamples
+outside of it, converts a queue for a card of another rate outside of it, and frees
+dropped audio outside of it.
+
+>>> queue = PlaybackQueue(24_000)
+>>> queue.push(Part("r1", "i1"), bytes(480), 24_000)
+>>> queue.cut().dropped_ms
+10
 """
 
 from __future__ import annotations
@@ -13,43 +23,46 @@ from numpy.typing import NDArray
 
 from rtvoiced.audio.events import CutResult, Drained, Held, Resumed, Started
 from rtvoiced.audio.playback.ledger import Ledger, Progress
-from rtvoiced.audio.playback.pending import Pending
+from rtvoiced.audio.playback.pending import PendingAudio
 from rtvoiced.audio.playback.stream import Chunk, ResampledStream, converted
 from rtvoiced.dsp.pcm import BLOCK_MS, Part, Pcm
 
 VOLUME_MAX_PERCENT = 200
+"""The queue could play twice as loud; the setting allows 100."""
 
 
 class PlaybackQueue:
-    """The speaker's queue.
+    """The queue of one daemon's speaker, which takes frames at *hz* until `retune`.
 
-    `push`, `finish`, `finish_response`, `cut`, `hold`, `resume`, `set_volume`, `set_fade`,
-    `reports`, `progress` and `sounding` are for the loop; `take`, `note` and `retune` for
-    the audio thread.
+    `take`, `note` and `retune` are for the audio thread, all else for the loop;
+    `sounding` and `audible` are for both. *fade_ms* is how long a cut or a hold
+    takes to fade.
     """
 
     def __init__(self, hz: int, fade_ms: float = 5, volume_percent: int = 100) -> None:
         self._lock = Lock()
         self._ledger = Ledger()
-        self._pending = Pending()
+        self._pending = PendingAudio()
         self._hz = hz
         self._fade_ms = fade_ms
         self._streams: dict[str, ResampledStream] = {}
-        """By response id: only the loop touches these."""
+        """By response id, the resampler of each; only the loop touches these."""
         self._fill = 0
-        """Frames in the card, as far as is known: at the last note, and taken since."""
+        """Frames in the card, as far as is known: at the last note, and those taken since."""
         self._flowing = False
-        """The newest frame handed over belongs to an answer: only then is there anything to fade."""
-        self._place: Part | None = None
-        """Of a hold: the part that was audible."""
+        """Whether the newest frame handed over belongs to a response: only then is there anything to fade."""
+        self._held_part: Part | None = None
+        """The part that was audible at the hold; None without a hold."""
         self._announced = False
+        """Whether `note` has told of reports that nobody has fetched yet."""
         self._gain = self._gain_wanted = _gain(volume_percent)
+        """The volume as a factor, as it is and as it is to become."""
         self.latest = b""
-        """The newest block that went to the card, s16le mono: how loud it is can be measured elsewhere."""
+        """The newest block that went to the card, s16le mono, for whoever measures how loud it is."""
 
     @property
     def hz(self) -> int:
-        """The card's rate: what `take` returns."""
+        """The card's rate, which is the rate of what `take` returns."""
         return self._hz
 
     # The loop's side
@@ -57,8 +70,8 @@ class PlaybackQueue:
     def push(self, part: Part, pcm: bytes, hz: int) -> None:
         """Queue *pcm*, s16le mono at *hz*, as the next audio of *part*.
 
-        A chunk may end within a frame: the odd byte waits for the next chunk of
-        the same response. Raises ValueError when the rate of a part changes.
+        It may end within a frame: the odd byte waits for the next audio of the
+        same response. Raises ValueError when the rate of a part changes.
         """
         stream = self._stream(part.response_id, hz)
         samples = stream.frames(pcm)
@@ -69,7 +82,7 @@ class PlaybackQueue:
         self._append(stream.feed(part, position, samples))
 
     def finish(self, part: Part) -> None:
-        """No more audio of *part* will come; of a part that is not here, nothing happens."""
+        """Note that no more audio of *part* will come; of a part that is not here, nothing happens."""
         stream = self._streams.get(part.response_id)
         if stream and stream.newest == part:
             # Its last millisecond must not wait for the next part, which may be long in coming.
@@ -78,7 +91,7 @@ class PlaybackQueue:
             self._ledger.finish(part)
 
     def finish_response(self, response_id: str) -> None:
-        """No more audio of any part of this response will come."""
+        """Note that no more audio of any part of this response will come."""
         stream = self._streams.pop(response_id, None)
         if stream:
             self._append(stream.flush())
@@ -86,12 +99,12 @@ class PlaybackQueue:
             self._ledger.finish_response(response_id)
 
     def cut(self, lost_frames: int = 0) -> CutResult:
-        """Swap what is queued for a fade of its next samples; return what was heard.
+        """Swap what is queued for a fade of its next samples; return what was heard of each open part.
 
         What the card holds will sound, and so will the fade: both count as
-        heard. With *lost_frames* the card was lost with that much in it: these
-        do not count, and there is nothing to fade. A fade that is still on its
-        way stays as it is.
+        heard. With *lost_frames* the card was lost with so many frames in it:
+        these do not count, and there is nothing to fade. A fade that is still on
+        its way stays as it is.
         """
         self._streams.clear()
         with self._lock:
@@ -110,24 +123,25 @@ class PlaybackQueue:
         """
         with self._lock:
             reached, fade_frames = self._pending.hold(self._fade_frames())
-            held = self._ledger.held(reached, (self._fill + fade_frames) * 1000 / self._hz)
-            self._place = held.part
+            held = self._ledger.hold(reached, (self._fill + fade_frames) * 1000 / self._hz)
+            self._held_part = held.part
         return held
 
     def resume(self) -> Resumed:
-        """Go on, faded in and a little before the place of the hold; without a hold nothing happens."""
+        """Go on, faded in and 200 ms before the place of the hold; without a hold nothing happens."""
         with self._lock:
-            part = self._place if self._place is not None and self._ledger.has(self._place) else None
+            held = self._held_part
+            part = held if held is not None and self._ledger.has(held) else None
             position = self._pending.resume(part, Pcm(self._hz).frames(self._fade_ms))
-            self._place = None
-            return self._ledger.resumed(part, position)
+            self._held_part = None
+            return self._ledger.resume(part, position)
 
     def set_volume(self, percent: int) -> None:
-        """Change the volume, over one block. Raises ValueError outside 0 to 200."""
+        """Change the volume, over one block. Raises ValueError outside of 0 to 200 percent."""
         self._gain_wanted = _gain(percent)
 
     def set_fade(self, ms: float) -> None:
-        """Let the next cut fade for so long."""
+        """Let the next cut or hold fade for *ms* milliseconds."""
         self._fade_ms = ms
 
     def reports(self) -> list[Started | Drained]:
@@ -137,26 +151,26 @@ class PlaybackQueue:
             return self._ledger.reports()
 
     def progress(self) -> Progress:
-        """Return the position of the audible part, as a listener hears it now."""
+        """Return the audible part, and its position as a listener hears it now."""
         with self._lock:
             return self._ledger.progress()
 
     @property
     def sounding(self) -> bool:
-        """Anything is queued, or handed to the card and not yet out of it."""
+        """Whether anything is queued, held back, or handed to the card and not yet out of it."""
         with self._lock:
             return bool(self._pending) or self._ledger.in_card_sounds
 
     @property
     def audible(self) -> bool:
-        """As `sounding`, but for what is held back."""
+        """Whether anything sounds or is about to: as `sounding`, but without what is held back."""
         with self._lock:
-            return self._pending.going_out or self._ledger.in_card_sounds
+            return self._pending.has_ready or self._ledger.in_card_sounds
 
     # The audio thread's side
 
     def take(self, frames: int) -> bytes:
-        """Return exactly *frames* for the card: silence where nothing is queued."""
+        """Return exactly *frames* for the card, s16le mono at `hz`: silence where nothing is queued."""
         block = np.zeros(frames, np.int16)
         with self._lock:
             at = 0
@@ -173,23 +187,23 @@ class PlaybackQueue:
                 self._ledger.hand_silence(frames - at)
                 self._flowing = False
             self._fill += frames
-        self.latest = self._louder(block).tobytes()
+        self.latest = self._at_volume(block).tobytes()
         return self.latest
 
     def note(self, fill_frames: int, latency_ms: float) -> bool:
-        """Tell what the card holds now, and what lies between it and the ear.
+        """Note that the card holds *fill_frames* now, and that *latency_ms* lie between it and the ear.
 
-        Return True once `reports` has something new.
+        Returns True when `reports` has something new that was not told before.
         """
         with self._lock:
             self._fill = fill_frames
             self._ledger.in_card(fill_frames + Pcm(self._hz).frames(latency_ms))
-            fresh = self._ledger.news and not self._announced
+            fresh = self._ledger.has_reports and not self._announced
             self._announced = self._announced or fresh
             return fresh
 
     def retune(self, hz: int) -> None:
-        """Follow a card that was opened again, at *hz*: its buffer is empty, what is queued is converted."""
+        """Follow a card that was opened anew, at *hz*: its buffer is empty; what is queued is converted."""
         while True:
             with self._lock:
                 self._flowing = False
@@ -200,17 +214,18 @@ class PlaybackQueue:
                     self._hz, self._fill = hz, 0
                     self._ledger.in_card(0)
                     return
-                moves, done = self._pending.moves, len(chunks) - len(stale)
+                changes, done = self._pending.changes, len(chunks) - len(stale)
             # A minute of audio takes 0.1 s, and the loop must not wait so long: what it pushes comes next.
             fresh = converted(stale, hz)
             with self._lock:
-                if moves == self._pending.moves:
+                if changes == self._pending.changes:
                     chunks = self._pending.chunks()
                     self._pending.replace([*chunks[:done], *fresh, *chunks[done + len(stale) :]])
 
     # Within
 
     def _stream(self, response_id: str, hz: int) -> ResampledStream:
+        """Return the stream of a response; a new one where it is new, or a rate has changed."""
         stream = self._streams.get(response_id)
         if stream and (stream.hz != hz or stream.card_hz != self._hz):
             self._append(stream.flush())
@@ -223,6 +238,7 @@ class PlaybackQueue:
         return stream
 
     def _append(self, chunks: list[Chunk]) -> None:
+        """Queue *chunks*, converted where the card's rate has changed meanwhile."""
         while chunks:
             with self._lock:
                 hz = self._hz
@@ -232,11 +248,11 @@ class PlaybackQueue:
             chunks = converted(chunks, hz)
 
     def _fade_frames(self) -> int:
-        """Return how long a fade is to be: where nothing sounds, there is nothing to fade."""
+        """Return how many frames a fade is to have: where nothing sounds, there is nothing to fade."""
         return Pcm(self._hz).frames(self._fade_ms) if self._flowing else 0
 
-    def _louder(self, block: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Return *block* at the volume, moving to a new volume by at most full scale in one block."""
+    def _at_volume(self, block: NDArray[np.int16]) -> NDArray[np.int16]:
+        """Return *block* at the volume, which moves to a new one by at most full scale in one block."""
         wanted = self._gain_wanted
         if self._gain == wanted == 1.0:
             return block
@@ -253,6 +269,7 @@ class PlaybackQueue:
 
 
 def _gain(percent: int) -> float:
+    """Return *percent* as a factor. Raises ValueError outside of 0 to 200."""
     if not 0 <= percent <= VOLUME_MAX_PERCENT:
         raise ValueError(f"volume {percent} is not between 0 and {VOLUME_MAX_PERCENT}")
     return percent / 100

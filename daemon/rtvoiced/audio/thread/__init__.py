@@ -1,1 +1,1 @@
-"""The audio thread, and how much the card holds."""
+"""The audio thread, how much it lets the card hold, and how it finds what was lost of the microphone."""

@@ -1,10 +1,17 @@
-"""The events of the IPC contract (docs/ipc.md), one dataclass each: the fields are the event's ``data``."""
+"""The events of the IPC contract (docs/ipc.md), declared once each: the fields are the event's ``data``.
+
+The conversation, the audio and the daemon make them and hand them to
+`rtvoiced.ipc.server.publisher`, which numbers the counted ones. Subscribers
+are told everything by name, so a name never changes and fields are only ever
+added. A new event is declared here and named in `IpcEvent`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from dataclasses import field
+from typing import Annotated, Any
 
+from rtvoiced.ipc.contract.declaration import Bounds, EventDeclaration, event, events_of
 from rtvoiced.vocabulary import (
     Cause,
     ConnectionStatus,
@@ -18,27 +25,26 @@ from rtvoiced.vocabulary import (
     SpeechSource,
 )
 
-
-class IpcEvent(Protocol):
-    """Something that happened; its fields are the event's ``data``."""
-
-    event: ClassVar[str]
+NOT_NEGATIVE = Bounds(least=0)
 
 
-@dataclass(frozen=True, slots=True)
+@event("welcome", counted=False, when="uncounted; answers a new subscription, see below")
 class Welcome:
     """Answers a new subscription; uncounted."""
 
-    event: ClassVar[str] = "welcome"
     subscription: str
     protocol: int
 
 
-@dataclass(frozen=True, slots=True)
+@event(
+    "state",
+    data_row="{conversation}, {muted} and {push_to_talk} (booleans), {connection.name}, {input.name}, "
+    "{output.name} (words as below), {voice}, {provider}",
+    when="one of these changed; all of them are in it",
+)
 class State:
     """The daemon in one word each; published at each change of one of them."""
 
-    event: ClassVar[str] = "state"
     conversation: PhaseWord
     muted: bool
     push_to_talk: bool
@@ -49,11 +55,15 @@ class State:
     provider: str
 
 
-@dataclass(frozen=True, slots=True)
+@event(
+    "connection",
+    data_row="{status}, {reason}, {attempt}, {retry_in_s}, {session_id}, {expires_at} (Unix seconds), "
+    "{request}",
+    when="the link to the server changed. `lost`: tried again by itself; `failed`: somebody has to act",
+)
 class Connection:
     """The link to the server changed."""
 
-    event: ClassVar[str] = "connection"
     status: ConnectionStatus
     reason: str | None = None
     attempt: int = 0
@@ -63,11 +73,10 @@ class Connection:
     request: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@event("device", when="a microphone or speaker came or went")
 class Device:
     """A microphone or a speaker changed."""
 
-    event: ClassVar[str] = "device"
     direction: Direction
     name: str | None
     status: DeviceStatus
@@ -75,88 +84,83 @@ class Device:
     latency_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@event("speech_started", when="the user starts to speak; by hand there is no item yet")
 class SpeechStarted:
     """The user starts to speak."""
 
-    event: ClassVar[str] = "speech_started"
     item_id: str | None
     audio_start_ms: int | None
     source: SpeechSource
 
 
-@dataclass(frozen=True, slots=True)
+@event("speech_stopped", data_row="{item_id}, {audio_end_ms}, {source.name}, {reason}")
 class SpeechStopped:
     """The user's utterance is over."""
 
-    event: ClassVar[str] = "speech_stopped"
     item_id: str | None
     audio_end_ms: int | None
     source: SpeechSource
     reason: SpeechEnd
 
 
-@dataclass(frozen=True, slots=True)
+@event("delta")
 class Delta:
     """A piece of what the assistant says."""
 
-    event: ClassVar[str] = "delta"
     response_id: str
     item_id: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@event("audio_delta", when="so much of its audio arrived; never the audio itself")
 class AudioArrived:
     """Assistant audio arrived: how much, never the audio itself."""
 
-    event: ClassVar[str] = "audio_delta"
     response_id: str
     item_id: str
     bytes: int
     ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@event(
+    "playback",
+    when="what the listener hears; `resumed`: the position from which on, 200 ms before the held one",
+)
 class Playback:
     """What the listener hears."""
 
-    event: ClassVar[str] = "playback"
     item_id: str
     status: PlaybackStatus
-    played_ms: int
+    played_ms: Annotated[int, NOT_NEGATIVE]
 
 
-@dataclass(frozen=True, slots=True)
+@event("interrupt", when="audio was cut, in this very turn of the daemon's loop. Nothing cut, no event")
 class Interrupt:
     """Audio was cut; published in the same turn as the cut."""
 
-    event: ClassVar[str] = "interrupt"
     cause: Cause
     response_id: str
     item_id: str
-    played_ms: int
-    dropped_ms: int
-    onset_to_decision_ms: float | None = None
-    decision_to_silence_ms: float | None = None
+    played_ms: Annotated[int, NOT_NEGATIVE]
+    dropped_ms: Annotated[int, NOT_NEGATIVE]
+    onset_to_decision_ms: Annotated[float | None, NOT_NEGATIVE] = None
+    decision_to_silence_ms: Annotated[float | None, NOT_NEGATIVE] = None
     request: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@event("user_transcript")
 class UserTranscript:
     """What the user said, as the server heard it."""
 
-    event: ClassVar[str] = "user_transcript"
     item_id: str
     text: str
     final: bool
 
 
-@dataclass(frozen=True, slots=True)
+@event("assistant_transcript", when="what the assistant said, and the words of it that were really played")
 class AssistantTranscript:
     """What the assistant said, and which words of it were really played."""
 
-    event: ClassVar[str] = "assistant_transcript"
     response_id: str
     item_id: str
     text: str
@@ -165,11 +169,14 @@ class AssistantTranscript:
     interrupted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@event(
+    "response_created",
+    data_row="{response_id}, {status} `in_progress`, {reason}, {usage}, {request}",
+    when="an answer begins",
+)
 class ResponseCreated:
     """The server began an answer."""
 
-    event: ClassVar[str] = "response_created"
     response_id: str
     status: str = "in_progress"
     reason: str | None = None
@@ -177,11 +184,16 @@ class ResponseCreated:
     request: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@event(
+    "response_done",
+    data_row="{response_id}, {status} `completed\\|cancelled\\|failed\\|incomplete`, {reason}, {usage} (as "
+    "the server sent it), {request}",
+    when="the server has generated all of it, or given up. **It may still sound**: the end is `playback` "
+    "`drained`",
+)
 class ResponseDone:
     """The server has generated all of an answer, or given up; it may still be sounding."""
 
-    event: ClassVar[str] = "response_done"
     response_id: str
     status: str
     reason: str | None = None
@@ -189,21 +201,19 @@ class ResponseDone:
     request: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@event("usage", when="tokens by kind, flat: of this response, and of the run so far")
 class Usage:
     """Tokens by kind, of this response and of the run."""
 
-    event: ClassVar[str] = "usage"
     response_id: str
     response: dict[str, int]
     run: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@event("echo", when="the echo canceller is in another state")
 class Echo:
     """The echo canceller, or what stands in for it, is in another state."""
 
-    event: ClassVar[str] = "echo"
     mode: EchoMode
     state: EchoState
     lag_ms: float | None = None
@@ -211,68 +221,75 @@ class Echo:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@event(
+    "level",
+    counted=False,
+    data_row="{input_dbfs}, {output_dbfs}, {vad} (probability of speech; null while the daemon's own "
+    "detector is off)",
+    when="uncounted, at most 20 a second, and only while a subscription beginning with `level` lives",
+)
 class Level:
     """How loud it is; uncounted, at most 20 a second, and only while somebody subscribes to it."""
 
-    event: ClassVar[str] = "level"
     input_dbfs: float
     output_dbfs: float
-    vad: float | None = None
+    vad: Annotated[float | None, Bounds(0, 1)] = None
     """Probability of speech, where the daemon has a VAD of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@event("error", when="something went wrong that a person or a program may care about; codes as below")
 class Error:
     """Something went wrong that a person or a program may care about."""
 
-    event: ClassVar[str] = "error"
     code: str
     message: str
     retryable: bool = False
     details: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@event(
+    "heartbeat",
+    counted=False,
+    data_row="{seq}, {last}: the last `n` of every event, by name",
+    when="uncounted, every second: shows what was lost at the tail, and that the daemon lives",
+)
 class Heartbeat:
     """Every second; uncounted. Shows losses at the tail, and that the daemon lives."""
 
-    event: ClassVar[str] = "heartbeat"
     seq: int
     last: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@event("bye", when="the daemon ends; flushed before it exits")
 class Bye:
     """The daemon ends; flushed before exit."""
 
-    event: ClassVar[str] = "bye"
     reason: str
 
 
-EVENTS: dict[str, type[Any]] = {
-    kind.event: kind
-    for kind in (
-        Welcome,
-        State,
-        Connection,
-        Device,
-        SpeechStarted,
-        SpeechStopped,
-        Delta,
-        AudioArrived,
-        Playback,
-        Interrupt,
-        UserTranscript,
-        AssistantTranscript,
-        ResponseCreated,
-        ResponseDone,
-        Usage,
-        Echo,
-        Level,
-        Error,
-        Heartbeat,
-        Bye,
-    )
-}
-UNCOUNTED = frozenset({"welcome", "heartbeat", "level"})
+IpcEvent = (
+    Welcome
+    | State
+    | Connection
+    | Device
+    | SpeechStarted
+    | SpeechStopped
+    | Delta
+    | AudioArrived
+    | Playback
+    | Interrupt
+    | UserTranscript
+    | AssistantTranscript
+    | ResponseCreated
+    | ResponseDone
+    | Usage
+    | Echo
+    | Level
+    | Error
+    | Heartbeat
+    | Bye
+)
+
+DECLARED: dict[str, EventDeclaration] = events_of(__name__)
+EVENTS: dict[str, type[Any]] = {name: each.kind for name, each in DECLARED.items()}
+UNCOUNTED = frozenset(name for name, each in DECLARED.items() if not each.counted)

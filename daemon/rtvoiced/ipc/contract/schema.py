@@ -1,6 +1,6 @@
 """One JSON Schema (draft 2020-12) per message of the IPC contract, made of the dataclasses.
 
-`generate` makes them; ``python -m rtvoiced.ipc.contract.schema`` writes them to
+`generate` makes them; ``python tools/generate.py`` writes them to
 ``schemas.json`` beside this file, which is what `schemas` reads and what is
 shipped. Names: ``event.speech_started``, ``request.mute``, ``reply.mute``,
 ``refusal`` (any command that was not carried out) and ``rtctl.error`` (what
@@ -13,15 +13,15 @@ import ast
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import is_dataclass
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from rtvoiced.errors import STATUS_OF_CODE
-from rtvoiced.ipc.contract.bounds import LIMITS
 from rtvoiced.ipc.contract.commands import COMMANDS
 from rtvoiced.ipc.contract.events import EVENTS
+from rtvoiced.ipc.contract.fields import fields_of, parts_of
 from rtvoiced.ipc.contract.protocol import ID_CHARS, VERSION
 from rtvoiced.ipc.contract.replies import REPLIES
 
@@ -192,28 +192,23 @@ def _envelope(name: str, description: str, properties: dict[str, Schema]) -> Sch
 
 def _object(kind: type[Any], named: dict[str, Schema]) -> Schema:
     """Return the schema of a dataclass; those within it go into *named*."""
-    types, documented, is_args = get_type_hints(kind), _documented(kind), kind in COMMANDS.values()
+    documented, is_args = documented_fields(kind), kind in COMMANDS.values()
     properties = {}
-    for each in fields(kind):
-        made = _limited(kind, each.name, _value(types[each.name], named))
-        if each.name in documented:
-            made["description"] = documented[each.name]
-        if is_args and each.default is not MISSING:
+    for name, each in fields_of(kind).items():
+        made = _value(each.type, named) | each.bounds.schema()
+        if name in documented:
+            made["description"] = documented[name]
+        if is_args and not each.required:
             made["default"] = each.default
-        properties[each.name] = made
+        properties[name] = made
     # An argument may be left out; what the daemon sends is always whole.
-    required = [each.name for each in fields(kind) if not is_args or each.default is MISSING]
+    required = [name for name, each in fields_of(kind).items() if not is_args or each.required]
     return {
-        "description": _one_line(kind.__doc__ or ""),
+        "description": one_line(kind.__doc__ or ""),
         "type": "object",
         "properties": properties,
         "required": required,
     }
-
-
-def _limited(kind: type[Any], name: str, made: Schema) -> Schema:
-    """Return *made* with what the contract says beyond the type: its bounds."""
-    return made | LIMITS.get(kind, {}).get(name, {})
 
 
 def _value(kind: Any, named: dict[str, Schema]) -> Schema:
@@ -227,8 +222,7 @@ def _value(kind: Any, named: dict[str, Schema]) -> Schema:
             named[kind.__name__] = {}
             named[kind.__name__] = _object(kind, named)
         return {"$ref": f"#/$defs/{kind.__name__}"}
-    if isinstance(kind, UnionType):
-        parts = get_args(kind)
+    if len(parts := parts_of(kind)) > 1:
         if all(part in SIMPLE for part in parts):
             return {"type": [SIMPLE[part] for part in parts]}
         return {"anyOf": [_value(part, named) for part in parts]}
@@ -243,7 +237,7 @@ def _value(kind: Any, named: dict[str, Schema]) -> Schema:
     raise TypeError(f"no schema for {kind}")
 
 
-def _documented(kind: type[Any]) -> dict[str, str]:
+def documented_fields(kind: type[Any]) -> dict[str, str]:
     """Return the docstrings that stand below the fields of a dataclass, by field."""
     (body,) = ast.parse(inspect.getsource(kind)).body
     assert isinstance(body, ast.ClassDef)
@@ -254,15 +248,12 @@ def _documented(kind: type[Any]) -> dict[str, str]:
                 ast.AnnAssign(target=ast.Name(name)),
                 ast.Expr(value=ast.Constant(value=str(docstring))),
             ):
-                found[name] = _one_line(docstring)
+                found[name] = one_line(docstring)
             case _:
                 pass
     return found
 
 
-def _one_line(docstring: str) -> str:
+def one_line(docstring: str) -> str:
+    """Return a docstring without its line breaks."""
     return " ".join(docstring.split())
-
-
-if __name__ == "__main__":
-    FILE.write_text(text(), "utf-8")

@@ -1,4 +1,14 @@
-"""Takes the commands: a ROUTER, one reply to all that is well addressed (docs/ipc.md, "Commands")."""
+"""The socket that takes commands (docs/ipc.md, "Commands"): a ZeroMQ ROUTER at ``control.sock``.
+
+`app.build` makes one `Control` for the daemon. It reads each request, hands
+the good ones to its *serve* with a ticket, and sends the reply when `reply` or
+`refuse` is called with that ticket, at once or much later.
+
+Three things always hold. Every well-addressed message gets exactly one reply,
+whatever is in it. A command that changes something is carried out once,
+however often its request is repeated: the reply of the first try is kept by
+the request's id. And no client can make the daemon wait or grow without limit.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +23,13 @@ import zmq
 
 from rtvoiced.errors import CommandError
 from rtvoiced.ipc.contract.commands import READS
+from rtvoiced.ipc.contract.declaration import Reply
 from rtvoiced.ipc.contract.protocol import Request, parse_request, refusal_body, reply_body, salvage_id
-from rtvoiced.ipc.contract.replies import REPLIES, Reply
+from rtvoiced.ipc.contract.replies import REPLIES
 from rtvoiced.ipc.server.sockets import LINGER_MS, Context, Inbox, bind_private
 
 KEPT_REPLIES = 256
+"""So many replies of commands that changed something are kept for a retry; docs/ipc.md names it."""
 OPEN_REPLIES = 1000
 """Requests that may wait for their reply at a time; further ones are ``busy``."""
 SEND_HWM = 4 * OPEN_REPLIES
@@ -29,7 +41,7 @@ MAX_MESSAGE_BYTES = 8 << 20
 
 @dataclass(slots=True)
 class _Open:
-    """A command that is being carried out."""
+    """A command that is being carried out: its ticket is not answered yet."""
 
     request: Request
     digest: bytes
@@ -39,7 +51,7 @@ class _Open:
 
 @dataclass(slots=True)
 class Counters:
-    """What arrived since the start."""
+    """Counts what arrived since the start, for `stats`."""
 
     commands: int = 0
     """Carried out, or refused by the daemon for a reason of its own."""
@@ -51,14 +63,14 @@ class Counters:
 
 @dataclass(slots=True)
 class _Kept:
-    """A command that was carried out, for a retry of it."""
+    """The reply to a command that was carried out, for a retry that comes with the same id."""
 
     digest: bytes
     body: bytes = field(repr=False)
 
 
 class Control:
-    """The daemon's ear: *serve* gets each command with a ticket, which `reply` or `refuse` answers once."""
+    """Takes commands: *serve* gets each with a ticket, which `reply` or `refuse` answers, now or later."""
 
     def __init__(
         self,
@@ -96,7 +108,7 @@ class Control:
         Raises `TypeError` where *reply* is another command's.
         """
         if asked := self._asked(ticket):
-            command = asked.request.command.command
+            command = asked.request.name
             if not isinstance(reply, REPLIES[command] | bytes):
                 raise TypeError(f"{command} is answered with {REPLIES[command].__name__}, not {reply!r:.80}")
             self._finish(ticket, reply_body(asked.request.id, *self._numbers(), reply))
@@ -198,7 +210,7 @@ class Control:
     def _finish(self, ticket: int, body: bytes) -> None:
         asked = self._open.pop(ticket)
         self._waiting -= len(asked.envelopes)
-        request_id, command = asked.request.id, asked.request.command.command
+        request_id, command = asked.request.id, asked.request.name
         if request_id is not None:
             del self._running[request_id]
             if command not in READS:

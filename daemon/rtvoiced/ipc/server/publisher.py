@@ -1,4 +1,11 @@
-"""Publishes the events: XPUB with a welcome for each subscription (docs/ipc.md, "Events")."""
+"""The socket that publishes events (docs/ipc.md, "Events"): a ZeroMQ XPUB at ``events.sock``.
+
+`app.build` makes one `Publisher` for the daemon; whatever happens is given to
+its `publish`. It numbers the counted events, keeps the newest of them for
+`replay`, and answers each new subscription with a `welcome`, by which the
+subscriber knows that it is in force. A subscriber that is slow, stopped or
+gone costs the daemon nothing: libzmq drops what it does not take.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +17,7 @@ from pathlib import Path
 import zmq
 
 from rtvoiced.errors import CommandError
+from rtvoiced.ipc.contract.declaration import name_of
 from rtvoiced.ipc.contract.events import EVENTS, UNCOUNTED, Bye, Heartbeat, IpcEvent, Welcome
 from rtvoiced.ipc.contract.protocol import VERSION, event_body, replay_data
 from rtvoiced.ipc.server.ring import Ring
@@ -25,7 +33,7 @@ SUBSCRIBE = 1
 
 
 class Publisher:
-    """The daemon's voice to its subscribers. Never waits for one, whatever it does."""
+    """Sends events to all who subscribed. It never waits for a subscriber, whatever that one does."""
 
     def __init__(
         self,
@@ -76,7 +84,7 @@ class Publisher:
 
     def publish(self, event: IpcEvent) -> int:
         """Send *event* to whoever wants it and return its ``seq``; never blocks."""
-        name = event.event
+        name = name_of(event)
         if name in UNCOUNTED:
             self._send(name, self._body(event))
         else:
@@ -117,7 +125,7 @@ class Publisher:
             event,
             run=self.run,
             seq=self.seq,
-            n=self._last.get(event.event, 0),
+            n=self._last.get(name_of(event), 0),
             time=round(self._wall_clock(), 6),
             mono=round(self._clock(), 6),
         )
@@ -127,7 +135,7 @@ class Publisher:
         self._inbox.check()
 
     def _take(self, frames: list[bytes]) -> None:
-        """Answer a subscription with its welcome; whatever else a peer sends is not for us."""
+        """Answer a subscription with its welcome; ignore whatever else a peer sends."""
         first = frames[0]
         if len(frames) > 1 or not first or first[0] > SUBSCRIBE:
             return
@@ -140,7 +148,7 @@ class Publisher:
             self._send(f"{subscription}+welcome", self._body(Welcome(subscription, VERSION)))
 
     def _count(self, frames: list[bytes]) -> None:
-        """Book a connection that came or went: u16 event, i32 descriptor (zmq_socket_monitor(3))."""
+        """Count a connection that came or went: u16 event, i32 descriptor (zmq_socket_monitor(3))."""
         kind, descriptor = struct.unpack("=Hi", frames[0])
         if kind == zmq.EVENT_ACCEPTED:
             self._connections.add(descriptor)

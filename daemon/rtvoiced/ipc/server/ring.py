@@ -1,4 +1,9 @@
-"""The newest events as they were sent, for subscribers that missed some (docs/ipc.md, `replay`). Pure."""
+"""The newest events as they were sent, for subscribers that missed some (docs/ipc.md, `replay`). Pure.
+
+The publisher puts every counted event in, in the order of their numbers. The
+ring is limited by the number of events and by their bytes; what falls out is
+gone, and who asks for it is told so.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +21,11 @@ PAGE_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some events, oldest first."""
+    """A page of the replay: some events as they were sent, oldest first."""
 
     bodies: list[bytes]
     more: bool
-    """There are newer ones."""
+    """Whether there are newer ones."""
 
 
 class Ring:

@@ -1,8 +1,9 @@
-"""The runtime directory as the daemon claims it: private, and by one daemon at a time.
+"""The runtime directory as the daemon claims it: private, and held by one daemon at a time.
 
-libzmq lets a second bind steal an ipc path silently (libzmq#2059), so the
-lock comes before any bind. It is a ``flock``: the kernel drops it however the
-daemon dies, and a pid file that lies after a reboot stops nobody.
+`claim` is called once at the start, before any socket is bound, because
+libzmq lets a second bind steal an ipc path without a word (libzmq#2059). The
+lock is a ``flock``: the kernel drops it however the daemon dies, so a file that
+is left over after a crash or a power cut stops nobody.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from rtvoiced.host.paths import control_socket, events_socket, lock_file
 
 MODE = 0o700
 GROUP_MODE = 0o750
-"""Of the machine's service: its group may enter, and use the sockets."""
+"""For the machine's service: members of its group may enter and use the sockets."""
 PID_WAIT_S = 0.1
 """How long the loser of a race waits for the winner's pid to stand in the lock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """This directory is ours until `release`, or until the process ends."""
+    """Holds the runtime directory until `release`, or until the process ends."""
 
     directory: Path
     descriptor: int

@@ -1,7 +1,8 @@
-"""What the daemon's two sockets share: bound in private, and read from the asyncio loop.
+"""What the daemon's two sockets share: they are bound in private, and read from the asyncio loop.
 
-Plain sockets, not ``zmq.asyncio``: a command and the events that it causes
-are then handled in one turn of the loop, with no task in between.
+They are plain sockets, not ``zmq.asyncio``. A command and the events that it
+causes are then handled in one turn of the loop, with no task in between, which
+is what keeps the order of replies and events.
 """
 
 from __future__ import annotations
