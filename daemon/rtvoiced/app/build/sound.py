@@ -85,6 +85,6 @@ def _wav_card(base: Base, spec: str) -> Callable[[], Card]:
 def _device_watch(config: Settings) -> DeviceWatch:
     """Return the watch for missing devices; without a real card it has nothing to look for."""
     wanted: dict[Direction, str] = {}
-    if reading.card(config)[0] not in ("none", "wav"):
+    if reading.has_devices(config):
         wanted = {"input": config.audio.input or "", "output": config.audio.output or ""}
     return DeviceWatch(DeviceList(BACKGROUND, LOOK_S), wanted)

@@ -64,7 +64,7 @@ class DeviceCommands:
         """
         direction, name = call.command.direction, call.command.name[:MOST_NAME]
         settings = self.runtime_settings
-        if reading.card(settings.now)[0] not in ("auto", "portaudio"):
+        if not reading.has_devices(settings.now):
             card = settings.now.audio.card
             raise CommandError("not_allowed", f"audio.card is {card!r}: there are no devices to choose from")
         found = await self._found()
