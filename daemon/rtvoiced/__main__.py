@@ -1,41 +1,38 @@
-"""The command `rtvoiced`: arguments, logging, exit status; builds the objects. Nothing else does."""
+"""The command `rtvoiced`: what the command line says, and the exit status.
+
+It starts one of four things, and each is imported only when it is asked for, so that
+``--version`` and ``--check`` load neither PyAudio nor ZeroMQ:
+
+* the daemon itself: `rtvoiced.app.build.process.run`,
+* ``--check``: `rtvoiced.app.check`, what would be used,
+* ``--doctor``: `rtvoiced.doctor.examine`, whether a conversation is possible,
+* ``serve``: `rtvoiced_server.serve`, the embedded Realtime server.
+
+Nothing is built here. Expected errors (`RtvoiceError`) become one line on stderr and
+their exit status; bugs keep their traceback.
+"""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
-import json
 import os
-import shutil
 import sys
-import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 # Before numpy is loaded: its threads cost every start 80 ms of work, and nothing here is large enough.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from rtvoiced import __version__, errors
 from rtvoiced.errors import ConfigError, RtvoiceError
-from rtvoiced.host import logs, paths
+from rtvoiced.host import paths
 from rtvoiced.settings import reading
 
 if TYPE_CHECKING:
-    from rtvoiced.app.transcript import Transcript
-    from rtvoiced.audio.cards.device_watch import DeviceWatch
-    from rtvoiced.audio.playback.queue import PlaybackQueue
-    from rtvoiced.audio.thread.duplex import Duplex, Report
-    from rtvoiced.dsp.pcm import Card
-    from rtvoiced.realtime.providers import Provider
-    from rtvoiced.settings.runtime import RuntimeSettings
+    from rtvoiced.app.build.launch import Parts
     from rtvoiced.settings.schema import Settings
-    from rtvoiced.vocabulary import Direction
 
-MOST_COLUMNS = 110
-"""Longer lines are hard to read, however wide the terminal."""
 FLAGS = {
     "--provider": ("session.provider", "NAME", "openai, azure, custom or local"),
     "--url": ("session.url", "URL", "WebSocket URL of a custom server, taken verbatim"),
@@ -50,12 +47,12 @@ FLAGS = {
 
 
 def given(flag: str) -> Callable[[str], tuple[str, str, str]]:
-    """Return what reads the value of *flag*, as (section.key, text, flag)."""
+    """Return the function that reads the value of *flag*, as (section.key, text, flag)."""
     return lambda text: (FLAGS[flag][0], text, flag)
 
 
 def assignment(text: str) -> tuple[str, str, str]:
-    """Read the value of ``--set``."""
+    """Return what ``--set`` was given, as (section.key, text, flag); argparse tells a wrong one."""
     key, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"wants section.key=value, not {text!r}")
@@ -92,8 +89,12 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run rtvoiced; return its exit status."""
+def main(argv: Sequence[str] | None = None, parts: Parts | None = None) -> int:
+    """Run rtvoiced; return its exit status.
+
+    *argv* is the command line without the program's name. *parts* replaces what of
+    the machine the daemon stands on: only tests give it.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["serve"]:
         from rtvoiced_server.serve import main as serve
@@ -104,28 +105,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     refuse_odd(options)
     try:
         if options.doctor:
-            from rtvoiced.doctor.examine import run as examine
-
-            withdraw_keys()
-            return examine(
-                lambda: load(options, environ),
-                environ,
-                options.runtime_dir,
-                system=options.system,
-                sound=options.sound,
-                as_json=options.json,
-            )
+            return examine(options, environ)
         config = load(options, environ)
         if options.check:
-            from rtvoiced.app.check import report
+            from rtvoiced.app import check
 
-            return report(config, environ, file(options, environ), as_json=options.json, quick=options.quick)
-        return run(config, options, environ)
+            where = file(options, environ)
+            return check.run(config, environ, where, as_json=options.json, quick=options.quick)
+        return run(config, options, environ, parts)
     except RtvoiceError as error:
         if options.check and options.json:
-            from rtvoiced.app.check import refusal, tell
+            from rtvoiced.app import check
 
-            tell(json.dumps(refusal(error, file(options, environ))))
+            check.print_refusal(error, file(options, environ))
         else:
             print(f"rtvoiced: {error}", file=sys.stderr)
         # launchd starts again whatever did not end with 0, and trying again mends no configuration.
@@ -137,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def refuse_odd(options: argparse.Namespace) -> None:
-    """End with 2 where flags do not go together."""
+    """End the process with status 2 where flags do not go together."""
     if options.check and options.doctor:
         parser().error("--check and --doctor exclude each other")
     if options.json and not (options.check or options.doctor):
@@ -149,193 +141,55 @@ def refuse_odd(options: argparse.Namespace) -> None:
 
 
 def load(options: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
-    """Return the settings from the flags, the environment and the file."""
+    """Return the settings from the flags, the environment and the file; raises `ConfigError`."""
     named = bool(options.config or environ.get("RTVOICE_CONFIG"))
     return reading.load(options.given or [], environ, file(options, environ), must_exist=named)
 
 
 def file(options: argparse.Namespace, environ: Mapping[str, str]) -> Path:
-    """Return where the configuration is; unless it was named, it need not exist."""
+    """Return the path of the configuration; unless it was named, the file need not exist."""
     return Path(options.config).absolute() if options.config else paths.config_file(environ)
 
 
-def run(config: Settings, options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Run one daemon until it is asked to stop."""
-    from rtvoiced.audio.cards.portaudio import quiet_stderr
-    from rtvoiced.ipc.server.runtime import claim
-    from rtvoiced.realtime.providers import choose
+def run(
+    config: Settings, options: argparse.Namespace, environ: Mapping[str, str], parts: Parts | None
+) -> int:
+    """Run one daemon until it is asked to stop; *parts* are a test's in place of the machine's own."""
+    from rtvoiced.app.build import process
+    from rtvoiced.app.build.launch import REAL, Launch
 
-    provider = choose(config, environ)
-    directory = paths.runtime_dir(options.runtime_dir, environ, daemon=True, system=options.system)
-    lock = claim(directory, for_group=options.system)
-    try:
-        quiet_stderr()
-        withdraw_keys()
-        logs.configure(config.log.level, config.log.format)
-        return asyncio.run(serve(config, provider, directory, options, environ))
-    finally:
-        lock.release()
+    withdraw_keys()
+    launch = Launch(
+        config,
+        lambda: load(options, environ),
+        environ,
+        runtime_dir=options.runtime_dir,
+        system=options.system,
+        supervisor=options.supervisor,
+    )
+    return process.run(launch, parts or REAL)
+
+
+def examine(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Look at all that a conversation needs, and print what was found."""
+    from rtvoiced.doctor import examine as doctor
+
+    withdraw_keys()
+    return doctor.run(
+        lambda: load(options, environ),
+        environ,
+        options.runtime_dir,
+        system=options.system,
+        sound=options.sound,
+        as_json=options.json,
+    )
 
 
 def withdraw_keys() -> None:
-    """Take out of the environment what a child process needs none of: a key is nobody else's."""
+    """Take the keys and settings out of the process's environment, which its children would inherit."""
     for name in list(os.environ):
         if name.startswith(reading.PREFIX) or name.endswith("_API_KEY"):
             del os.environ[name]
-
-
-async def serve(
-    config: Settings,
-    provider: Provider,
-    directory: Path,
-    options: argparse.Namespace,
-    environ: Mapping[str, str],
-) -> int:
-    """Build the daemon in the running loop, run it, and take it apart."""
-    import zmq
-
-    from rtvoiced.app import status
-    from rtvoiced.app.daemon import Daemon, Shells
-    from rtvoiced.app.embedded_server import EmbeddedServer
-    from rtvoiced.app.mute_file import MuteFile
-    from rtvoiced.app.session_config import interruption_rules, session_config
-    from rtvoiced.audio.playback.queue import PlaybackQueue
-    from rtvoiced.conversation.machine import Conversation
-    from rtvoiced.host.notify import ServiceNotifier
-    from rtvoiced.ipc.server.control import Control
-    from rtvoiced.ipc.server.publisher import Publisher
-    from rtvoiced.realtime.link import Backoff, Link
-    from rtvoiced.realtime.providers import choose
-    from rtvoiced.settings.runtime import RuntimeSettings
-
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    run_id = uuid.uuid4().hex[:8]
-    control_path, events_path = paths.control_socket(directory), paths.events_socket(directory)
-    publisher = Publisher(context, events_path, run_id, replay_events=config.ipc.replay_events)
-    server = EmbeddedServer(config.log.level)
-    asked = session_config(config, provider)
-    conversation = Conversation(asked, provider.name, provider.model, interruption_rules(config))
-    playback = PlaybackQueue(24_000, config.interruption.fade_ms, config.audio.volume_percent)
-    onlooker = transcript(config)
-    mute_file = MuteFile(paths.state_dir(environ) / "mute.json")
-
-    def usable() -> Settings:
-        # What a restart would refuse is refused now.
-        fresh = load(options, environ)
-        choose(fresh, environ)
-        return fresh
-
-    live = RuntimeSettings(config, usable)
-
-    async def where() -> Any:
-        return provider.endpoint or await server.endpoint()
-
-    shells = Shells(
-        control=lambda take: Control(context, control_path, take, lambda: (run_id, publisher.seq)),
-        link=lambda post: Link(
-            where, post, Backoff(config.link.retry_first_s, config.link.retry_max_s), config.link.ping_s
-        ),
-        audio=lambda post: audio(live, playback, post, onlooker, lambda: conversation.session.up),
-    )
-    daemon = Daemon(
-        conversation,
-        playback,
-        publisher,
-        shells,
-        server,
-        mute_file,
-        status.DaemonFacts(
-            time.monotonic(),
-            time.time(),
-            round(time.time(), 3),
-            supervisor=status.supervisor(environ, options.supervisor),
-        ),
-        {"control": str(control_path), "events": str(events_path)},
-        live,
-        lambda settings: session_config(settings, provider),
-        device_watch(config),
-        onlooker or (lambda _event: None),
-        ServiceNotifier(environ),
-    )
-    try:
-        return await daemon.run(mute_file.read(config.audio.start_muted, time.time()))
-    finally:
-        context.term()
-
-
-def transcript(config: Settings) -> Transcript | None:
-    """Return what shows the conversation to whoever watches the terminal; None with a JSON log."""
-    from rtvoiced.app.transcript import Transcript
-
-    if not logs.is_console(config.log.format):
-        return None
-
-    def show(line: str) -> None:
-        # A terminal that went away, or has no such letters, is no reason to end.
-        with contextlib.suppress(OSError, UnicodeEncodeError):
-            print(line, flush=True)
-
-    columns = shutil.get_terminal_size((MOST_COLUMNS, 24)).columns
-    return Transcript(show, color=sys.stdout.isatty(), columns=min(columns, MOST_COLUMNS))
-
-
-def audio(
-    live: RuntimeSettings,
-    playback: PlaybackQueue,
-    post: Callable[[Report], None],
-    onlooker: Transcript | None,
-    ready: Callable[[], bool],
-) -> Duplex:
-    """Return the audio thread with the card of the configuration, not yet started."""
-    from rtvoiced.audio.capture.front_end import FrontEnd
-    from rtvoiced.audio.thread.duplex import Duplex
-
-    kind, rest = reading.card(live.now)
-    in_a_room = kind not in ("none", "wav")
-    front = FrontEnd(live.now.echo, live.now.vad, lambda: playback.audible, room=in_a_room)
-    if kind == "none":
-        return Duplex(no_card, playback, post, front)
-    if kind == "wav":
-        open_wav = wav_card(rest, playback, onlooker, ready)
-        return Duplex(open_wav, playback, post, front, chimes=live.now.echo.chime)
-    from rtvoiced.audio.cards import portaudio
-
-    def open_card() -> Card:
-        # Each time anew: set-device changes the names.
-        wanted = live.now.audio
-        return portaudio.open_card(wanted.input or "", wanted.output or "")
-
-    return Duplex(open_card, playback, post, front, chimes=live.now.echo.chime)
-
-
-def device_watch(config: Settings) -> DeviceWatch:
-    """Return the watch for missing devices; without a real card it has nothing to look for."""
-    from rtvoiced.audio.cards.device_list import BACKGROUND, DeviceList
-    from rtvoiced.audio.cards.device_watch import LOOK_S, DeviceWatch
-
-    wanted: dict[Direction, str] = {}
-    if reading.card(config)[0] not in ("none", "wav"):
-        wanted = {"input": config.audio.input or "", "output": config.audio.output or ""}
-    return DeviceWatch(DeviceList(BACKGROUND, LOOK_S), wanted)
-
-
-def no_card() -> Card:
-    """Refuse: there is to be no card, and answers go by as text."""
-    raise errors.AudioError('audio.card = "none"')
-
-
-def wav_card(
-    spec: str, playback: PlaybackQueue, onlooker: Transcript | None, ready: Callable[[], bool]
-) -> Callable[[], Card]:
-    """Return what opens the WAV card of *spec*, ``IN,OUT``; a bad file or script is told now."""
-    from rtvoiced.audio.cards.script_voice import speak
-    from rtvoiced.audio.cards.wav import WavCard, parse_spec
-
-    named = parse_spec(f"wav:{spec}")
-    card = WavCard(named, lambda: playback.sounding, speak, ready=ready)
-    if onlooker and named.output:
-        onlooker.note(f"what a listener hears goes to {named.output}")
-    return lambda: card
 
 
 if __name__ == "__main__":

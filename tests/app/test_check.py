@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rtvoiced.app.check import audio, for_people
+from rtvoiced.app.check import (
+    AudioReport,
+    CheckReport,
+    DeviceEntry,
+    DeviceReport,
+    ProviderReport,
+    audio,
+    for_people,
+)
 from rtvoiced.errors import ConfigError
 from rtvoiced.settings.reading import load
 from rtvoiced.settings.schema import Settings, known_keys
@@ -18,33 +26,38 @@ def configured(*flags: tuple[str, str]) -> Settings:
     return load([(key, text, "--set") for key, text in flags], {}, None)
 
 
-def found(**audio: Any) -> dict[str, Any]:
+def found(audio: AudioReport) -> CheckReport:
     """Return a report with this audio and one setting."""
-    nothing: dict[str, Any] = {"card": "auto", "input": None, "output": None, "problems": {}, "devices": []}
-    return {
-        "provider": {
-            "name": "custom",
-            "chosen_by": "session.url (flag --url)",
-            "model": "default",
-            "voice": "marin",
-            "url": "wss://host/",
-            "key_from": "key file /k",
-        },
-        "audio": nothing | audio,
-        "settings": {"audio.start_muted": {"value": False, "origin": "default"}},
-    }
+    return CheckReport(
+        ok=True,
+        file="/f",
+        provider=ProviderReport(
+            name="custom",
+            chosen_by="session.url (flag --url)",
+            model="default",
+            voice="marin",
+            url="wss://host/",
+            key_from="key file /k",
+        ),
+        audio=audio,
+        state_dir="/s",
+        settings={"audio.start_muted": {"value": False, "origin": "default"}},
+    )
 
 
 def test_people_read_what_is_there_and_why_something_is_not() -> None:
     text = for_people(
         found(
-            input={"name": "USB PnP", "rate_hz": 48_000, "latency_ms": 20.0},
-            problems={"output": "cannot open the speaker: the system has no default device"},
-            devices=[
-                {"name": "USB PnP", "input": True, "output": False},
-                {"name": "pulse", "input": True, "output": True},
-                {"name": "odd", "input": False, "output": False},
-            ],
+            AudioReport(
+                "auto",
+                input=DeviceReport("USB PnP", 48_000, 20.0),
+                problems={"output": "cannot open the speaker: the system has no default device"},
+                devices=[
+                    DeviceEntry("USB PnP", input=True, output=False),
+                    DeviceEntry("pulse", input=True, output=True),
+                    DeviceEntry("odd", input=False, output=False),
+                ],
+            )
         )
     )
 
@@ -66,7 +79,7 @@ def test_people_read_what_is_there_and_why_something_is_not() -> None:
 
 
 def test_without_a_card_nothing_is_opened() -> None:
-    assert audio(configured(("audio.card", "none"))) == {
+    assert asdict(audio(configured(("audio.card", "none")))) == {
         "card": "none",
         "input": None,
         "output": None,
@@ -78,7 +91,7 @@ def test_without_a_card_nothing_is_opened() -> None:
 def test_a_card_of_files_is_told_as_it_was_given(tmp_path: Path) -> None:
     spec = f"wav:,{tmp_path / 'out.wav'}"
 
-    assert audio(configured(("audio.card", spec)))["card"] == spec
+    assert audio(configured(("audio.card", spec))).card == spec
     # Looking changes nothing.
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ConfigError):

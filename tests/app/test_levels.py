@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtvoiced.app.levels import LevelMeter, dbfs
+from rtvoiced.app.levels import LevelMeter
+from rtvoiced.dsp.loudness import dbfs
 from rtvoiced.ipc.contract.events import Level
 
 FULL = np.tile(np.array([32767, -32768], "<i2"), 240)

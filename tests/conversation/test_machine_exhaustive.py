@@ -99,7 +99,7 @@ STATES: dict[str, tuple[Input | At, ...]] = {
         Commanded(11, "w1", commands.Ask("why?", wait=True), expires=50.0),
         Commanded(12, "w2", commands.Reconnect(wait=True), expires=60.0),
     ),
-    "session is changing": (*h.LISTENING, Configure(SLOW, 13), Configure(h.CONFIG, 14)),
+    "session is changing": (*h.LISTENING, Configure(SLOW, h.setting(13)), Configure(h.CONFIG, h.setting(14))),
     "voice is changing": (*h.LISTENING, Commanded(3, "v1", commands.SetVoice("cedar"))),
 }
 INTERRUPTIONS: dict[str, tuple[Input | At, ...]] = {
@@ -185,7 +185,7 @@ INPUTS: list[Input] = [
     Started(h.A1),
     h.drained(h.A1),
     h.drained(Part("r0", "a0"), idle=False),
-    Configure(h.CONFIG, 21, {"key": "session.speed"}),
+    Configure(h.CONFIG, h.setting(21)),
     Configure(h.CONFIG),
     *[h.ruled(word) for word in words(PolicySetting)],
     h.ruled("server", "none"),

@@ -18,6 +18,7 @@ from rtvoiced.conversation.phases import Hearing, Listening, Speaking, Thinking
 from rtvoiced.conversation.state import RESPONSE_S
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.ipc.contract.replies import MuteReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting
 from support.histories import (
@@ -51,7 +52,7 @@ def test_mute_sends_silence_and_is_kept() -> None:
         ClearTimer("unmute"),
         SaveMute(True, None),
         SetMicrophone(MicrophoneGate.SILENCE, 24_000),
-        ReplyTo(1, {"muted": True, "until": None, "changed": True}),
+        ReplyTo(1, MuteReply(True, None, True)),
         state("listening", muted=True),
     ]
 
@@ -61,7 +62,7 @@ def test_unmute_opens_the_microphone() -> None:
         ClearTimer("unmute"),
         SaveMute(False, None),
         SetMicrophone(MicrophoneGate.OPEN, 24_000),
-        ReplyTo(2, {"muted": False, "until": None, "changed": True}),
+        ReplyTo(2, MuteReply(False, None, True)),
         state("listening"),
     ]
 

@@ -11,6 +11,7 @@ from rtvoiced.conversation.inputs import Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.stores.pending_replies import MOST_WAITS
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.ipc.contract.replies import QueuedReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed
 from support.histories import (
@@ -42,7 +43,7 @@ ASK = Commanded(1, "q1", commands.Ask("What time is it?", wait=True))
 RECONNECT = Commanded(6, "c1", commands.Reconnect(wait=True), expires=50.0)
 ENDED: tuple[Input, ...] = (events.AudioDone(A1), events.TextDone("r1", "a1", TEXT, False), done("r1"))
 AGAIN: tuple[Input, ...] = (LinkConnecting(1), events.SessionCreated("sess_2", None, "ga"), UPDATED)
-OVER = ReplyTo(1, {"accepted": True, "queued": 0})
+OVER = ReplyTo(1, QueuedReply(True, 0))
 
 
 def answers(told: list[Effect]) -> list[Effect]:
@@ -269,4 +270,4 @@ def test_ask_does_not_hold_up_others() -> None:
     conversation = after(*LISTENING, SAY, *SPOKEN, *SAID)
     told = conversation.handle(ask("And?", "q2", 2), now=1.0)
 
-    assert answers(told) == [ReplyTo(2, {"accepted": True, "queued": 1})]
+    assert answers(told) == [ReplyTo(2, QueuedReply(True, 1))]

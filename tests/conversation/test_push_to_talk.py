@@ -23,6 +23,7 @@ from rtvoiced.conversation.state import HEARING_S
 from rtvoiced.conversation.stores.session import CHANGE_S
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.ipc.contract.replies import TalkReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed
 from rtvoiced.vocabulary import SpeechEnd
@@ -161,9 +162,7 @@ def test_turn_detection_that_is_switched_off_ends_what_it_heard() -> None:
 def test_key_that_repeats_itself_presses_once() -> None:
     conversation = pressed_at(10.0)
 
-    assert at(conversation, 10.04, talk("press", 7)) == [
-        ReplyTo(7, {"push_to_talk": True, "changed": False, "held_ms": 40})
-    ]
+    assert at(conversation, 10.04, talk("press", 7)) == [ReplyTo(7, TalkReply(True, False, 40))]
 
 
 @pytest.mark.parametrize("now", [10.0, 10.05, 10.0999])
@@ -190,9 +189,7 @@ def test_cancel_forgets_what_was_said() -> None:
 
 
 def test_cancel_of_nothing_changes_nothing() -> None:
-    assert at(after(*SPEAKING), 1.0, CANCEL) == [
-        ReplyTo(3, {"push_to_talk": False, "changed": False, "held_ms": 0})
-    ]
+    assert at(after(*SPEAKING), 1.0, CANCEL) == [ReplyTo(3, TalkReply(False, False, 0))]
 
 
 def test_release_of_nothing_is_refused() -> None:

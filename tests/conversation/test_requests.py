@@ -9,6 +9,7 @@ from rtvoiced.conversation.state import ASK_AGAIN_S, RESPONSE_S
 from rtvoiced.conversation.stores.requests import MOST_TRIES, MOST_WAITING
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.ipc.contract.replies import QueuedReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting
 from support.histories import (
@@ -50,7 +51,7 @@ def test_ask_is_put_and_its_answer_asked_for() -> None:
         Publish(ipc.UserTranscript("ask_1", "What time is it?", True)),
         SendEvent(events.CreateResponse("ask-2", "q1")),
         SetTimer("response.created", 1.0 + RESPONSE_S),
-        ReplyTo(1, {"accepted": True, "queued": 0}),
+        ReplyTo(1, QueuedReply(True, 0)),
         state("thinking"),
     ]
 
@@ -77,7 +78,7 @@ def test_ask_waits_while_a_response_is_made() -> None:
     for busy in (THINKING, SPEAKING):
         conversation = after(*busy)
 
-        assert conversation.handle(ask(), now=1.0) == [ReplyTo(1, {"accepted": True, "queued": 1})]
+        assert conversation.handle(ask(), now=1.0) == [ReplyTo(1, QueuedReply(True, 1))]
         assert sent(conversation.handle(done("r1"), now=1.0)) == [
             events.CreateItem("ask_1", "user", "What time is it?"),
             events.CreateResponse("ask-2", "q1"),
@@ -102,7 +103,7 @@ def test_ask_while_the_user_speaks_is_answered_with_what_is_said() -> None:
     assert after(*HEARING).handle(ask(), now=1.0) == [
         SendEvent(events.CreateItem("ask_1", "user", "What time is it?")),
         Publish(ipc.UserTranscript("ask_1", "What time is it?", True)),
-        ReplyTo(1, {"accepted": True, "queued": 0}),
+        ReplyTo(1, QueuedReply(True, 0)),
     ]
 
 

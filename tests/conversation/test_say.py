@@ -8,6 +8,7 @@ from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking,
 from rtvoiced.conversation.state import RESPONSE_S
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.ipc.contract.replies import HistoryItem, HistoryReply, QueuedReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting
 from support.histories import (
@@ -56,7 +57,7 @@ def test_say_is_asked_for_and_puts_nothing_into_the_conversation() -> None:
     assert after(*LISTENING).handle(say(), now=1.0) == [
         SendEvent(ASKED_FOR),
         SetTimer("response.created", 1.0 + RESPONSE_S),
-        ReplyTo(1, {"accepted": True, "queued": 0}),
+        ReplyTo(1, QueuedReply(True, 0)),
         state("thinking"),
     ]
 
@@ -89,7 +90,7 @@ def test_interrupted_say_that_was_not_heard_leaves_nothing() -> None:
     told = conversation.handle(Cut(heard((A1, 0, 1000)), "command", 5, "i1"), now=1.0)
 
     assert sent(told) == [events.CancelResponse("r1")]
-    assert conversation.memory.history(None) == {"items": [], "more": False}
+    assert conversation.memory.history(None) == HistoryReply([], more=False)
 
 
 def test_cut_of_a_say_that_is_sent_whole_cancels_nothing() -> None:
@@ -111,7 +112,7 @@ def test_say_waits_while_a_response_is_made() -> None:
     for busy in (THINKING, SPEAKING):
         conversation = after(*busy)
 
-        assert conversation.handle(say(), now=1.0) == [ReplyTo(1, {"accepted": True, "queued": 1})]
+        assert conversation.handle(say(), now=1.0) == [ReplyTo(1, QueuedReply(True, 1))]
         assert sent(conversation.handle(done("r1"), now=1.0)) == [ASKED_FOR]
 
 
@@ -135,7 +136,7 @@ def test_say_behind_an_answer_that_only_sounds_is_made_at_once() -> None:
 def test_say_waits_until_the_users_turn_is_answered() -> None:
     conversation = after(*HEARING)
 
-    assert conversation.handle(say(), now=1.0) == [ReplyTo(1, {"accepted": True, "queued": 1})]
+    assert conversation.handle(say(), now=1.0) == [ReplyTo(1, QueuedReply(True, 1))]
     answer = (*AWAITING[len(HEARING) :], events.ResponseCreated("r1", None))
     assert sent(effects_of(conversation, *answer)) == []
     assert sent(conversation.handle(done("r1"), now=1.0)) == [ASKED_FOR]
@@ -277,9 +278,7 @@ def test_words_of_a_say_stand_before_what_was_asked_while_it_sounded() -> None:
 def test_history_knows_a_say_by_the_id_that_the_events_told() -> None:
     conversation = after(*SAYING, *SAID, *ENDED, drained(A1))
 
-    assert conversation.memory.history(None)["items"] == [
-        {"item_id": "a1", "role": "assistant", "text": TEXT, "heard": TEXT}
-    ]
+    assert conversation.memory.history(None).items == [HistoryItem("a1", "assistant", TEXT, TEXT)]
 
 
 def test_interrupted_say_is_cancelled_once_its_response_has_an_id() -> None:

@@ -25,6 +25,7 @@ from rtvoiced.conversation.phases import Awaiting, Idle, Listening, Speaking
 from rtvoiced.conversation.stores.session import CHANGE_S, CONFIGURE_S
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.ipc.contract.replies import AcceptedReply, SetVoiceReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed
 from support.histories import (
@@ -218,7 +219,7 @@ def test_of_an_interrupted_answer_the_new_session_gets_the_words_heard() -> None
 def test_fresh_session_is_told_nothing() -> None:
     conversation = after(*DRAINED)
 
-    assert conversation.handle(FRESH, now=1.0) == [ReplyTo(6, {"accepted": True}), ReconnectLink()]
+    assert conversation.handle(FRESH, now=1.0) == [ReplyTo(6, AcceptedReply(True)), ReconnectLink()]
     late = (events.Committed("u2", None), events.UserTranscriptDone("u2", "And on."))
     assert sent(effects_of(conversation, *late, LOST, *AGAIN))[1:] == []
 
@@ -291,7 +292,7 @@ def test_voice_is_changed_once_the_server_has_it() -> None:
     ]
     assert conversation.handle(VOICE_IS_CEDAR, now=1.5) == [
         ClearTimer("change"),
-        ReplyTo(5, {"voice": "cedar", "applied": "now"}),
+        ReplyTo(5, SetVoiceReply("cedar", "now")),
         state("listening", voice="cedar"),
     ]
 
@@ -302,7 +303,7 @@ def test_voice_that_the_server_cannot_change_any_more_is_the_next_sessions(event
 
     assert conversation.handle(refused("cannot_update_voice", event_id), now=1.0) == [
         ClearTimer("change"),
-        ReplyTo(5, {"voice": "cedar", "applied": "next_session"}),
+        ReplyTo(5, SetVoiceReply("cedar", "next_session")),
     ]
     configs = sent(effects_of(conversation, LOST, *AGAIN))
     assert configs[0] == events.UpdateSession(replace(CONFIG, voice="cedar"), "session-3")
@@ -340,7 +341,7 @@ def test_voice_without_a_session_is_the_next_ones() -> None:
     conversation = after(*CONNECTING)
 
     assert conversation.handle(SET_VOICE, now=1.0) == [
-        ReplyTo(5, {"voice": "cedar", "applied": "next_session"}),
+        ReplyTo(5, SetVoiceReply("cedar", "next_session")),
         state("idle", connection="connecting", voice="cedar"),
     ]
 

@@ -12,6 +12,7 @@ from rtvoiced.conversation.stores.session import CHANGE_S
 from rtvoiced.conversation.stores.session_changes import MOST_CHANGES
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.ipc.contract.replies import SetReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting
 from support.histories import (
@@ -25,13 +26,14 @@ from support.histories import (
     published,
     replies,
     sent,
+    setting,
     state,
 )
 
 SLOW = replace(CONFIG, speed=0.8)
 EAGER = replace(CONFIG, silence_ms=200)
 KEY = {"key": "session.speed", "value": 0.8}
-SET = Configure(SLOW, 5, KEY)
+SET = Configure(SLOW, setting(5))
 SET_VOICE = Commanded(7, "v1", commands.SetVoice("cedar"))
 AGAIN: tuple[Input, ...] = (LinkConnecting(1), events.SessionCreated("sess_2", None, "ga"), UPDATED)
 
@@ -45,7 +47,7 @@ def test_session_is_configured_whole_and_the_reply_waits_for_the_server() -> Non
     ]
     assert conversation.handle(UPDATED, now=1.5) == [
         ClearTimer("change"),
-        ReplyTo(5, {**KEY, "applied": "now"}),
+        ReplyTo(5, SetReply("session.speed", 0.8, "now")),
     ]
 
 
@@ -81,7 +83,7 @@ def test_change_that_the_server_refuses_is_undone(code: str) -> None:
 
 
 def test_change_without_an_answer_times_out_and_the_next_is_sent() -> None:
-    conversation = after(*LISTENING, SET, Configure(EAGER, 6))
+    conversation = after(*LISTENING, SET, Configure(EAGER, setting(6)))
 
     assert conversation.handle(TimerFired("change"), now=3.0) == [
         Refuse(5, "timeout", "the server did not answer within 2 s", retryable=True),
@@ -93,7 +95,7 @@ def test_change_without_an_answer_times_out_and_the_next_is_sent() -> None:
 def test_changes_are_made_one_after_the_other() -> None:
     conversation = after(*LISTENING, SET)
 
-    assert effects_of(conversation, Configure(EAGER, 6, {"n": 2}), SET_VOICE) == []
+    assert effects_of(conversation, Configure(EAGER, setting(6, "turn.silence_ms", 200)), SET_VOICE) == []
     told = conversation.handle(UPDATED, now=1.0)
     assert (sent(told), replies(told)) == (
         [events.UpdateSession(EAGER, "change-3")],
@@ -102,7 +104,7 @@ def test_changes_are_made_one_after_the_other() -> None:
     told = conversation.handle(UPDATED, now=1.0)
     assert (sent(told), replies(told)) == (
         [events.UpdateVoice("cedar", "voice-4")],
-        [{"n": 2, "applied": "now"}],
+        [{"key": "turn.silence_ms", "value": 200, "applied": "now"}],
     )
     assert replies(conversation.handle(replace(UPDATED, voice="cedar"), now=1.0)) == [
         {"voice": "cedar", "applied": "now"}
@@ -122,16 +124,16 @@ def test_change_keeps_the_voice_in_force() -> None:
 
 
 def test_changes_that_were_under_way_when_the_link_was_lost_are_the_next_sessions() -> None:
-    told = effects_of(after(*LISTENING, SET, Configure(EAGER, 6)), LOST, *AGAIN)
+    told = effects_of(after(*LISTENING, SET, Configure(EAGER, setting(6))), LOST, *AGAIN)
 
-    assert replies(told) == [{**KEY, "applied": "next_session"}, {"applied": "next_session"}]
+    assert replies(told) == [{**KEY, "applied": "next_session"}, {**KEY, "applied": "next_session"}]
     assert sent(told) == [events.UpdateSession(EAGER, "session-3")]
 
 
 def test_too_many_changes_are_refused() -> None:
     conversation = after(*LISTENING, *[SET] * MOST_CHANGES)
 
-    assert conversation.handle(Configure(EAGER, 6), now=1.0) == [
+    assert conversation.handle(Configure(EAGER, setting(6)), now=1.0) == [
         Refuse(6, "busy", f"{MOST_CHANGES} changes wait for the server", retryable=True)
     ]
 

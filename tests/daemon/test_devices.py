@@ -19,7 +19,7 @@ sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from dataclasses import asdict, replace
 from support.fakes import SimulatedCard, WallClock
 from rtvoiced import __main__ as program
-from rtvoiced.audio.cards import device_list, portaudio
+from rtvoiced.app.build.launch import Parts
 from rtvoiced.audio.cards.portaudio import FoundDevice, chosen
 
 DEVICES = (
@@ -35,12 +35,11 @@ def open_card(input_name, output_name):
     card.output = replace(card.output, name=chosen(DEVICES, "output", output_name).name)
     return card
 
-portaudio.open_card = open_card
 found = repr(json.dumps([asdict(each) for each in DEVICES]))
 slow = "os.path.exists(os.environ['HOME'] + '/slow')"
 listing = f"import os, time; time.sleep({{slow}}); print({{found}})"
-device_list.DeviceList.__init__.__defaults__ = ((sys.executable, "-c", listing), 30.0)
-sys.exit(program.main())
+parts = Parts(open_card=open_card, list_devices=(sys.executable, "-c", listing), list_s=30.0)
+sys.exit(program.main(parts=parts))
 """
 """A daemon with four devices."""
 

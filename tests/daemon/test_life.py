@@ -47,19 +47,18 @@ HANGING = """
 import os, sys, time
 from pathlib import Path
 from rtvoiced import __main__ as program
-from rtvoiced.audio.playback.queue import Playback
-from rtvoiced.app.daemon import Daemon
+from rtvoiced.app.build.launch import Parts
+from rtvoiced.audio.playback.queue import PlaybackQueue
 
-take = Playback.take
+take = PlaybackQueue.take
 
 def hang(self, frames):
     while Path(os.environ["HOME"], "now").exists():
         time.sleep(1)
     return take(self, frames)
 
-Playback.take = hang
-Daemon.__init__.__defaults__ = (0.5,)
-sys.exit(program.main())
+PlaybackQueue.take = hang
+sys.exit(program.main(parts=Parts(stall_s=0.5)))
 """
 
 
@@ -147,7 +146,7 @@ def test_embedded_server_does_not_outlive_a_killed_daemon(here: Room) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["conversation.machine.Conversation.handle", "audio.playback.queue.Playback.take"]
+    "where", ["conversation.machine.Conversation.handle", "audio.playback.queue.PlaybackQueue.take"]
 )
 def test_bug_ends_the_process_with_70_and_leaves_nothing(here: Room, where: str) -> None:
     with Running(here, *LOCAL, program=(sys.executable, "-c", BUGGY.format(where=where))) as daemon:

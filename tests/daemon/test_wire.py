@@ -25,7 +25,8 @@ import sys, threading
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import numpy as np
 from support.fakes import SimulatedCard, WallClock
-from rtvoiced import __main__ as daemon
+from rtvoiced import __main__ as program
+from rtvoiced.app.build.launch import Parts
 
 def numbered(block, frames):
     return np.full(frames, block + 1, np.int16).tobytes()
@@ -35,10 +36,10 @@ def busy():
     while True:
         number = (number * 31 + 7) % 1000003
 
-daemon.no_card = lambda: SimulatedCard(WallClock(), microphone=numbered)
 for _ in range(int(sys.argv.pop(1))):
     threading.Thread(target=busy, daemon=True).start()
-sys.exit(daemon.main())
+card = lambda: SimulatedCard(WallClock(), microphone=numbered)
+sys.exit(program.main(parts=Parts(no_card=card)))
 """
 """A daemon with threads that never rest, and a card like a real one: it keeps 100 ms, the rest is lost."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from rtvoiced.audio.events import CutResult, Drained, EchoChanged, Held, PartHeard, Resumed
 from rtvoiced.conversation.effects import Effect, Publish, ReplyTo, SendEvent
-from rtvoiced.conversation.inputs import Begun, Commanded, Configure, Cut, Input
+from rtvoiced.conversation.inputs import Begun, Commanded, Configure, Cut, Input, SettingRequest
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Phase
 from rtvoiced.conversation.policy import CLIENT_MANAGED, InterruptionRules
@@ -37,12 +37,16 @@ HELD = Held(A1, 505, 1000, 15.0)
 RESUMED = Resumed(A1, 305)
 
 
+def setting(ticket: int, key: str = "session.speed", value: float = 0.8) -> SettingRequest:
+    return SettingRequest(ticket, key, value)
+
+
 def ruled(
     policy: PolicySetting, detection: Detection = "server_vad", ticket: int | None = None, **ms: int
 ) -> Configure:
     """Another policy, or another turn detection, is to be in force."""
     config = replace(CONFIG, client_managed_turns=policy in CLIENT_MANAGED, detection=detection)
-    return Configure(config, ticket, rules=InterruptionRules(policy, **ms))
+    return Configure(config, setting(ticket) if ticket is not None else None, InterruptionRules(policy, **ms))
 
 
 def talk(action: TalkAction, ticket: int = 1, request: str | None = "t1") -> Commanded:
@@ -147,7 +151,7 @@ def published(told: Iterable[Effect]) -> list[IpcEvent]:
 
 
 def replies(told: Iterable[Effect]) -> list[dict[str, Any]]:
-    return [effect.data for effect in told if isinstance(effect, ReplyTo)]
+    return [asdict(effect.data) for effect in told if isinstance(effect, ReplyTo)]
 
 
 def state(conversation: PhaseWord, **other: Any) -> Publish:

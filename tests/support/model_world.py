@@ -23,7 +23,7 @@ from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import ClientEvent, LinkConnecting, LinkFailed, LinkLost
 from rtvoiced.vocabulary import Detection, EchoState, PolicySetting
-from support.histories import CONFIG, sent, state_of
+from support.histories import CONFIG, sent, setting, state_of
 from support.model_server import Habits, ModelServer
 
 
@@ -275,7 +275,7 @@ class World:
             client_managed_turns=rules.policy in CLIENT_MANAGED,
         )
         self.wanted = config, rules
-        self.dispatch(inputs.Configure(config, self.tickets, rules=rules))
+        self.dispatch(inputs.Configure(config, setting(self.tickets), rules))
 
     # ---------------------------------------------------------------- voice
 

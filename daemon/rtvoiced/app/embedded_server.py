@@ -1,6 +1,10 @@
-"""The embedded Realtime server as our child process: `rtvoiced serve`.
+"""Runs the embedded Realtime server as a child process: ``rtvoiced serve``.
 
-Never in our process: recognition holds the GIL for 100 ms and more.
+The server never runs in the daemon's own process, for its recogniser holds the GIL
+for 100 ms and more, and the audio would stutter. The link asks for the endpoint at
+each attempt, so that a server that died is started again. The child tells its URL
+on its only line of stdout, and it lives as long as its stdin: a daemon that is
+killed takes it along.
 """
 
 from __future__ import annotations
@@ -15,7 +19,9 @@ from rtvoiced.errors import RtvoiceError
 from rtvoiced.realtime.endpoint import Endpoint
 
 START_S = 20.0
+"""Seconds until the child listens: it loads the recogniser first, which a busy machine does slowly."""
 STOP_S = 1.0
+"""Seconds that the child gets to end by itself; then it is killed."""
 GREETING = "listening "
 """What the server says on its only line of stdout, before the URL."""
 
@@ -23,7 +29,7 @@ log = structlog.get_logger()
 
 
 class EmbeddedServer:
-    """Starts the server when it is first asked for, and again when it died."""
+    """The child of one daemon: started when its endpoint is first asked for, and again when it has died."""
 
     def __init__(self, log_level: str) -> None:
         self._log_level = log_level
@@ -31,14 +37,14 @@ class EmbeddedServer:
         self._endpoint = Endpoint("")
 
     async def endpoint(self) -> Endpoint:
-        """Return where the server listens; raises RtvoiceError when it can't be started."""
+        """Return where the server listens; raises `RtvoiceError` where it can't be started."""
         if self._child is None or self._child.returncode is not None:
             await self.stop()
             self._child = await self._start()
         return self._endpoint
 
     async def stop(self) -> None:
-        """End the server: it lives as long as its stdin."""
+        """End the server, if there is one, and wait until it is gone."""
         child, self._child = self._child, None
         if child is None or child.stdin is None:
             return

@@ -1,4 +1,12 @@
-"""The mute that survives a restart: a microphone that somebody switched off stays off."""
+"""The mute that survives a restart: a microphone that somebody switched off stays off.
+
+The effect `SaveMute` writes the file (``mute.json`` in the state directory) whenever
+the mute changes, and the next daemon begins as it says. A mute for a time goes on
+for what is left of it. The file is replaced as a whole, so that a crash leaves the
+old one or the new one:
+
+    {"muted": true, "until": 1795204160.0}
+"""
 
 from __future__ import annotations
 
@@ -15,7 +23,7 @@ log = structlog.get_logger()
 
 
 class MuteFile:
-    """A small JSON file in the state directory."""
+    """The file at *path*, of which this process is the only writer."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -23,9 +31,10 @@ class MuteFile:
         """What the file holds, as far as this run knows."""
 
     def read(self, start_muted: bool, wall: float) -> Begun:
-        """Return how the last run left the microphone; *wall* is now in Unix seconds.
+        """Return how the last run left the microphone; *wall* is now, in Unix seconds.
 
-        A file that can't be read means muted: the safe way to be wrong.
+        Without a file, and after a mute that has run out, *start_muted* decides. A file
+        that can't be read means muted: that is the safe way to be wrong.
         """
         try:
             muted, until = _checked(json.loads(self._path.read_text(encoding="utf-8")))
@@ -41,7 +50,7 @@ class MuteFile:
         return Begun(start_muted)
 
     def write(self, muted: bool, until: float | None) -> None:
-        """Keep it; a full disk is logged and the daemon goes on."""
+        """Keep the mute and its end, in Unix seconds or None; where that fails, it is logged and no more."""
         if (muted, until) == self._written:
             return
         fresh = self._path.with_suffix(".new")
@@ -57,7 +66,10 @@ class MuteFile:
 
 
 def _checked(raw: Any) -> tuple[bool, float | None]:
-    """Return muted and until; raises for anything that `MuteFile.write` never wrote."""
+    """Return muted and until.
+
+    Raises ValueError, KeyError or TypeError for anything that `MuteFile.write` never wrote.
+    """
     muted, until = raw["muted"], raw["until"]
     if not isinstance(muted, bool) or isinstance(until, bool):
         raise TypeError("not written by rtvoice")

@@ -1,4 +1,8 @@
-"""What the settings mean for a session: what is asked of the server, and who may interrupt."""
+"""What the settings mean for a session: what is asked of the server, and who may interrupt.
+
+`build` makes the first session of these, `SettingsApplier` changes the running one,
+and the doctor opens a session of its own with them.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,6 @@ def session_config(settings: Settings, provider: Provider) -> SessionConfig:
 
 
 def interruption_rules(settings: Settings) -> InterruptionRules:
-    """Return who may interrupt."""
+    """Return who may interrupt the assistant, and how long a hold and its decision may take."""
     given = settings.interruption
     return InterruptionRules(given.policy, given.hold_ms, given.hold_max_ms, given.speech_ms)

@@ -1,8 +1,14 @@
-"""What `stats` tells: counters, and latencies as they are measured where things happen."""
+"""What `stats` tells of the conversation: counters, and how long things took.
+
+Each part reports to the one `StatsRecorder` when something happens: `EventFanOut` the
+published events, `EffectRunner` what is sent and what arrives, `AudioReports` what
+begins to sound. The other counters stay with the parts that count
+(`Duplex.stats`, `Link.mic_to_wire`, `Control.counters`); `commands.stats` puts all of
+them together. Latencies are measured between two calls, so that no clock is read
+anywhere else for them.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 from rtvoiced.conversation.reports import BY_VOICE
 from rtvoiced.dsp.pcm import Part
@@ -13,11 +19,11 @@ from rtvoiced.ipc.contract.replies import Latencies, Latency
 from rtvoiced.realtime.events import ClientEvent, DeleteItem, TruncateItem
 
 ENDED = ("silence", "release")
-"""Reasons of ``speech_stopped`` after which an answer is due: the user's turn was really over."""
+"""The reasons of ``speech_stopped`` after which a response is due: the user's turn was really over."""
 
 
 class StatsRecorder:
-    """Counts what the conversation does, and times its answers; all times CLOCK_MONOTONIC seconds."""
+    """Counts what the conversation does, and times its responses; all times are CLOCK_MONOTONIC seconds."""
 
     def __init__(self) -> None:
         self.turns = self.interrupts = self.deleted_items = self.truncates = 0
@@ -26,24 +32,24 @@ class StatsRecorder:
         self._speech_end_to_first_sound = Durations()
         self._first_delta_to_sound = Durations()
         self._turn_ended_at: float | None = None
-        """The user's last turn, until its answer sounds."""
-        self._answer: str | None = None
+        """When the user's last turn ended, until the response to it sounds."""
+        self._response: str | None = None
         """The response to that turn."""
         self._newest: str | None = None
         """The response whose audio came last."""
         self._first_delta_at: float | None = None
-        """Its first audio, until it sounds; None where an earlier answer still sounded and it had to wait."""
+        """When its first audio came, until it sounds; None where an earlier response sounded still."""
 
     def published(self, event: IpcEvent, now: float) -> None:
-        """Book an event."""
+        """Book an event that was published at *now*."""
         match event:
             case ipc.SpeechStarted():
                 self._turn_ended_at = None
             case ipc.SpeechStopped(reason=reason) if reason in ENDED:
                 self.turns += 1
-                self._turn_ended_at, self._answer = now, None
-            case ipc.ResponseCreated(response_id, request=None) if self._answer is None:
-                self._answer = response_id
+                self._turn_ended_at, self._response = now, None
+            case ipc.ResponseCreated(response_id, request=None) if self._response is None:
+                self._response = response_id
             case ipc.Interrupt():
                 self.interrupts += 1
                 if event.onset_to_decision_ms and event.cause in BY_VOICE:
@@ -54,35 +60,26 @@ class StatsRecorder:
                 pass
 
     def sent(self, event: ClientEvent) -> None:
-        """Book what the server is told."""
+        """Book what is sent to the server."""
         self.truncates += isinstance(event, TruncateItem)
         self.deleted_items += isinstance(event, DeleteItem)
 
     def arrived(self, part: Part, now: float, *, silent: bool) -> None:
-        """Book audio of an answer; *silent*: nothing sounded or was queued before it."""
+        """Book audio of a response that came at *now*; *silent*: nothing sounded or was queued before it."""
         if part.response_id != self._newest:
             self._newest, self._first_delta_at = part.response_id, now if silent else None
 
     def started(self, part: Part, now: float) -> None:
-        """Book that the first frame of *part* was handed to the card."""
+        """Book that the first frame of *part* was handed to the card by *now*."""
         if part.response_id == self._newest and self._first_delta_at is not None:
             self._first_delta_to_sound.add(1000 * (now - self._first_delta_at))
             self._first_delta_at = None
-        if part.response_id == self._answer and self._turn_ended_at is not None:
+        if part.response_id == self._response and self._turn_ended_at is not None:
             self._speech_end_to_first_sound.add(1000 * (now - self._turn_ended_at))
             self._turn_ended_at = None
 
-    def counters(self) -> dict[str, Any]:
-        """Return the counters."""
-        return {
-            "turns": self.turns,
-            "interrupts": self.interrupts,
-            "deleted_items": self.deleted_items,
-            "truncates": self.truncates,
-        }
-
     def latencies(self, mic_to_wire: DurationSummary) -> Latencies:
-        """Return all latencies; *mic_to_wire* is the link's."""
+        """Return all latencies in milliseconds; *mic_to_wire* is measured by the link."""
         return Latencies(
             onset_to_decision=Latency(*self._onset_to_decision.summary()),
             decision_to_silence=Latency(*self._decision_to_silence.summary()),

@@ -1,18 +1,25 @@
-"""What `status` and `hello` answer, composed of what each part knows."""
+"""What `status` and `hello` answer, and the daemon in one line for the service manager.
+
+The answer is composed of what each part knows. Most of it the conversation knows;
+the devices that are open, the last error, and since when things are so, only the
+shells do: `ShellStatus` keeps that, from the same events that the subscribers get.
+
+`commands.status` calls `status` and `hello`; the heartbeat calls `line`.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from rtvoiced import __version__
-from rtvoiced.audio.events import DeviceChanged, EchoChanged
+from rtvoiced.audio.events import EchoChanged
 from rtvoiced.audio.playback.ledger import Progress
 from rtvoiced.conversation.machine import Conversation
+from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract import protocol
 from rtvoiced.ipc.contract.commands import COMMANDS
-from rtvoiced.ipc.contract.events import State
+from rtvoiced.ipc.contract.events import IpcEvent, State
 from rtvoiced.ipc.contract.replies import (
     ConnectionStatus,
     DeviceStatus,
@@ -25,28 +32,47 @@ from rtvoiced.ipc.contract.replies import (
 from rtvoiced.vocabulary import Direction
 
 
-@dataclass(slots=True)
-class DaemonFacts:
-    """What only the daemon's shell knows."""
+class ShellStatus:
+    """What of `status` the conversation does not know; `published` keeps it up to date."""
 
-    started: float
-    """CLOCK_MONOTONIC seconds."""
-    connection_since: float
-    """Unix seconds of the last change of the connection's status."""
-    since: float = 0.0
-    """Unix seconds of the start."""
-    devices: dict[Direction, DeviceChanged] = field(
-        default_factory=lambda: {name: DeviceChanged(name, "unavailable") for name in ("input", "output")}
-    )
-    echo: EchoChanged = field(default_factory=lambda: EchoChanged("off", "off", False))
-    last_error: LastError | None = None
-    supervisor: str | None = None
+    def __init__(self, started: float, wall: float, supervisor: str | None = None) -> None:
+        """Begin at *started*, CLOCK_MONOTONIC seconds, which is *wall* in Unix seconds."""
+        self.started = started
+        self.since = round(wall, 3)
+        """Unix seconds of the start."""
+        self.connection_since = self.since
+        """Unix seconds of the last change of the connection's status."""
+        self.last_error: LastError | None = None
+        self.supervisor = supervisor
+        """Who keeps the daemon running, for people."""
+        missing = DeviceStatus("unavailable", None, None, None)
+        self.devices: dict[Direction, DeviceStatus] = {"input": missing, "output": missing}
+
+    def published(self, event: IpcEvent, wall: float) -> None:
+        """Remember what *event* tells, which was published at *wall*, Unix seconds."""
+        match event:
+            case ipc.Connection():
+                self.connection_since = round(wall, 3)
+            case ipc.Device(direction, name, status, rate_hz, latency_ms):
+                self.devices[direction] = DeviceStatus(status, name, rate_hz, latency_ms)
+            case ipc.Error(code, message):
+                self.last_error = LastError(code, message, round(wall, 3))
+            case _:
+                pass
+
+    def open_devices(self) -> dict[Direction, str | None]:
+        """Return the names of the devices that are open."""
+        return {
+            direction: device.name for direction, device in self.devices.items() if device.status == "open"
+        }
 
 
 def status(
     conversation: Conversation,
-    facts: DaemonFacts,
+    shells: ShellStatus,
     progress: Progress,
+    echo: EchoChanged,
+    *,
     volume_percent: int,
     subscribers: int,
     now: float,
@@ -54,35 +80,35 @@ def status(
     seq: int,
 ) -> StatusReply:
     """Return everything that is true *now*, CLOCK_MONOTONIC seconds, at event *seq* of this *run*."""
-    words = conversation.words()
+    state = conversation.words()
     part = progress.part or conversation.sounding
     return StatusReply(
-        conversation=words.conversation,
-        muted=words.muted,
+        conversation=state.conversation,
+        muted=state.muted,
         muted_until=conversation.mute.until,
-        push_to_talk=words.push_to_talk,
-        connection=ConnectionStatus(**conversation.session.facts(), since=round(facts.connection_since, 3)),
-        input=_device(facts.devices["input"]),
-        output=_device(facts.devices["output"]),
+        push_to_talk=state.push_to_talk,
+        connection=ConnectionStatus(**conversation.session.facts(), since=shells.connection_since),
+        input=shells.devices["input"],
+        output=shells.devices["output"],
         response=ResponseStatus(part.response_id, part.item_id, progress.played_ms, progress.queued_ms)
         if part is not None
         else None,
         interruption=conversation.talk.policy,
-        echo=_echo(facts.echo),
+        echo=_echo(echo),
         volume_percent=volume_percent,
         subscribers=subscribers,
-        uptime_s=round(now - facts.started, 1),
+        uptime_s=round(now - shells.started, 1),
         pid=os.getpid(),
         run=run,
         seq=seq,
         version=__version__,
-        supervisor=facts.supervisor,
-        last_error=facts.last_error,
+        supervisor=shells.supervisor,
+        last_error=shells.last_error,
     )
 
 
 def hello(endpoints: Mapping[str, str], run: str) -> HelloReply:
-    """Return who is there."""
+    """Return who is there; *endpoints* holds the paths of the sockets by what they are for."""
     return HelloReply(
         protocol=[protocol.VERSION],
         version=__version__,
@@ -93,22 +119,22 @@ def hello(endpoints: Mapping[str, str], run: str) -> HelloReply:
     )
 
 
-def line(words: State, reason: str | None, subscribers: int) -> str:
+def line(state: State, reason: str | None, subscribers: int) -> str:
     """Return the daemon in one line, for the service manager; *reason* is why the connection is not up."""
-    connection = f"connected to {words.provider}" if words.connection == "up" else words.connection
-    parts = [f"{connection}: {reason}" if reason and words.connection != "up" else connection]
-    if words.input != "open":
-        parts.append(f"microphone {words.input}")
-    if words.muted:
+    connection = f"connected to {state.provider}" if state.connection == "up" else state.connection
+    parts = [f"{connection}: {reason}" if reason and state.connection != "up" else connection]
+    if state.input != "open":
+        parts.append(f"microphone {state.input}")
+    if state.muted:
         parts.append("muted")
-    if words.output != "open":
-        parts.append(f"speaker {words.output}")
+    if state.output != "open":
+        parts.append(f"speaker {state.output}")
     parts.append(f"{subscribers} subscriber{'' if subscribers == 1 else 's'}")
     return ", ".join(parts)
 
 
 def supervisor(environ: Mapping[str, str], named: str | None = None) -> str | None:
-    """Return who keeps us running, for people: who was *named*, systemd, or nobody that we know of."""
+    """Return who keeps the daemon running: who was *named*, systemd, or None where nobody is known to."""
     if named:
         return named
     # systemd.exec(5): set for the process that the unit itself started, and not for its children.
@@ -118,7 +144,3 @@ def supervisor(environ: Mapping[str, str], named: str | None = None) -> str | No
 def _echo(echo: EchoChanged) -> EchoStatus:
     lag_ms, erle_db = (None if value is None else round(value, 1) for value in (echo.lag_ms, echo.erle_db))
     return EchoStatus(echo.mode, echo.state, lag_ms, erle_db, echo.reason)
-
-
-def _device(device: DeviceChanged) -> DeviceStatus:
-    return DeviceStatus(device.status, device.name, device.rate_hz, device.latency_ms)

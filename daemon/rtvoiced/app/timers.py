@@ -1,4 +1,8 @@
-"""Named timers on the loop."""
+"""The conversation's timers, on the loop.
+
+Every wait of the conversation has a timer. It asks for them by the effects
+`SetTimer` and `ClearTimer`, and gets `TimerFired` when one has run out.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,22 @@ from collections.abc import Callable
 
 
 class Timers:
-    """Timers by name: setting one that is set replaces it."""
+    """Timers by name; *fire* is called with the name of one that has run out."""
 
     def __init__(self, fire: Callable[[str], None]) -> None:
         self._fire = fire
         self._handles: dict[str, asyncio.TimerHandle] = {}
 
     def set(self, name: str, at: float) -> None:
-        """Call *fire* with *name* at *at*, in the loop's own time: CLOCK_MONOTONIC seconds."""
+        """Let the timer run out at *at*, in CLOCK_MONOTONIC seconds, which the loop counts as well.
+
+        A timer of that name which is set already is replaced.
+        """
         self.clear(name)
         self._handles[name] = asyncio.get_running_loop().call_at(at, self._run_out, name)
 
     def clear(self, name: str) -> None:
-        """Forget a timer, if it is set."""
+        """Forget a timer, if it is set; it does not fire any more, even where it was due."""
         handle = self._handles.pop(name, None)
         if handle is not None:
             handle.cancel()

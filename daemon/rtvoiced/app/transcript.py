@@ -1,4 +1,13 @@
-"""The conversation as readable lines, for whoever runs rtvoiced in a terminal."""
+"""Shows the conversation as readable lines, for whoever runs rtvoiced in a terminal.
+
+It is one of those that `EventFanOut` tells of every published event; with a JSON
+log there is none. What it looks like:
+
+    you        tell me a story
+    assistant  Once upon a time there was a lighthouse keeper …
+    ✂ cut      after 2180 ms, 7310 ms never played (server_vad); heard: "Once upon a time"
+    ·          connection lost: the server closed (1006); trying again
+"""
 
 from __future__ import annotations
 
@@ -11,21 +20,22 @@ from rtvoiced.ipc.contract.events import IpcEvent
 WIDTH = 11
 """Columns of the speaker's name."""
 LEAST_COLUMNS = 40
+"""A narrower terminal gets lines of this length all the same: it breaks them itself."""
 DIM, BOLD, RED, PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
 
 class Transcript:
-    """Turns events into lines: who spoke, what, and where it was cut."""
+    """Turns events into lines, and gives each to *write*: who spoke, what, and where it was cut."""
 
     def __init__(self, write: Callable[[str], None], *, color: bool, columns: int | None = None) -> None:
         self._write = write
         self._color = color
         self._columns = columns
-        """Width of the terminal; None: lines may be as long as they like."""
+        """Width of the terminal in characters; None: lines may be as long as they like."""
         self._muted = False
         self._connection = ""
         self._heard: dict[str, str] = {}
-        """Words heard of the items that are being cut."""
+        """The words that were heard, by item, of those that are being cut."""
 
     def __call__(self, event: IpcEvent) -> None:
         """Show *event*, if it is one that people want to see."""
@@ -41,9 +51,9 @@ class Transcript:
             case ipc.Connection():
                 self._connected(event)
             case ipc.Device(direction, name, status, rate_hz):
-                word = "microphone" if direction == "input" else "speaker"
+                device = "microphone" if direction == "input" else "speaker"
                 where = f"{name} at {rate_hz} Hz" if status == "open" else status
-                self._note(f"{word}: {where}")
+                self._note(f"{device}: {where}")
             case ipc.State(muted=muted) if muted != self._muted:
                 self._muted = muted
                 self._note("microphone muted" if muted else "microphone live")
@@ -57,9 +67,10 @@ class Transcript:
         self._note(text)
 
     def _interrupt(self, event: ipc.Interrupt) -> None:
-        words = self._heard.get(event.item_id)
+        heard_text = self._heard.get(event.item_id)
         self._heard.clear()
-        heard = f'; heard: "{words}"' if words else "" if event.played_ms else "; nothing of it was heard"
+        nothing = "" if event.played_ms else "; nothing of it was heard"
+        heard = f'; heard: "{heard_text}"' if heard_text else nothing
         self._line(
             "✂ cut",
             f"after {event.played_ms} ms, {event.dropped_ms} ms never played ({event.cause}){heard}",
@@ -86,7 +97,7 @@ class Transcript:
             self._write(f"{style}{line}{PLAIN}" if self._color and style else line)
 
     def _wrapped(self, who: str, text: str) -> list[str]:
-        """Return the lines, the words below each other: a story fills more than one."""
+        """Return *words* as lines of the terminal's width, behind *who* and indented below it."""
         if self._columns is None:
             return [who + text]
         wrapped = textwrap.wrap(

@@ -1,4 +1,18 @@
-"""From the microphone to the server: gate, resampling, and a short pre-roll for when the gate opens."""
+"""The way from the microphone to the server: a gate, resampling, and a pre-roll for when the gate opens.
+
+`AudioReports` hands over the microphone in blocks of 20 ms, the effect `SetMicrophone`
+sets the gate, and what passes it goes to the link as `AppendAudio`. Its invariants:
+
+* While a session hears us, it gets one block for each block of the microphone:
+  silence where the gate is shut to sound, never a gap, for the server's VAD counts
+  time in samples.
+* No audio goes out twice. What was kept as a pre-roll is forgotten when it was sent,
+  and when the gate changes.
+* A microphone that is switched off (`MicrophoneGate.OFF`) leaves nothing behind.
+
+The uplink counts what it has sent of the session, and can tell when the audio at a
+place of the session was read (`read_at`).
+"""
 
 from __future__ import annotations
 
@@ -14,12 +28,12 @@ from rtvoiced.dsp.resample import Resampler
 from rtvoiced.realtime.events import AppendAudio
 
 TALK_MS = 300
-"""What goes out first when somebody presses to talk: people begin to speak before the key is down."""
+"""Milliseconds that go out first at push-to-talk: people begin to speak before the key is down."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """20 ms of the microphone."""
+    """20 ms of the microphone, s16le mono at *hz*."""
 
     pcm: bytes
     hz: int
@@ -30,12 +44,12 @@ class _Kept:
 
 
 class Uplink:
-    """What the server gets of the microphone; *send* takes 20 ms a call in the negotiated format."""
+    """The uplink of one daemon; *send* is given 20 ms a call, in the format that the server asked for."""
 
     def __init__(self, send: Callable[[AppendAudio], None], preroll_ms: int) -> None:
         self._send = send
         self.preroll_ms = preroll_ms
-        """What goes out first in a new session."""
+        """Milliseconds that go out first in a new session."""
         self._gate = MicrophoneGate.CLOSED
         self._hz = 24_000
         self._resampler = Resampler(24_000, 24_000)
@@ -43,12 +57,12 @@ class Uplink:
         self._preroll: deque[_Kept] = deque()
         self._kept_ms = 0
         self._sent_frames = 0
-        """Of this session, at its rate."""
+        """Frames that this session was sent, at its rate."""
         self._sent_at: float | None = None
-        """When the last of them was read."""
+        """When the last of them was read, CLOCK_MONOTONIC seconds; None where that is not known."""
 
     def set(self, gate: MicrophoneGate, hz: int) -> None:
-        """Open or close the gate; what was kept goes out first when it opens."""
+        """Open or close the gate of a session at *hz*; the pre-roll goes out when it opens."""
         before, self._gate, self._hz = self._gate, gate, hz
         if gate is before:
             return
@@ -66,10 +80,11 @@ class Uplink:
     def block(
         self, pcm: bytes, card_hz: int, at: float | None = None, *, echoes: bool = False, before: bytes = b""
     ) -> None:
-        """Pass on 20 ms of the microphone, s16le mono at *card_hz*, read by *at* (CLOCK_MONOTONIC).
+        """Pass on 20 ms of the microphone, s16le mono at *card_hz*; *at*: when its last frame was read.
 
-        *echoes*: it is the speaker's echo, and nobody is to hear that but while somebody presses to talk.
-        *before*: what was taken for that just before, and was a voice: it goes out after all.
+        *echoes* says that the block holds the speaker's echo: the server gets silence
+        for it, unless somebody presses to talk. *before* is what the server got silence
+        for until now and turned out to be a voice: it goes out first, after all.
         """
         # Silence, not a gap: the server's VAD counts time in samples.
         silence = bytes(len(pcm))
@@ -88,13 +103,13 @@ class Uplink:
             self._keep(_Kept(silence if echoes else pcm, card_hz))
 
     def read_at(self, ms: float) -> float | None:
-        """Return when the audio at *ms* of the session was read (CLOCK_MONOTONIC); None if nobody knows."""
+        """Return when the audio at *ms* of the session was read, CLOCK_MONOTONIC seconds; None if unknown."""
         if self._sent_at is None:
             return None
         return self._sent_at - (self._sent_frames * 1000 / self._hz - ms) / 1000
 
     def _open(self, most_ms: int) -> None:
-        """Send what was kept, at most so much of it."""
+        """Send the newest *most_ms* of what was kept."""
         while self._kept_ms > most_ms:
             self._kept_ms -= self._preroll.popleft().ms
         for kept in self._preroll:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from rtvoiced.dsp.pcm import Part
+from rtvoiced.ipc.contract import replies
 from rtvoiced.ipc.contract.events import IpcEvent
 from rtvoiced.realtime.events import ClientEvent
 from rtvoiced.vocabulary import Cause
@@ -91,12 +92,24 @@ class Publish:
     event: IpcEvent
 
 
+ConversationReply = (
+    replies.AcceptedReply
+    | replies.InterruptReply
+    | replies.MuteReply
+    | replies.QueuedReply
+    | replies.SetReply
+    | replies.SetVoiceReply
+    | replies.TalkReply
+)
+"""What the conversation answers its commands with."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReplyTo:
-    """A command was carried out."""
+    """A command was carried out: send *data* to whoever holds this *ticket*."""
 
     ticket: int
-    data: dict[str, Any]
+    data: ConversationReply
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from rtvoiced.audio.events import (
     CutResult,
@@ -48,12 +46,22 @@ class Commanded:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingRequest:
+    """A client's `set` of a setting that the server has to take: it is answered when that is known."""
+
+    ticket: int
+    """Where the reply goes."""
+    key: str
+    value: str | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Configure:
-    """The session is to run with another configuration; *ticket* gets *reply* with ``applied`` added."""
+    """The session is to run with another configuration."""
 
     config: SessionConfig
-    ticket: int | None = None
-    reply: Mapping[str, Any] = field(default_factory=dict)
+    setting: SettingRequest | None = None
+    """The command that this comes of; None where nobody waits for a reply."""
     rules: InterruptionRules = DEFAULT
     """Who may interrupt, from then on."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from rtvoiced.conversation.effects import Effect, Refuse
 from rtvoiced.conversation.inputs import Cut
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.ipc.contract import replies
 from rtvoiced.realtime.events import FATAL_CODES
 
 BY_VOICE = frozenset({"server_vad", "local_vad"})
@@ -78,13 +79,13 @@ def interrupt_event(cut: Cut, latency: CutLatency) -> ipc.Interrupt:
     )
 
 
-def interrupt_reply(cut: Cut, *, cancelled: bool) -> dict[str, Any]:
+def interrupt_reply(cut: Cut, *, cancelled: bool) -> replies.InterruptReply:
     """Return the reply to `interrupt`; no item where only a response not yet audible was cancelled."""
     parts = cut.heard.parts
     audible = parts[0] if parts and parts[0].played_ms else None
-    return {
-        "interrupted": bool(parts) or cancelled,
-        "item_id": audible.part.item_id if audible else None,
-        "played_ms": audible.played_ms if audible else 0,
-        "dropped_ms": cut.heard.dropped_ms,
-    }
+    return replies.InterruptReply(
+        interrupted=bool(parts) or cancelled,
+        item_id=audible.part.item_id if audible else None,
+        played_ms=audible.played_ms if audible else 0,
+        dropped_ms=cut.heard.dropped_ms,
+    )

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from rtvoiced.app.check import tell
 from rtvoiced.doctor import place, server
 from rtvoiced.doctor.findings import Finding, failure, ok, report, screen, works
 from rtvoiced.errors import NO, OK, MissingKeyError, RtvoiceError
 from rtvoiced.host import logs, paths
+from rtvoiced.host.terminal import print_report
 from rtvoiced.realtime.providers import Provider, choose
 from rtvoiced.settings.schema import Settings
 
@@ -26,7 +26,7 @@ def run(
 ) -> int:
     """Look at everything and print what was found; the status is 0 only where a conversation is possible."""
     found = examine(load, environ, runtime_dir, system=system, sound=sound)
-    tell(json.dumps(report(found), indent=2) if as_json else screen(found))
+    print_report(json.dumps(report(found), indent=2) if as_json else screen(found))
     return OK if works(found) else NO
 
 

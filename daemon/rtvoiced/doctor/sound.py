@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtvoiced.app.levels import FLOOR_DBFS, dbfs
 from rtvoiced.audio.cards.portaudio import ADVICE, PortAudioCard, open_card, quiet_stderr
 from rtvoiced.doctor.findings import Finding, Verdict, failure, ok, warning
+from rtvoiced.dsp.loudness import FLOOR_DBFS, dbfs
 from rtvoiced.dsp.pcm import BLOCK_MS, OpenDevice, Pcm
 from rtvoiced.errors import AudioError
 from rtvoiced.host.paths import events_socket

@@ -1,4 +1,8 @@
-"""The terminal that we were started from: when it goes away, SIGHUP means the end and not "read again"."""
+"""The terminal that this process was started from, and how a report is printed to it.
+
+When the terminal goes away, SIGHUP means the end of the daemon, and not "read the
+configuration again": `Terminal` tells the two apart.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,15 @@ class Terminal:
             os.dup2(nowhere, sys.stderr.fileno())
             os.close(nowhere)
         return gone
+
+
+def print_report(text: str) -> None:
+    """Print *text*; a reader that has seen enough (head, a pager) is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python tries again at exit, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_there() -> bool:

@@ -14,7 +14,7 @@ from rtvoiced.conversation.state import ConversationState
 from rtvoiced.conversation.stores.pending_replies import too_many_wait
 from rtvoiced.conversation.stores.requests import MOST_WAITING, ResponseRequest
 from rtvoiced.conversation.stores.utterances import stopped
-from rtvoiced.ipc.contract import commands
+from rtvoiced.ipc.contract import commands, replies
 
 
 class CommandHandler:
@@ -36,7 +36,7 @@ class CommandHandler:
                 until = asked.until if on else None
                 changed = (on, until) != (talk.mute.on, talk.mute.until)
                 told = self.mute(on, for_s if on else None, until, now)
-                reply = {"muted": talk.mute.on, "until": talk.mute.until, "changed": changed}
+                reply = replies.MuteReply(talk.mute.on, talk.mute.until, changed)
                 return [*told, effects.ReplyTo(asked.ticket, reply)]
             case commands.Interrupt():
                 return [effects.CutPlayback("command", asked.ticket, asked.request)]
@@ -52,7 +52,7 @@ class CommandHandler:
             case commands.SetVoice(voice):
                 return talk.session.set_voice(asked.ticket, voice, now)
             case commands.Stop():
-                return [effects.ReplyTo(asked.ticket, {"accepted": True}), *self.shutdown("stop")]
+                return [effects.ReplyTo(asked.ticket, replies.AcceptedReply(True)), *self.shutdown("stop")]
             case _:
                 assert_never(asked.command)
 
@@ -76,7 +76,7 @@ class CommandHandler:
             queued = len(talk.questions)
         if wait:
             return [*told, *talk.waits.add(asked.ticket, question.item_id, asked.expires)]
-        return [*told, effects.ReplyTo(asked.ticket, {"accepted": True, "queued": queued})]
+        return [*told, effects.ReplyTo(asked.ticket, replies.QueuedReply(True, queued))]
 
     def _reconnect(self, asked: inputs.Commanded, fresh: bool, wait: bool) -> list[Effect]:
         talk = self._talk
@@ -88,7 +88,7 @@ class CommandHandler:
         talk.session.request = asked.request
         if wait:
             return [*talk.waits.add(asked.ticket, None, asked.expires), effects.ReconnectLink()]
-        return [effects.ReplyTo(asked.ticket, {"accepted": True}), effects.ReconnectLink()]
+        return [effects.ReplyTo(asked.ticket, replies.AcceptedReply(True)), effects.ReconnectLink()]
 
     def mute(self, on: bool, for_s: float | None, until: float | None, now: float) -> list[Effect]:
         """Switch the microphone off or on."""

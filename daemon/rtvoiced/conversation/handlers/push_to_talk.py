@@ -14,6 +14,7 @@ from rtvoiced.conversation.reports import late, not_connected
 from rtvoiced.conversation.state import HEARING_S, HEARING_TIMER, ConversationState
 from rtvoiced.conversation.stores.utterances import stopped
 from rtvoiced.ipc.contract import events as ipc
+from rtvoiced.ipc.contract import replies
 from rtvoiced.realtime import events
 from rtvoiced.vocabulary import SpeechEnd
 
@@ -129,4 +130,4 @@ class PushToTalkHandler:
 
 
 def _reply(asked: inputs.Commanded, *, pressed: bool, changed: bool, held_ms: int) -> Effect:
-    return effects.ReplyTo(asked.ticket, {"push_to_talk": pressed, "changed": changed, "held_ms": held_ms})
+    return effects.ReplyTo(asked.ticket, replies.TalkReply(pressed, changed, held_ms))

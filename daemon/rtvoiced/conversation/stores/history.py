@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from rtvoiced.conversation.stores.heard import WordArrival
+from rtvoiced.ipc.contract import replies
 from rtvoiced.vocabulary import Role
 
 MOST_ITEMS = 500
@@ -85,17 +85,12 @@ class HistoryStore:
         """Return the items that a new session is told, oldest first."""
         return [each for each in self._items if each.known][-SEEDED_ITEMS:]
 
-    def history(self, last: int | None) -> dict[str, Any]:
-        """Return the newest messages of which there are words, at most *last*: the data of `history`."""
+    def history(self, last: int | None) -> replies.HistoryReply:
+        """Return the newest messages of which there are words, at most *last*."""
         told = [item for item in self._items if item.text and not item.forgotten]
         newest = told[-(last or MOST_ITEMS) :]
-        return {
-            "items": [
-                {"item_id": item.shown_id, "role": item.role, "text": item.text, "heard": item.heard}
-                for item in newest
-            ],
-            "more": len(newest) < len(told),
-        }
+        items = [replies.HistoryItem(item.shown_id, item.role, item.text, item.heard) for item in newest]
+        return replies.HistoryReply(items, more=len(newest) < len(told))
 
     def _place(self, previous: str | None) -> int:
         for index in range(len(self._items) - 1, -1, -1):

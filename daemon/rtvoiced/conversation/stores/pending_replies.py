@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from rtvoiced.conversation.effects import ClearTimer, Effect, Refuse, ReplyTo, SetTimer
+from rtvoiced.ipc.contract import replies
 from rtvoiced.ipc.contract.events import Error
 
 MOST_WAITS = 200
@@ -93,7 +94,7 @@ class PendingReplies:
 
 def done(ticket: int, *, queued: bool = False) -> Effect:
     """Return the reply to a command that is over: nothing of it waits any more."""
-    return ReplyTo(ticket, {"accepted": True, **({"queued": 0} if queued else {})})
+    return ReplyTo(ticket, replies.QueuedReply(True, 0) if queued else replies.AcceptedReply(True))
 
 
 def refusal(ticket: int, error: Error) -> Refuse:

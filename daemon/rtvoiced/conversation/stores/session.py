@@ -137,11 +137,12 @@ class Session:
         """Ask the server for another voice; without a session the next one gets it."""
         if self._changes.voice:
             return [effects.Refuse(ticket, "busy", "another set-voice waits for the server", retryable=True)]
-        return self._change(SessionChange(ticket, voice=voice, reply={"voice": voice}), now)
+        return self._change(SessionChange(ticket, voice=voice), now)
 
     def configure(self, asked: Configure, now: float) -> list[Effect]:
         """Run with another configuration, but for its voice, which is `set_voice`'s."""
-        change = SessionChange(asked.ticket, config=asked.config, rules=asked.rules, reply=asked.reply)
+        ticket = asked.setting.ticket if asked.setting is not None else None
+        change = SessionChange(ticket, config=asked.config, rules=asked.rules, setting=asked.setting)
         if self.up and not self._changes and self._config_of(change) == self.config:
             # Nothing that the server has to know.
             self._keep(change)

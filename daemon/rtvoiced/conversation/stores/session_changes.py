@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from rtvoiced.conversation.effects import Effect, Refuse, ReplyTo
+from rtvoiced.conversation.inputs import SettingRequest
 from rtvoiced.conversation.policy import InterruptionRules
+from rtvoiced.ipc.contract import replies
 from rtvoiced.realtime.events import SessionConfig
+from rtvoiced.vocabulary import Applied
 
 MOST_CHANGES = 20
 
@@ -24,7 +25,8 @@ class SessionChange:
     config: SessionConfig | None = None
     rules: InterruptionRules | None = None
     """Go with the configuration."""
-    reply: Mapping[str, Any] = field(default_factory=dict)
+    setting: SettingRequest | None = None
+    """The `set` that asked for the configuration."""
     event_id: str = ""
     """Of the ``session.update``, once it is sent."""
 
@@ -33,9 +35,14 @@ class SessionChange:
         """It changes for a while what is configured: nobody waits for it, and it waits for nothing."""
         return self.voice is None and self.config is None
 
-    def done(self, applied: str) -> list[Effect]:
+    def done(self, applied: Applied) -> list[Effect]:
         """The change holds: ``now``, or from the ``next_session`` on."""
-        return [] if self.ticket is None else [ReplyTo(self.ticket, {**self.reply, "applied": applied})]
+        if self.ticket is None:
+            return []
+        if self.voice is not None:
+            return [ReplyTo(self.ticket, replies.SetVoiceReply(self.voice, applied))]
+        assert self.setting is not None, "nobody else waits for a reply"
+        return [ReplyTo(self.ticket, replies.SetReply(self.setting.key, self.setting.value, applied))]
 
     def refused(self, code: str, message: str, *, retryable: bool = False) -> list[Effect]:
         """Nothing came of the change."""

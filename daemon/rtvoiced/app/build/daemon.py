@@ -1,0 +1,113 @@
+"""Builds the daemon out of its parts.
+
+What is imported here loads numpy, ZeroMQ and websockets, which takes most of the time
+of a start: `process` imports this module only when the directory of the sockets is
+its own, so that a second daemon leaves at once.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rtvoiced.app import status
+from rtvoiced.app.audio_reports import AudioStall
+from rtvoiced.app.build.base import Base, build_base
+from rtvoiced.app.build.commands import build_commands
+from rtvoiced.app.build.launch import Launch, Parts
+from rtvoiced.app.build.sound import Sound, build_sound
+from rtvoiced.app.commands.service import CommandService
+from rtvoiced.app.daemon import Daemon
+from rtvoiced.app.effect_runner import EffectRunner
+from rtvoiced.app.embedded_server import EmbeddedServer
+from rtvoiced.app.event_fan_out import EventFanOut
+from rtvoiced.app.mute_file import MuteFile
+from rtvoiced.app.session_config import session_config
+from rtvoiced.app.settings_applier import SettingsApplier
+from rtvoiced.app.shells import Shells
+from rtvoiced.app.signals import SignalHandlers
+from rtvoiced.app.timers import Timers
+from rtvoiced.audio.thread.duplex import Duplex
+from rtvoiced.conversation.inputs import TimerFired
+from rtvoiced.host import paths
+from rtvoiced.host.heartbeat import HeartbeatLoop
+from rtvoiced.host.terminal import Terminal
+from rtvoiced.ipc.server.sockets import Context
+from rtvoiced.realtime.endpoint import Endpoint
+from rtvoiced.realtime.link import Backoff, Link
+from rtvoiced.realtime.providers import Provider
+
+
+def build(launch: Launch, provider: Provider, directory: Path, context: Context, parts: Parts) -> Daemon:
+    """Return the daemon, complete and not yet running; to be called in its loop.
+
+    Its sockets are bound in *directory* already. Its first input waits in the
+    mailbox: how the last run left the microphone.
+    """
+    base = build_base(launch, provider, context, directory, parts)
+    embedded_server = EmbeddedServer(base.config.log.level)
+    link = _link(base, embedded_server)
+    sound = build_sound(base, link)
+    applier = SettingsApplier(
+        runtime_settings=base.runtime_settings,
+        playback=base.playback,
+        front_end=base.front_end,
+        uplink=sound.uplink,
+        inputs=base.inputs,
+        session_config=lambda settings: session_config(settings, provider),
+    )
+    commands = build_commands(base, sound, link, applier, context, directory)
+    events = EventFanOut(base.publisher, base.stats, base.shell_status, base.show)
+    heartbeat = _heartbeat(base, sound.audio, events)
+    effects = _effects(base, sound, link, commands.service, events, paths.state_dir(launch.environ))
+    shells = Shells(
+        timers=effects.timers,
+        control=commands.control,
+        publisher=base.publisher,
+        link=link,
+        audio=sound.audio,
+        embedded_server=embedded_server,
+        commands=commands.service,
+        heartbeat=heartbeat,
+        device_watch=sound.device_watch,
+        device_list=sound.device_list,
+    )
+    signals = SignalHandlers(base.inputs, Terminal(), heartbeat, applier, events)
+    base.inputs.post(effects.mute_file.read(base.config.audio.start_muted, time.time()))
+    return Daemon(base.inputs, base.conversation, effects, sound.uplink, shells, signals, base.lifetime)
+
+
+def _link(base: Base, embedded_server: EmbeddedServer) -> Link:
+    async def where() -> Endpoint:
+        return base.provider.endpoint or await embedded_server.endpoint()
+
+    link = base.config.link
+    return Link(where, base.inputs.post, Backoff(link.retry_first_s, link.retry_max_s), link.ping_s)
+
+
+def _effects(
+    base: Base, sound: Sound, link: Link, replies: CommandService, events: EventFanOut, state_dir: Path
+) -> EffectRunner:
+    return EffectRunner(
+        link=link,
+        playback=base.playback,
+        uplink=sound.uplink,
+        timers=Timers(lambda name: base.inputs.post(TimerFired(name))),
+        events=events,
+        replies=replies,
+        mute_file=MuteFile(state_dir / "mute.json"),
+        stats=base.stats,
+        lifetime=base.lifetime,
+    )
+
+
+def _heartbeat(base: Base, audio: Duplex, events: EventFanOut) -> HeartbeatLoop:
+    stalled = AudioStall(base.shell_status, base.inputs, events, base.lifetime)
+    conversation, publisher = base.conversation, base.publisher
+
+    def line() -> str:
+        return status.line(conversation.words(), conversation.session.reason, publisher.subscribers)
+
+    return HeartbeatLoop(
+        publisher.heartbeat, line, lambda: audio.beat, stalled, base.notify, base.parts.stall_s
+    )
