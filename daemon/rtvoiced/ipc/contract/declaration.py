@@ -13,7 +13,7 @@ as a class under `command` or `event`:
 
 The class becomes a frozen dataclass. Everything else follows from it: the
 reading of requests (`rtvoiced.ipc.contract.arguments`), the JSON Schemas, and
-by ``python tools/generate.py`` rtctl's verbs, the methods of both clients, the
+by ``make generate`` rtctl's verbs, the methods of both clients, the
 completions, and the rows of docs/ipc.md and of the manual pages. A docstring
 below a field describes it there, too.
 """
