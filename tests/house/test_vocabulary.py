@@ -26,9 +26,9 @@ FREE = {
     "rtvoiced.ipc.contract.events.State.provider": "its schema promises a text",
     "rtvoiced.ipc.contract.events.ResponseCreated.status": "the server's word, passed on as it came",
     "rtvoiced.ipc.contract.events.ResponseDone.status": "the server's word, passed on as it came",
-    "rtvoiced.realtime.events.ResponseDone.status": "the server's word, read as it came",
-    "rtvoiced.realtime.events.ItemAdded.role": "the server's word, read as it came",
-    "rtvoiced.realtime.events.CreateItem.role": "the protocol has roles that our history does not keep",
+    "rtvoiced.realtime.events.server.ResponseDone.status": "the server's word, read as it came",
+    "rtvoiced.realtime.events.server.ItemAdded.role": "the server's word, read as it came",
+    "rtvoiced.realtime.events.client.CreateItem.role": "the protocol has roles that our history does not keep",
     "rtctl.service.supervisor.WantedService.provider": "what stands in a unit, which anybody may edit",
     "rtctl.service.supervisor.ServiceState.status": "a sentence: what the daemon last told of itself",
 }
