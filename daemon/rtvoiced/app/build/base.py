@@ -41,7 +41,7 @@ MOST_COLUMNS = 110
 """Characters of a line of the transcript: longer ones are hard to read, however wide the terminal."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Base:
     """What stands on nothing else, and many stand on."""
 

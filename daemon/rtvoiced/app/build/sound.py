@@ -19,7 +19,7 @@ from rtvoiced.settings.schema import Settings
 from rtvoiced.vocabulary import Direction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Sound:
     """The parts that have to do with the sound system."""
 

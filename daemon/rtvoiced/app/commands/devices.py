@@ -30,7 +30,7 @@ MOST_NAME = 200
 """Characters of a device's name: to find what a megabyte is most like would take seconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class DeviceCommands:
     """The list of what there is, and whoever opens what is chosen of it."""
 
