@@ -41,7 +41,7 @@ MOST_COLUMNS = 110
 """Characters of a line of the transcript: longer ones are hard to read, however wide the terminal."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Base:
     """What stands on nothing else, and many stand on."""
 
@@ -79,7 +79,7 @@ def build_base(launch: Launch, provider: Provider, context: Context, directory: 
         return fresh
 
     playback = PlaybackQueue(WIRE.hz, config.interruption.fade_ms, config.audio.volume_percent)
-    in_a_room = reading.card(config)[0] not in ("none", "wav")
+    in_a_room = reading.has_devices(config)
     notify = ServiceNotifier(environ)
     return Base(
         config=config,

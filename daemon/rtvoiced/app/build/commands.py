@@ -25,7 +25,7 @@ from rtvoiced.ipc.server.sockets import Context
 from rtvoiced.realtime.link import Link
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Commands:
     """Where commands come in, and who answers them."""
 

@@ -93,7 +93,7 @@ def _effects(
         link=link,
         playback=base.playback,
         uplink=sound.uplink,
-        timers=Timers(lambda name: base.inputs.post(TimerFired(name))),
+        timers=Timers(lambda timer: base.inputs.post(TimerFired(timer))),
         events=events,
         replies=replies,
         mute_file=MuteFile(state_dir / "mute.json"),
@@ -107,7 +107,7 @@ def _heartbeat(base: Base, audio: Duplex, events: EventFanOut) -> HeartbeatLoop:
     conversation, publisher = base.conversation, base.publisher
 
     def line() -> str:
-        return status.line(conversation.words(), conversation.session.reason, publisher.subscribers)
+        return status.line(conversation.state_event(), conversation.session.reason, publisher.subscribers)
 
     return HeartbeatLoop(
         publisher.heartbeat, line, lambda: audio.beat, stalled, base.notify, base.parts.stall_s

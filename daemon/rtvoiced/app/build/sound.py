@@ -19,7 +19,7 @@ from rtvoiced.settings.schema import Settings
 from rtvoiced.vocabulary import Direction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Sound:
     """The parts that have to do with the sound system."""
 
@@ -85,6 +85,6 @@ def _wav_card(base: Base, spec: str) -> Callable[[], Card]:
 def _device_watch(config: Settings) -> DeviceWatch:
     """Return the watch for missing devices; without a real card it has nothing to look for."""
     wanted: dict[Direction, str] = {}
-    if reading.card(config)[0] not in ("none", "wav"):
+    if reading.has_devices(config):
         wanted = {"input": config.audio.input or "", "output": config.audio.output or ""}
     return DeviceWatch(DeviceList(BACKGROUND, LOOK_S), wanted)
