@@ -2,6 +2,11 @@
 
 The daemon's `stats` and the link keep one `Durations` for each thing that they
 time; what they show of it is a `DurationSummary`.
+
+>>> durations = Durations()
+>>> durations.add(1.0); durations.add(3.0)
+>>> durations.summary()
+DurationSummary(n=2, p50=1.0, p95=3.0, max=3.0)
 """
 
 from __future__ import annotations
@@ -10,15 +15,20 @@ from collections import deque
 from typing import NamedTuple
 
 KEPT = 1000
+"""How many of the newest durations the percentiles are of."""
 
 
 class DurationSummary(NamedTuple):
     """How often something was timed, and how long it took, in milliseconds; None while nothing was."""
 
     n: int
+    """How often, since the start."""
     p50: float | None
+    """The median of the last 1,000."""
     p95: float | None
+    """The 95th percentile of the last 1,000."""
     max: float | None
+    """The longest of the last 1,000."""
 
 
 class Durations:

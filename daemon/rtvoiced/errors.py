@@ -1,6 +1,7 @@
-"""The expected errors: each has an exit status and says in one line what to do.
+"""The expected errors: each has an exit status, and says in one line what is wrong and what to do.
 
-A bug is none of these: it crashes with a traceback and status 70.
+They are raised where something is found out, and shown by ``rtvoiced`` or ``rtctl`` at the very end, as
+one line on the standard error. A bug is none of these: it crashes with a traceback and status 70.
 """
 
 from __future__ import annotations
@@ -43,13 +44,14 @@ STATUS_OF_CODE = {
     "internal": INTERNAL,
     "gap_too_old": NO,
 }
-"""Exit status of ``rtctl`` for each error code of the IPC contract."""
+"""The exit status of ``rtctl`` for each error code of the IPC contract."""
 
 
 class RtvoiceError(Exception):
     """An error that the user can do something about."""
 
     status: ClassVar[int] = INTERNAL
+    """The exit status of the process that ends with it."""
 
 
 class ConfigError(RtvoiceError):
@@ -59,7 +61,7 @@ class ConfigError(RtvoiceError):
 
 
 class MissingKeyError(ConfigError):
-    """A provider needs a key and there is none."""
+    """The *provider* needs a key, and there is none."""
 
     def __init__(self, provider: str, message: str) -> None:
         super().__init__(message)
@@ -79,14 +81,16 @@ class AlreadyRunningError(RtvoiceError):
 
 
 class AudioError(RtvoiceError):
-    """A card can't be opened, or was lost."""
+    """A card can't be opened or was lost, or a part of the sound can't be loaded.
+
+    *problems* says by direction why each can't be had, where that is known.
+    """
 
     status = AUDIO
 
     def __init__(self, message: str, problems: Mapping[Direction, str] | None = None) -> None:
         super().__init__(message)
         self.problems = problems or {}
-        """By direction, ``input`` and ``output``, why each can't be had, where that is known."""
 
 
 class NotRunningError(RtvoiceError):
@@ -96,13 +100,16 @@ class NotRunningError(RtvoiceError):
 
 
 class ServiceError(RtvoiceError):
-    """The service manager is not there, or did not do what it was told."""
+    """The service manager is not there, or did not do what it was asked for."""
 
     status = UNAVAILABLE
 
 
 class CommandError(RtvoiceError):
-    """The daemon refused a command, with a code of the IPC contract."""
+    """The daemon refuses a command, with an error code of the IPC contract.
+
+    *retryable* tells that the same command may succeed later; *details* are for programs.
+    """
 
     def __init__(self, code: str, message: str, *, retryable: bool = False, details: object = None) -> None:
         super().__init__(message)

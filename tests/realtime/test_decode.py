@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import fields
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.realtime import events
-from rtvoiced.realtime.decode import ALIASES, READERS, UnreadableEventError, decode
+from rtvoiced.realtime.decode import READERS, UnreadableEventError, decode
+from rtvoiced.realtime.dialects import ALIASES
 from rtvoiced.realtime.events import ServerEvent
 
 AUDIO = base64.b64encode(b"\1\2\3\4").decode()
@@ -369,6 +370,10 @@ def well_typed(event: ServerEvent) -> bool:
     hints = get_type_hints(type(event))
     for each in fields(event):
         hint, value = hints[each.name], getattr(event, each.name)
+        if get_origin(hint) is Literal:
+            if value not in get_args(hint):
+                return False
+            continue
         allowed = tuple(getattr(kind, "__origin__", kind) for kind in get_args(hint) or (hint,))
         if float in allowed:
             allowed += (int,)

@@ -9,7 +9,9 @@ from typing import Any, get_args
 import pytest
 
 from rtvoiced.realtime import dialects, events
+from rtvoiced.realtime.decode import READERS
 from rtvoiced.realtime.events import ClientEvent
+from rtvoiced.vocabulary import DialectName, words
 from support.validation import Dialect, check_wire
 
 CONFIG = events.SessionConfig("marin", "Be brief.", language="en", speed=1.25, transcription="whisper-1")
@@ -221,3 +223,31 @@ def test_voice_alone() -> None:
 def test_message_is_ascii_without_spaces() -> None:
     assert dialects.encode(events.CreateItem("u1", "user", "é"), "ga").isascii()
     assert ": " not in dialects.encode(events.ClearAudio(), "ga")
+
+
+# ------------------------------------------------------------------ which dialect it is
+
+
+def test_every_dialect_of_the_vocabulary_is_registered() -> None:
+    assert set(dialects.DIALECTS) == set(words(DialectName))
+
+
+@pytest.mark.parametrize(
+    ("session", "dialect"),
+    [
+        ({}, "ga"),
+        ({"type": "realtime"}, "ga"),
+        ({"output_modalities": ["audio"]}, "ga"),
+        ({"audio": {}}, "ga"),
+        ({"modalities": ["text", "audio"]}, "beta"),
+        ({"input_audio_format": "pcm16"}, "beta"),
+        ({"modalities": ["text", "audio"], "type": "realtime"}, "ga"),
+    ],
+)
+def test_a_new_session_is_known_by_its_fields(session: dict[str, Any], dialect: DialectName) -> None:
+    assert dialects.dialect_of(session) == dialect
+
+
+def test_names_of_other_dialects_stand_for_events_that_are_read() -> None:
+    assert set(dialects.ALIASES.values()) <= set(READERS)
+    assert set(dialects.ALIASES).isdisjoint(READERS)

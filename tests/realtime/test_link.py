@@ -9,6 +9,7 @@ import pytest
 
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.errors import RtvoiceError
+from rtvoiced.realtime.backoff import Backoff
 from rtvoiced.realtime.dialects import beta, ga
 from rtvoiced.realtime.endpoint import Endpoint
 from rtvoiced.realtime.events import (
@@ -24,7 +25,7 @@ from rtvoiced.realtime.events import (
     TruncateItem,
     UpdateSession,
 )
-from rtvoiced.realtime.link import CLOSE_S, Backoff
+from rtvoiced.realtime.websocket import CLOSE_S
 from rtvoiced.vocabulary import DialectName
 from support.linking import CONFIG, linked, run
 from support.scripted_server import Refusal, Visit, scripted_server

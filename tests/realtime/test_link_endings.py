@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import websockets
 
+from rtvoiced.realtime.backoff import Backoff
 from rtvoiced.realtime.ending import LinkEnding, refused
 from rtvoiced.realtime.endpoint import Endpoint
 from rtvoiced.realtime.events import (
@@ -21,7 +22,7 @@ from rtvoiced.realtime.events import (
     ServerError,
     SessionUpdated,
 )
-from rtvoiced.realtime.link import Backoff, Link
+from rtvoiced.realtime.link import Link
 from support.linking import QUICK, Told, linked, run
 from support.scripted_server import Refusal, Visit, error_body, scripted_server
 

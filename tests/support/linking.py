@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
+from rtvoiced.realtime.backoff import Backoff
 from rtvoiced.realtime.endpoint import Endpoint
 from rtvoiced.realtime.events import (
     LinkConnecting,
@@ -17,7 +18,7 @@ from rtvoiced.realtime.events import (
     SessionCreated,
     UpdateSession,
 )
-from rtvoiced.realtime.link import Backoff, Link
+from rtvoiced.realtime.link import Link
 
 PATIENCE_S = 20.0
 """How long anything waits for what must come: only a failing test waits so long."""

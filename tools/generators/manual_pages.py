@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generators import mdoc
+from generators import mdoc, setting_rows
 from generators.texts import between, sentence
 from generators.verbs import metavar, option_name, ordered, typed_as, verb_of
 from rtvoiced.ipc.contract import commands, events
 from rtvoiced.ipc.contract.declaration import Alias, CommandDeclaration, EventDeclaration, Option, Positional
 from rtvoiced.ipc.contract.fields import MessageField, fields_of
 from rtvoiced.ipc.contract.schema import documented_fields, one_line
-from rtvoiced.settings import manual
 
 RTCTL, IPC, RTVOICED = "docs/man/rtctl.1", "docs/man/rtvoice-ipc.7", "docs/man/rtvoiced.1"
 COMMENT = ('.\\" ', "")
@@ -27,7 +26,7 @@ def files(root: Path) -> dict[str, str]:
     told = sorted(events.DECLARED.values(), key=lambda each: not each.counted)
     ipc = between(ipc, "Events", "".join(map(_event, told)), COMMENT)
     ipc = between(ipc, "Commands", "".join(map(_command, commands.DECLARED.values())), COMMENT)
-    return {RTCTL: rtctl, IPC: ipc, RTVOICED: manual.written(rtvoiced)}
+    return {RTCTL: rtctl, IPC: ipc, RTVOICED: between(rtvoiced, "Settings", setting_rows.rows(), COMMENT)}
 
 
 # The page of rtctl

@@ -1,4 +1,9 @@
-"""All checks in order: what stands on something that is broken is left out."""
+"""All checks of the doctor in order; what stands on something that is broken is left out.
+
+Configuration, provider and key; the runtime directory and the daemon in it; the state directory; the sound;
+the server. `run` prints what was found, for people or for programs; ``rtctl doctor`` shows the same.
+Nothing is made, locked or changed.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +29,10 @@ def run(
     sound: bool,
     as_json: bool,
 ) -> int:
-    """Look at everything and print what was found; the status is 0 only where a conversation is possible."""
+    """Look at everything and print what was found; return 0 only where a conversation is possible.
+
+    *load* reads the configuration, and may raise RtvoiceError; *sound*: play a chime, too.
+    """
     found = examine(load, environ, runtime_dir, system=system, sound=sound)
     print_report(json.dumps(report(found), indent=2) if as_json else screen(found))
     return OK if works(found) else NO
@@ -38,8 +46,8 @@ def examine(
     system: bool,
     sound: bool,
 ) -> list[Finding]:
-    """Return what was found; *sound*: play a chime too."""
-    # What is wrong is found and told; what the link and the server log would stand between the lines.
+    """Return what was found; *sound*: play a chime, too."""
+    # What is wrong is found and told. What the link and the server log would stand between the lines.
     logs.configure("critical")
     config, provider, found = _configured(load, environ)
     try:

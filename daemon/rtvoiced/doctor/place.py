@@ -1,4 +1,8 @@
-"""The runtime directory, the lock, the sockets, and the daemon behind them; nothing is made or locked."""
+"""Looks at the runtime directory, the lock, the sockets, and the daemon behind them.
+
+Nothing is made or locked: who holds the lock is read in /proc/locks, and a socket is only connected to. A
+daemon that answers is asked for its `status`, on which the other checks stand.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from rtvoiced.host.paths import control_socket, lock_file
 from rtvoiced.ipc.server.runtime import GROUP_MODE, MODE
 
 ANSWER_S = 2.0
-"""How long a daemon may take to answer."""
+"""Seconds that a daemon may take to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,11 @@ class DaemonPlace:
 
     findings: list[Finding]
     status: dict[str, Any] | None
-    """What the daemon there says of itself; None: none answers."""
+    """The `status` of the daemon there; None: none answers."""
 
 
 def look(directory: Path, *, system: bool) -> DaemonPlace:
-    """Look at *directory*, and ask the daemon in it."""
+    """Look at *directory*, and ask the daemon in it; *system*: it is the machine's service."""
     found = _directory(directory, GROUP_MODE if system else MODE)
     if found.remedy:
         return DaemonPlace([found], None)
@@ -48,7 +52,7 @@ def look(directory: Path, *, system: bool) -> DaemonPlace:
 
 
 def obstacle(directory: Path) -> str | None:
-    """Return why nothing can be written in *directory*, or why it can't be made; None: it can."""
+    """Return why *directory* can't be written in, or can't be made, in one line; None: it can."""
     for path in (directory, *directory.parents):
         try:
             found = path.stat()
@@ -81,6 +85,7 @@ def asked(directory: Path, command: str) -> dict[str, Any] | None:
 
 
 def _directory(directory: Path, mode: int) -> Finding:
+    """Look at the directory itself: it must be ours, and open to nobody beyond *mode*."""
     check, another = "runtime dir", "choose another --runtime-dir"
     try:
         control_socket(directory)
@@ -107,7 +112,7 @@ def _directory(directory: Path, mode: int) -> Finding:
 
 
 def _lock(path: Path) -> Finding | None:
-    """Return why no daemon could take the lock, for all that is free; None: one could."""
+    """Return why no daemon could take the lock although it is free; None: one could."""
     try:
         found = path.lstat()
     except OSError:
@@ -135,12 +140,14 @@ def _probe(path: Path) -> OSError | None:
 
 
 def _deaf(directory: Path) -> Finding:
+    """Return that a daemon listens and does not answer."""
     holder = _holder(directory)
     text = f"{f'pid {holder}' if holder else 'a daemon'} does not answer within {ANSWER_S:.0f} s"
     return failure("daemon", text, f"rtctl service restart, or: kill -9 {holder or 'PID'}")
 
 
 def _dead(directory: Path, error: OSError) -> Finding:
+    """Return why nobody listens, by the *error* of connecting and by who holds the lock."""
     start = "rtctl service start, or rtvoiced in a terminal"
     if isinstance(error, PermissionError):
         return failure("daemon", f"no permission to use {control_socket(directory)}", "run this as its owner")
@@ -153,9 +160,10 @@ def _dead(directory: Path, error: OSError) -> Finding:
 
 
 def _holder(directory: Path) -> int | None:
-    """Return the pid that holds the lock; None: nobody, or it can't be known.
+    """Return the pid that holds the lock; None: nobody does, or it can't be known.
 
-    Read in /proc/locks: to try the lock would take it, for a moment, from a daemon that starts.
+    It is read in /proc/locks, because to try the lock would take it, for a moment,
+    from a daemon that starts.
     """
     try:
         inode = lock_file(directory).stat().st_ino
@@ -170,6 +178,7 @@ def _holder(directory: Path) -> int | None:
 
 
 def _alive(status: dict[str, Any], took_ms: int) -> list[Finding]:
+    """Return what the *status* of a daemon that answers says of it."""
     under = f", under {status['supervisor']}" if status.get("supervisor") else ""
     text = f"rtvoiced {status['version']} answers in {took_ms} ms, pid {status['pid']}{under}"
     remedy = f"this is rtvoiced {__version__}: rtctl service restart"

@@ -1,4 +1,8 @@
-"""The server: whether it can be reached, and how long it takes to a session."""
+"""Looks at the server: whether it can be reached, and how long it takes to a session.
+
+The session is opened by the daemon's own `Link` with the daemon's own configuration, so that what works here
+works there. Nothing is said, and the server is asked for no response, so nothing is billed.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +16,24 @@ from rtvoiced.app.embedded_server import EmbeddedServer
 from rtvoiced.app.session_config import session_config
 from rtvoiced.doctor.findings import Finding, failure, ok
 from rtvoiced.realtime import events
+from rtvoiced.realtime.backoff import Backoff
 from rtvoiced.realtime.endpoint import Endpoint, is_loopback
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
-from rtvoiced.realtime.link import Backoff, Link
+from rtvoiced.realtime.link import Link
 from rtvoiced.realtime.providers import Provider
 from rtvoiced.settings.schema import Settings
 
 REACH_S = 5.0
+"""Seconds that the server may take to accept a connection."""
 SESSION_S = 25.0
-"""Longer than the handshake, `session.created` and `session.updated` may take together."""
+"""Seconds to a session: longer than the handshake, `session.created` and `session.updated` may take
+together."""
 PORTS = {"ws": 80, "wss": 443}
+"""The port of a URL that names none."""
 
 
 def look(config: Settings, provider: Provider) -> list[Finding]:
-    """Connect as the daemon would, say nothing, and leave; asks the server for no answer."""
+    """Connect as the daemon would, say nothing, and leave; return what was found."""
     return asyncio.run(_look(config, provider))
 
 
@@ -43,6 +51,7 @@ async def _look(config: Settings, provider: Provider) -> list[Finding]:
 
 
 async def _reach(endpoint: Endpoint) -> Finding:
+    """Open a plain connection to the server: whether its name is known, and it answers."""
     parts = urlsplit(endpoint.url)
     host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
     if not is_loopback(endpoint.url) and urllib.request.getproxies().keys() & {"https", "socks", "all"}:
@@ -70,7 +79,7 @@ async def _reach(endpoint: Endpoint) -> Finding:
 
 async def _session(config: Settings, provider: Provider, at: Endpoint | EmbeddedServer) -> Finding:
     """Open a session and have it configured, by the link of the daemon itself."""
-    told: asyncio.Future[Finding] = asyncio.get_running_loop().create_future()
+    found: asyncio.Future[Finding] = asyncio.get_running_loop().create_future()
     begun = time.monotonic()
 
     async def where() -> Endpoint:
@@ -90,14 +99,14 @@ async def _session(config: Settings, provider: Provider, at: Endpoint | Embedded
                 finding = failure("session", reason, _remedy(reason))
             case _:
                 pass
-        if finding and not told.done():
-            told.set_result(finding)
+        if finding and not found.done():
+            found.set_result(finding)
 
     link = Link(where, post, Backoff(config.link.retry_first_s, config.link.retry_max_s), config.link.ping_s)
     running = asyncio.create_task(link.run())
     try:
         async with asyncio.timeout(SESSION_S):
-            return await told
+            return await found
     except TimeoutError:
         text = f"there is none within {SESSION_S:.0f} s"
         return failure("session", text, "is it a Realtime server, and the URL right?")
@@ -107,7 +116,7 @@ async def _session(config: Settings, provider: Provider, at: Endpoint | Embedded
 
 
 def _remedy(reason: str) -> str:
-    """Return what to do about a reason of the server's or the link's."""
+    """Return what to do about a *reason* that the server or the link gave."""
     if "401" in reason or "api_key" in reason or "403" in reason:
         return "the key is not taken: rtctl service install --new-key, or mend the one in use"
     if "model" in reason or "404" in reason:

@@ -1,4 +1,10 @@
-"""Microphone and speaker: whether they open, keep their rate, and hear anything at all."""
+"""Looks at microphone and speaker: whether they open, keep their rate, and hear anything at all.
+
+Where a daemon runs, the devices are its own: what it says of them counts, and its `level` events tell
+whether the microphone hears anything. Only what it lacks is opened here, to learn why. Without a daemon the
+devices are opened as it would open them, and listened to for a second. On request a chime is
+played and looked for in the microphone.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +31,18 @@ from rtvoiced.settings.schema import Settings
 from rtvoiced.vocabulary import Direction
 
 LISTEN_S = 1.0
+"""Seconds that are listened to."""
 HANG_S = 10.0
-"""A sound server that hangs takes its clients with it: longer than any card takes to open and to listen."""
+"""Seconds after which the sound system hangs: longer than any card takes to open and to be listened to."""
 RATE_TOLERANCE = 0.02
-"""Of a second's frames; the clock of a card is better than a thousandth, the measuring is not."""
+"""By what share the measured rate may differ; the clock of a card is better than a thousandth, the
+measuring is not."""
 SILENT = "the microphone gave nothing but zeros for a second"
 SILENT_REMEDY = "speak and look again: is it switched off, or (on macOS) not allowed to this program?"
 CHIME_S = 0.4
+"""Seconds of the chime."""
 CHIME_HZ = (660.0, 880.0)
+"""Its two notes."""
 WORDS: dict[Direction, str] = {"input": "microphone", "output": "speaker"}
 REMEDY = "rtvoiced --check lists what there is; audio.input and audio.output choose among it"
 
@@ -41,7 +51,11 @@ Samples = NDArray[np.float32]
 
 
 def look(config: Settings, status: dict[str, Any] | None, directory: Path, *, chime: bool) -> list[Finding]:
-    """Look at the sound; *status* is the running daemon's, which has the devices, or None."""
+    """Look at the sound; return what was found.
+
+    *status* is that of the running daemon, which has the devices; None: none runs.
+    *directory* is its runtime directory. *chime*: play one, and listen for it.
+    """
     kind, rest = card(config)
     if kind == "none":
         return [warning("sound", 'none is wanted (audio.card = "none")', "answers go by as text")]
@@ -54,7 +68,7 @@ def look(config: Settings, status: dict[str, Any] | None, directory: Path, *, ch
 
 
 def _sound_server() -> Finding:
-    """Return which sound server answers at its own socket."""
+    """Return which sound server answers at its socket."""
     session = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     named = os.environ.get("PULSE_SERVER", "")
     for path, name in (
@@ -77,7 +91,7 @@ def _sound_server() -> Finding:
 
 
 def _beside(config: Settings, status: dict[str, Any], directory: Path, *, chime: bool) -> list[Finding]:
-    """Return what the running daemon has open and hears; what it has not is tried, to learn why."""
+    """Return what the running daemon has open and hears; what it lacks is opened here, to learn why."""
     has = {direction: status[direction]["status"] == "open" for direction in WORDS}
     tried = _within(HANG_S, config, chime=chime) if chime or not all(has.values()) else []
     found = []
@@ -112,7 +126,7 @@ def _lacking(word: str, status: str, tried: Sequence[Finding]) -> Finding:
 
 
 def _loudest(directory: Path) -> float | None:
-    """Return the loudest moment of a second, dBFS, as the daemon tells it; None: it told nothing."""
+    """Return the loudest moment of a second in dBFS, as the daemon's events tell it; None: none came."""
     import zmq
 
     levels: list[float] = []
@@ -130,6 +144,7 @@ def _loudest(directory: Path) -> float | None:
 
 
 def _heard(loudest: float | None) -> Finding:
+    """Return what it means that the microphone was *loudest* dBFS loud at most in a second."""
     if loudest is None:
         return warning("silence", "the daemon tells no loudness", "rtctl service restart")
     if loudest <= FLOOR_DBFS:
@@ -139,7 +154,7 @@ def _heard(loudest: float | None) -> Finding:
 
 
 def _within(limit_s: float, config: Settings, *, chime: bool) -> list[Finding]:
-    """Return what `_opened` finds, or that the sound system hangs."""
+    """Return what `_opened` finds, or, after *limit_s* seconds, that the sound system hangs."""
     found: list[Finding] = []
     failed: list[BaseException] = []
 
@@ -162,7 +177,7 @@ def _within(limit_s: float, config: Settings, *, chime: bool) -> list[Finding]:
 
 
 def _opened(config: Settings, *, chime: bool) -> list[Finding]:
-    """Open the devices as the daemon would, and listen for a second."""
+    """Open the devices as the daemon would, and listen for a second; return what was found."""
     try:
         opened = open_card(config.audio.input or "", config.audio.output or "")
     except AudioError as error:
@@ -183,7 +198,7 @@ def _opened(config: Settings, *, chime: bool) -> list[Finding]:
 
 
 def _problems(problems: Mapping[Direction, str]) -> list[Finding]:
-    """Return why a direction can't be had; the advice is the remedy's."""
+    """Return why each direction can't be had; the advice in the text is left to the remedy."""
     return [
         failure(WORDS[direction], text.removesuffix(f"; {ADVICE}"), REMEDY)
         for direction, text in problems.items()
@@ -191,6 +206,7 @@ def _problems(problems: Mapping[Direction, str]) -> list[Finding]:
 
 
 def _listen(opened: PortAudioCard, device: OpenDevice) -> list[Finding]:
+    """Read for a second; return whether the rate is what it should be, and whether anything is heard."""
     rounds = int(1000 * LISTEN_S / BLOCK_MS)
     # The first blocks come as fast as the card has them.
     for _ in range(5):
@@ -223,7 +239,7 @@ def _chime(opened: PortAudioCard, microphone: OpenDevice, speaker: OpenDevice) -
 
 
 def tone(hz: int) -> Samples:
-    """Return two notes, one after the other, softly begun and ended."""
+    """Return the chime at *hz*: two notes, one after the other, softly begun and ended."""
     frames = int(CHIME_S / 2 * hz)
     window = np.hanning(frames)
     notes = [0.3 * window * np.sin(2 * np.pi * each * np.arange(frames) / hz) for each in CHIME_HZ]
@@ -231,7 +247,10 @@ def tone(hz: int) -> Samples:
 
 
 def found_again(played: Samples, heard: Samples, speaker_hz: int, microphone_hz: int) -> Finding:
-    """Return how long after it was played the chime was heard, and how much softer."""
+    """Return how long after it was played the chime was heard, and how much softer.
+
+    *played* is at *speaker_hz*, *heard* at *microphone_hz*; both begin at the same moment.
+    """
     at = np.arange(0, len(played), speaker_hz / microphone_hz)
     wanted = np.interp(at, np.arange(len(played)), played).astype(np.float32)
     size = 1 << (len(heard) + len(wanted)).bit_length()
@@ -250,7 +269,7 @@ def found_again(played: Samples, heard: Samples, speaker_hz: int, microphone_hz:
 
 
 def canceller(echo: Mapping[str, Any]) -> Finding:
-    """Return what the daemon's echo canceller achieves (ERLE), by the daemon's status."""
+    """Return what the daemon's echo canceller achieves (ERLE), by the ``echo`` of the daemon's status."""
     if echo["state"] == "failed":
         text = f"it failed: {echo.get('reason') or 'rtctl logs tells why'}"
         return warning("echo canceller", text, "with headphones there is no echo")

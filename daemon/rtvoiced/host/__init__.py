@@ -1,1 +1,1 @@
-"""The machine around the process: paths, service manager, terminal, logs, key files."""
+"""The machine around the process: paths, the service manager, the terminal, the log, key files."""

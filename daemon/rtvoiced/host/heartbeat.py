@@ -1,4 +1,9 @@
-"""What goes on while nothing happens: the heartbeat, the look at the audio thread, the watchdog's word."""
+"""What goes on while nothing happens: the heartbeat, the look at the audio thread, the watchdog's word.
+
+`HeartbeatLoop.run` is a task of the daemon's loop, and nothing else beats: when the loop hangs, the
+heartbeats stop, and the service manager's watchdog sees it. When the audio thread hangs in a call to the
+sound system, the watchdog gets no word either, and after two looks the daemon ends by itself.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +14,20 @@ from collections.abc import Callable
 from rtvoiced.host.notify import ServiceNotifier
 
 HEARTBEAT_S = 1.0
+"""Seconds between two heartbeats."""
 STALL_S = 10.0
-"""So long without a round of the audio thread: longer than any card takes to open."""
+"""Seconds without a round of the audio thread after which it hangs; any card takes less to open."""
 STALLS = 2
-"""In a row: after a sleep of the whole machine the audio thread is late as well, once."""
+"""Looks in a row at which it must hang to be given up: after a sleep of the whole machine it is late once."""
 
 
 class HeartbeatLoop:
     """Beats in the loop, so that it stops when the loop does.
 
-    *beat* publishes the heartbeat, *line* is what the service manager shows,
-    *audio_beat* is CLOCK_MONOTONIC seconds of the audio thread's last round,
-    *stalled* is called when that thread is given up.
+    *beat* publishes the heartbeat; *line* returns what the service manager shows;
+    *audio_beat* returns when the audio thread's last round was (CLOCK_MONOTONIC
+    seconds), and *stalled* is called when that thread is given up. *stall_s* is
+    `STALL_S`, but for tests.
     """
 
     def __init__(
@@ -41,14 +48,14 @@ class HeartbeatLoop:
         self._stalls = 0
 
     async def run(self) -> None:
-        """Beat until it is cancelled; the service manager is told first that all is ready."""
+        """Tell the service manager that all is ready, and beat until this is cancelled."""
         self._notify.ready(self._line())
         async with asyncio.TaskGroup() as both:
             both.create_task(self._beats())
             both.create_task(self._alive())
 
     def reload(self, read: Callable[[], None]) -> None:
-        """Tell the service manager that the configuration is read, while *read* does it."""
+        """Call *read*, which reads the configuration again, and tell the service manager before and after."""
         self._notify.reloading()
         read()
         self._notify.ready(self._line())
@@ -61,13 +68,13 @@ class HeartbeatLoop:
             await asyncio.sleep(HEARTBEAT_S)
 
     def _check_audio(self) -> None:
-        """A sound system that hangs in a call can't be helped from within: end, and be started anew."""
+        """Give the audio thread up when it hangs: only a new start of the daemon helps then."""
         self._stalls = 0 if self._audio_lives() else self._stalls + 1
         if self._stalls == STALLS:
             self._stalled()
 
     async def _alive(self) -> None:
-        """Tell the watchdog that all is well, and nothing while it is not."""
+        """Tell the watchdog twice in its time that all is well, and nothing while it is not."""
         if self._notify.watchdog_s is None:
             return
         while True:

@@ -1,4 +1,8 @@
-"""Reading an API key from a file: nobody else may open it, and it holds one word."""
+"""Reads an API key from a file: nobody else may open it, and it holds one word.
+
+The daemon and the embedded server use it. A key is never part of a message: errors name the file or the
+variable in which it was found.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from rtvoiced.errors import ConfigError
 
 
 def private(path: Path, origin: str) -> str:
-    """Return the key in a file that nobody else may open; raises ConfigError, which names *origin*."""
+    """Return the key in *path*, which nobody else may open; raises ConfigError that names *origin*."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -21,7 +25,7 @@ def private(path: Path, origin: str) -> str:
 
 
 def one_line(path: Path) -> str:
-    """Return the key in *path*, whoever may open it; raises ConfigError."""
+    """Return the key in *path*, whoever may open it; raises ConfigError that names the file."""
     try:
         key = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -31,7 +35,7 @@ def one_line(path: Path) -> str:
 
 
 def checked(key: str, where: str) -> str:
-    """Return *key* if it is one; raises ConfigError, which names *where* it was found."""
+    """Return *key* if it is one word of ASCII; raises ConfigError that names *where* it was found."""
     # A key with a line break in it would become a second HTTP header.
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(f"the key in {where} is empty, or holds more than one word")

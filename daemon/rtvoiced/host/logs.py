@@ -1,4 +1,8 @@
-"""Logging: structlog, readable on a terminal, else one JSON object a line; always on stderr."""
+"""Logging with structlog: lines for people on a terminal, else one JSON object a line; always on stderr.
+
+Modules log events with fields, not sentences: ``log.warning("link.lost", reason=…, attempt=3)``. Audio and
+keys are never logged.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,12 @@ import structlog
 
 
 def is_console(form: str) -> bool:
-    """Return whether *form* (``log.format``) means lines for people here."""
+    """Tell whether *form*, the setting ``log.format``, means lines for people here."""
     return form == "console" or (form == "auto" and sys.stderr.isatty())
 
 
 def configure(level: str = "info", form: str = "auto") -> None:
-    """Log to stderr; *form* is ``console``, ``json`` or ``auto``: console on a terminal, else JSON."""
+    """Log to stderr from *level* on; *form* is ``console``, ``json``, or ``auto``, as `is_console` has it."""
     console = is_console(form)
     renderer: Any = (
         structlog.dev.ConsoleRenderer(

@@ -1,6 +1,9 @@
 """What nobody may read of a URL: the password, and the parameters that may be keys. Pure.
 
 Logs, events, `doctor` and ``rtvoiced --check`` show URLs through `shown_url` only.
+
+>>> shown_url("wss://me:secret@host/v1?model=m&api-key=secret")
+'wss://me:***@host/v1?model=m&api-key=***'
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 MASK = "***"
+"""What stands in place of a secret."""
 PLAIN_QUERY = frozenset({"api-version", "deployment", "intent", "language", "model", "voice"})
 """Parameters of a URL that are shown; any other may be a key."""
 
@@ -22,7 +26,7 @@ def url_secrets(url: str) -> list[str]:
 
 
 def shown_url(url: str) -> str:
-    """Return *url* for people: whatever may be secret is masked."""
+    """Return *url* as people may see it: whatever may be secret is masked."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -38,6 +42,7 @@ def shown_url(url: str) -> str:
 
 
 def _query(query: str) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each parameter, as written."""
     for pair in query.split("&") if query else ():
         name, _, value = pair.partition("=")
         yield name, value

@@ -1,7 +1,7 @@
 """What the service manager is told: sd_notify(3), in ten lines of our own.
 
-Said by the loop itself and never by a thread or a child: a loop that hangs
-must fall silent, or systemd's watchdog would watch nothing.
+A message is a few lines in a datagram to ``$NOTIFY_SOCKET``. Only the loop itself sends them, never a
+thread or a child: a loop that hangs must fall silent, or systemd's watchdog would watch nothing.
 """
 
 from __future__ import annotations
@@ -17,24 +17,27 @@ log = structlog.get_logger()
 
 
 class ServiceNotifier:
-    """Tells the service manager that started this process; without one, tells nobody."""
+    """Tells the service manager that started this process; without one, it tells nobody.
+
+    *environ* is the daemon's environment, *pid* its own process id, but for tests.
+    """
 
     def __init__(self, environ: Mapping[str, str], pid: int | None = None) -> None:
-        """Take the daemon's environment; *pid* is its own, but for tests."""
         # A leading @ stands for the NUL of Linux's abstract addresses.
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self.watchdog_s = _watchdog_s(environ, os.getpid() if pid is None else pid) if address else None
-        """`alive` is awaited within so many seconds; None: nobody waits for it."""
+        """Seconds within which `alive` is awaited; None: nobody waits for it."""
         self._status = ""
+        """The line for people that was told last."""
 
     def ready(self, status: str) -> None:
-        """Tell that it listens and answers; *status* is one line for people."""
+        """Tell that the daemon listens and answers; *status* is one line for people."""
         self._status = status
         self._tell("READY=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
-        """Tell the line for people, if it is another one."""
+        """Tell the line for people, if it is another than before."""
         if status != self._status:
             self._status = status
             self._tell(f"STATUS={status}")
@@ -49,10 +52,11 @@ class ServiceNotifier:
         self._tell("WATCHDOG=1")
 
     def stopping(self, reason: str) -> None:
-        """Tell that it ends."""
+        """Tell that the daemon ends, and why."""
         self._tell("STOPPING=1", f"STATUS=stopping: {reason}")
 
     def _tell(self, *words: str) -> None:
+        """Send *words*, one a line, and never wait for it."""
         if not self._address:
             return
         message = "\n".join(word.replace("\n", " ") for word in words)
@@ -66,7 +70,7 @@ class ServiceNotifier:
 
 
 def _watchdog_s(environ: Mapping[str, str], pid: int) -> float | None:
-    """Return the watchdog's time where it is meant for this process (sd_watchdog_enabled(3))."""
+    """Return the watchdog's seconds where they are meant for this process (sd_watchdog_enabled(3))."""
     usec, watched = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID")
     if not usec.isdecimal() or int(usec) == 0 or watched not in (None, str(pid)):
         return None

@@ -1,7 +1,7 @@
-"""Where the daemon and its clients meet (docs/ipc.md, "Where"): one function for both, so that they agree.
+"""Where the daemon and its clients meet, and where files are (docs/ipc.md, "Where").
 
-The first place that is set wins; nothing is searched. platformdirs is
-imported only where nothing else is left, because it costs ``rtctl`` 10 ms.
+Daemon and clients call the same functions, so they agree. The first place that is set wins; nothing is
+searched. platformdirs is imported only where nothing else is left, because it costs ``rtctl`` 10 ms.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from pathlib import Path
 from rtvoiced.errors import ConfigError, PermissionRefusedError
 
 SYSTEM_RUNTIME_DIR = Path("/run/rtvoice")
+"""The runtime directory of the machine's service."""
 SERVICE_USER = "rtvoice"
+"""The user that the machine's service runs as."""
 MAX_SOCKET_PATH_BYTES = 103
 """``sun_path`` holds 104 bytes on macOS and 108 on Linux, one of them the closing NUL."""
 
@@ -25,10 +27,10 @@ def runtime_dir(
 ) -> Path:
     """Return the absolute directory of the lock and the sockets; an empty string counts as not set.
 
-    *explicit* is ``--runtime-dir``, *daemon* obeys systemd's
-    ``$RUNTIME_DIRECTORY``, *system* (``--system``) means the machine's
-    service. Raises `PermissionRefusedError` where the last
-    resort, a directory under /tmp, was taken by somebody else.
+    *explicit* is ``--runtime-dir``. With *daemon*, systemd's ``$RUNTIME_DIRECTORY``
+    counts; *system* (``--system``) means the machine's service. Raises
+    `PermissionRefusedError` where the last resort, a directory under /tmp, was taken
+    by somebody else.
     """
     if named := explicit or environ.get("RTVOICE_RUNTIME_DIR"):
         return Path(named).absolute()
@@ -59,17 +61,17 @@ def lock_file(directory: Path) -> Path:
 
 
 def control_socket(directory: Path) -> Path:
-    """Return the socket that takes commands; `ConfigError` where its path is too long."""
+    """Return the path of the socket that takes commands; raises `ConfigError` where it is too long."""
     return _socket_path(directory / "control.sock")
 
 
 def events_socket(directory: Path) -> Path:
-    """Return the socket that publishes events; `ConfigError` where its path is too long."""
+    """Return the path of the socket that publishes events; raises `ConfigError` where it is too long."""
     return _socket_path(directory / "events.sock")
 
 
 def config_file(environ: Mapping[str, str]) -> Path:
-    """Return where the configuration is read from; the file need not exist."""
+    """Return the path of the configuration; the file need not exist."""
     if named := environ.get("RTVOICE_CONFIG"):
         return Path(named).absolute()
     from platformdirs import user_config_path
@@ -89,9 +91,9 @@ def state_dir(environ: Mapping[str, str]) -> Path:
 def check_runtime_dir_of_daemon(directory: Path, system: bool = False) -> None:
     """Raise `PermissionRefusedError` where a client can't trust that its daemon made *directory*.
 
-    Whoever owns the directory reads every command: a link and a stranger's
-    directory are refused. One that is not there is none of our business:
-    connecting tells that better.
+    Whoever owns the directory reads every command, so a link and a stranger's
+    directory are refused. One that is not there is not refused: connecting
+    tells that better. With *system*, root and the service's user are trusted, too.
     """
     try:
         found = directory.lstat()

@@ -1,7 +1,7 @@
-"""The terminal that this process was started from, and how a report is printed to it.
+"""The terminal that the daemon was started from, and how a report is printed to it.
 
-When the terminal goes away, SIGHUP means the end of the daemon, and not "read the
-configuration again": `Terminal` tells the two apart.
+When it goes away, the kernel sends SIGHUP. To a service SIGHUP means "read the configuration again"; to a
+daemon in a terminal it then means the end. The daemon asks `Terminal` which of the two it is.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import sys
 
 
 class Terminal:
-    """Remembers whether there was one."""
+    """Remembers whether there was a terminal at the start."""
 
     def __init__(self) -> None:
         self._was_there = _is_there()
         self._logged_to = sys.stderr.isatty()
 
     def hung_up(self) -> bool:
-        """Return whether the terminal is gone since the start.
+        """Tell whether the terminal is gone since the start.
 
         A daemon that nobody sees any more must not go on listening. What is
-        logged from then on goes nowhere: writing to a lost terminal fails.
+        logged from then on goes nowhere, because writing to a lost terminal fails.
         """
         gone = self._was_there and not _is_there()
         if gone and self._logged_to:
@@ -41,7 +41,7 @@ def print_report(text: str) -> None:
 
 
 def _is_there() -> bool:
-    """Return whether this process has a controlling terminal (tty(4))."""
+    """Tell whether this process has a controlling terminal (tty(4))."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
     except OSError:

@@ -1,1 +1,1 @@
-"""The Realtime protocol: events, dialects and the link to a server."""
+"""The Realtime protocol: its events, the dialects that servers speak, and the link to a server."""

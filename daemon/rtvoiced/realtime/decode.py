@@ -1,7 +1,15 @@
-"""Server events from the wire, whatever dialect they are in. Pure.
+"""Reads server events from the wire, whatever dialect they are in. Pure.
 
-One tolerant reader for all: the names of the beta protocol are aliases, and
-no field is required that some server leaves out without harm.
+The link calls `decode` for every message. There is one tolerant reader for all
+servers: the names of other dialects are aliases (`dialects.ALIASES`), no field is required that
+some server leaves out without harm, and known deviations are named where they are
+read. What can't be read raises `UnreadableEventError`, and the session goes on.
+
+>>> decode('{"type": "input_audio_buffer.speech_started", "item_id": "i1", "audio_start_ms": 10}')
+SpeechStarted(item_id='i1', audio_start_ms=10, heard_at=None)
+
+To read one more event, write a reader, put it into `READERS`, and its dataclass into
+`realtime.events.server`.
 """
 
 from __future__ import annotations
@@ -15,26 +23,19 @@ from typing import Any
 
 from rtvoiced.dsp.pcm import WIRE, Part
 from rtvoiced.realtime import events
+from rtvoiced.realtime.dialects import ALIASES, dialect_of
 from rtvoiced.realtime.events import ServerEvent
-
-ALIASES = {
-    "conversation.item.created": "conversation.item.added",
-    "response.audio.delta": "response.output_audio.delta",
-    "response.audio.done": "response.output_audio.done",
-    "response.audio_transcript.delta": "response.output_audio_transcript.delta",
-    "response.audio_transcript.done": "response.output_audio_transcript.done",
-    "response.text.delta": "response.output_text.delta",
-    "response.text.done": "response.output_text.done",
-}
-"""Names of the beta protocol → names of the GA protocol."""
 
 
 class UnreadableEventError(ValueError):
-    """The server sent something that can't be read; the session goes on."""
+    """The server sent something that can't be read; the session goes on without it."""
 
 
 def decode(message: str | bytes) -> ServerEvent:
-    """Read one WebSocket message; raises `UnreadableEventError`."""
+    """Return the event in one WebSocket message; raises `UnreadableEventError`.
+
+    An event that rtvoice has no use for becomes `events.Ignored`.
+    """
     if isinstance(message, bytes):
         raise UnreadableEventError("binary frame")
     try:
@@ -56,20 +57,18 @@ def decode(message: str | bytes) -> ServerEvent:
 
 def _session_created(raw: dict[str, Any]) -> ServerEvent:
     session = _object(raw.get("session"))
-    beta = "modalities" in session or "input_audio_format" in session
-    ga = session.get("type") == "realtime" or "output_modalities" in session or "audio" in session
     return events.SessionCreated(
         session_id=_text_or_none(session, "id"),
         expires_at=_number_or_none(session, "expires_at"),
-        shape="beta" if beta and not ga else "ga",
+        shape=dialect_of(session),
     )
 
 
 def _session_updated(raw: dict[str, Any]) -> ServerEvent:
     session = _object(raw.get("session"))
     audio = _object(session.get("audio"))
-    heard, spoken = _object(audio.get("input")), _object(audio.get("output"))
-    voice = spoken.get("voice", session.get("voice"))
+    audio_in, audio_out = _object(audio.get("input")), _object(audio.get("output"))
+    voice = audio_out.get("voice", session.get("voice"))
     if isinstance(voice, dict):
         # Azure Voice Live names it, OpenAI gives a custom voice an id.
         voice = voice.get("name") or voice.get("id")
@@ -78,14 +77,16 @@ def _session_updated(raw: dict[str, Any]) -> ServerEvent:
         expires_at=_number_or_none(session, "expires_at"),
         voice=voice if isinstance(voice, str) else None,
         model=_text_or_none(session, "model"),
-        input_hz=_rate(heard.get("format"), session.get("input_audio_sampling_rate")),
-        output_hz=_rate(spoken.get("format"), None),
-        client_managed_turns=_hands_off(heard.get("turn_detection", session.get("turn_detection"))),
+        input_hz=_rate(audio_in.get("format"), session.get("input_audio_sampling_rate")),
+        output_hz=_rate(audio_out.get("format"), None),
+        client_managed_turns=_client_managed_turns(
+            audio_in.get("turn_detection", session.get("turn_detection"))
+        ),
     )
 
 
-def _hands_off(detection: object) -> bool | None:
-    """Return whether the VAD does nothing by itself; one flag that is on is enough for No."""
+def _client_managed_turns(detection: object) -> bool | None:
+    """Return whether the VAD does nothing by itself; None where that is not told."""
     flags = [_object(detection).get(name) for name in ("create_response", "interrupt_response")]
     if True in flags:
         return False
@@ -93,7 +94,10 @@ def _hands_off(detection: object) -> bool | None:
 
 
 def _rate(form: object, beside: object) -> int:
-    """Return the rate of a format; the beta protocol names formats by a word and means 24 kHz."""
+    """Return the rate of a format; the beta protocol names formats by a word and means 24 kHz.
+
+    *beside* is the rate that some servers put beside the format. Raises ValueError.
+    """
     known = _object(form)
     given = (known.get("rate"), known.get("sample_rate"), beside)
     rate = next((each for each in given if each is not None), WIRE.hz)
@@ -232,6 +236,7 @@ READERS: dict[str, Callable[[dict[str, Any]], ServerEvent]] = {
     "response.done": _response_done,
     "error": _server_error,
 }
+"""By the GA name of an event, what reads it; a reader may raise KeyError, TypeError or ValueError."""
 
 
 def _part(raw: dict[str, Any]) -> Part:
@@ -251,10 +256,12 @@ def _error(raw: dict[str, Any]) -> tuple[str | None, str]:
 
 
 def _object(value: object) -> dict[str, Any]:
+    """Return *value* if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def _text(raw: dict[str, Any], key: str) -> str:
+    """Return a text that must be there. Raises KeyError or TypeError."""
     value = raw[key]
     if not isinstance(value, str):
         raise TypeError(f"{key} is no string")
@@ -276,12 +283,12 @@ def _number_or_none(raw: dict[str, Any], key: str) -> float | None:
 
 
 def _whole(raw: dict[str, Any], key: str) -> int:
-    """Return a count; 0 where it is left out or makes no sense."""
+    """Return a count, not below 0; 0 where it is left out."""
     return max(0, int(_number_or_none(raw, key) or 0))
 
 
 def _finite(text: str) -> float:
-    """Read a number: JSON has no infinity, and subscribers are promised JSON."""
+    """Read a number; raises ValueError for an infinite one: JSON has none, and subscribers get JSON."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text} is no number")

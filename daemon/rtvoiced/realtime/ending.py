@@ -1,4 +1,8 @@
-"""How an attempt or a session ended, in words for people, and whether a retry can mend it."""
+"""How an attempt or a session ended, in words for people, and whether a retry can mend it.
+
+The link calls `closed` for a connection that was up, and `refused` for an attempt that led to
+none. Both return a `LinkEnding` of one line. Keys in it are masked by the link.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +16,26 @@ import websockets
 from rtvoiced.realtime.events import FATAL_CODES
 
 FATAL_STATUS = frozenset({400, 401, 403, 404})
+"""HTTP statuses that no retry mends."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkEnding:
-    """How an attempt ended."""
+    """How an attempt or a session ended."""
 
     reason: str
+    """In one line for people."""
     fatal: str | None = None
-    """The error code for people, where no retry mends it."""
+    """The error code of the IPC contract where no retry mends it; None where one may."""
 
 
 def failure(code: str | None) -> str:
-    """Return what a fatal *code* of the protocol is in the IPC contract."""
+    """Return the error code of the IPC contract for a fatal *code* of the protocol."""
     return "auth_failed" if code is not None and "api_key" in code else "not_connected"
 
 
 def closed(error: websockets.ConnectionClosed) -> LinkEnding:
-    """Return what the end of a connection means; no frame of the server's means that it was lost."""
+    """Return what the end of a connection means: we gave it up, it was lost, or the server closed it."""
     sent, received = error.sent, error.rcvd
     if sent is not None and not (received is not None and error.rcvd_then_sent):
         return LinkEnding(f"connection given up: {sent.code} {sent.reason}".strip())
@@ -42,7 +48,7 @@ def closed(error: websockets.ConnectionClosed) -> LinkEnding:
 
 
 def refused(error: Exception, open_s: float) -> LinkEnding:
-    """Return what an attempt means that led to no session; *open_s* is how long it was given."""
+    """Return what the *error* of an attempt means; *open_s* is how many seconds it was given."""
     match error:
         case websockets.InvalidStatus():
             return _refused_with(error.response.status_code, error.response.body)
@@ -71,7 +77,8 @@ def refused(error: Exception, open_s: float) -> LinkEnding:
 
 
 def _refused_with(status: int, body: bytes | bytearray) -> LinkEnding:
-    code, message = _said(body)
+    """Return what an HTTP error means."""
+    code, message = _error_in(body)
     reason = f"HTTP {status}: {message}" if message else f"HTTP {status}"
     if status in (401, 403):
         return LinkEnding(reason, "auth_failed")
@@ -79,8 +86,8 @@ def _refused_with(status: int, body: bytes | bytearray) -> LinkEnding:
     return LinkEnding(reason, failure(code) if fatal else None)
 
 
-def _said(body: bytes | bytearray) -> tuple[str | None, str]:
-    """Return code and message in an HTTP error's JSON body; some servers send only a sentence."""
+def _error_in(body: bytes | bytearray) -> tuple[str | None, str]:
+    """Return code and message in the JSON body of an HTTP error; some servers send only a sentence."""
     try:
         error = json.loads(body)["error"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -1,7 +1,15 @@
-"""Ids that are unique over all sessions. Pure.
+"""Makes ids unique over all sessions. Pure.
 
-Some servers count them from one in every session, and what an answer of the
-last session left, audio that still sounds, must not be taken for the new one's.
+Some servers count items and responses from one in every session, and what a response of
+the last session left, audio that still sounds, must not be taken for the new one's. The
+link therefore passes every event through a `SessionIds`: an id that an earlier session used
+gets a mark on the way in, and loses it on the way out.
+
+>>> ids = SessionIds()
+>>> ids.new_session(); ids.incoming(AudioDone(Part("r1", "i1"))).part.item_id
+'i1'
+>>> ids.new_session(); ids.incoming(AudioDone(Part("r1", "i1"))).part.item_id
+'i1~2'
 """
 
 from __future__ import annotations
@@ -14,9 +22,10 @@ from rtvoiced.dsp.pcm import Part
 from rtvoiced.realtime.events import ClientEvent, ServerEvent
 
 MOST = 4096
-"""Ids of earlier sessions that are remembered, the newest of them."""
+"""How many ids of earlier sessions are remembered, the newest of them."""
 Event = TypeVar("Event", ServerEvent, ClientEvent)
 FIELDS = ("item_id", "previous_item_id", "response_id")
+"""Fields of events that hold an id; a ``part`` holds two."""
 
 
 class SessionIds:
@@ -24,12 +33,15 @@ class SessionIds:
 
     def __init__(self) -> None:
         self._mark = ""
+        """What ids of this session get that an earlier one used."""
         self._session = 0
         self._earlier: dict[str, None] = {}
+        """Ids that earlier sessions used, the oldest first."""
         self._seen: dict[str, None] = {}
+        """Ids that this session used, the oldest first."""
 
     def new_session(self) -> None:
-        """What was seen until now belongs to earlier sessions."""
+        """Begin a session: all ids that were seen until now belong to earlier ones."""
         self._session += 1
         self._mark = f"~{self._session}"
         self._earlier |= self._seen
@@ -55,6 +67,7 @@ class SessionIds:
 
 
 def _changed(event: Event, change: Callable[[str], str]) -> Event:
+    """Return *event* with *change* applied to every id in it."""
     fresh: dict[str, Any] = {}
     for name in FIELDS:
         known = getattr(event, name, None)

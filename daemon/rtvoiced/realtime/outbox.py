@@ -1,4 +1,9 @@
-"""What waits to be sent: control events never get lost, old audio does. Pure."""
+"""What waits to be sent to the server: control events are never lost, old audio is. Pure.
+
+The link has one. On a stalled line the microphone goes on, and its audio piles up; what is
+older than a second is dropped, because speech that late would only be answered too late.
+Everything else, a cancel or a truncation, waits until it can be sent.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from rtvoiced.dsp.pcm import FRAME_BYTES
 from rtvoiced.realtime.events import AppendAudio, ClientEvent
 
 MOST_AUDIO = 50
-"""Audio events that wait: 1 s of 20 ms. Older speech would only be answered too late."""
+"""How many audio events wait, at most: 50 of 20 ms are 1 s."""
 
 
 class LinkOutbox:
@@ -25,7 +30,7 @@ class LinkOutbox:
         return len(self._waiting)
 
     def put(self, event: ClientEvent) -> None:
-        """Queue *event*; too much audio pushes the oldest audio out, wherever it stands."""
+        """Queue *event*; too much audio pushes the oldest audio out, wherever in the queue it stands."""
         self._waiting.append(event)
         if not isinstance(event, AppendAudio):
             return
@@ -37,14 +42,14 @@ class LinkOutbox:
             self.dropped_frames += len(oldest.pcm) // FRAME_BYTES
 
     def take(self) -> ClientEvent:
-        """Return the event that waits longest; raises IndexError when there is none."""
+        """Remove and return the event that waits longest; raises IndexError when there is none."""
         event = self._waiting.popleft()
         if isinstance(event, AppendAudio):
             self._audio -= 1
         return event
 
     def forget(self) -> None:
-        """Drop everything: it was meant for a session that is gone. Its audio counts as dropped."""
+        """Drop everything: it was meant for a session that is gone; its audio counts as dropped."""
         while self._waiting:
             event = self.take()
             if isinstance(event, AppendAudio):

