@@ -1,6 +1,6 @@
 """Builds what stands on nothing else, and what many parts stand on.
 
-`Base` is handed through the making of the daemon and is gone when that is done: no
+`Core` is handed through the making of the daemon and is gone when that is done: no
 part keeps it, and each gets only what it needs of it.
 """
 
@@ -42,7 +42,7 @@ MOST_COLUMNS = 110
 
 
 @dataclass(eq=False, repr=False)
-class Base:
+class Core:
     """What stands on nothing else, and many stand on."""
 
     config: Settings
@@ -68,8 +68,8 @@ class Base:
             self.transcript(event)
 
 
-def build_base(launch: Launch, provider: Provider, context: Context, directory: Path, parts: Parts) -> Base:
-    """Return the base of one daemon; the socket of the events is bound in *directory*."""
+def build_core(launch: Launch, provider: Provider, context: Context, directory: Path, parts: Parts) -> Core:
+    """Return the core of one daemon; the socket of the events is bound in *directory*."""
     config, environ = launch.settings, launch.environ
 
     def load() -> Settings:
@@ -81,7 +81,7 @@ def build_base(launch: Launch, provider: Provider, context: Context, directory: 
     playback = PlaybackQueue(WIRE.hz, config.interruption.fade_ms, config.audio.volume_percent)
     in_a_room = reading.card(config)[0] not in ("none", "wav")
     notify = ServiceNotifier(environ)
-    return Base(
+    return Core(
         config=config,
         provider=provider,
         parts=parts,
