@@ -1,7 +1,7 @@
 """Builds what stands on nothing else, and what many parts stand on.
 
-`Core` is handed through the making of the daemon and is gone when that is done: no
-part keeps it, and each gets only what it needs of it.
+`Core` serves the making of the daemon alone: it is handed from one function of this
+package to the next, and each part is given only what it needs of it.
 """
 
 from __future__ import annotations
