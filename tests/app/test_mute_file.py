@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from rtvoiced.app.mute_file import MuteFile
+from rtvoiced.clocks import WallClock
 from rtvoiced.conversation.inputs import Begun
 
 NOW = 1_795_204_195.5
@@ -28,7 +29,7 @@ def test_a_mute_survives_and_so_does_its_end(path: Path) -> None:
     file.write(True, None)
     assert MuteFile(path).read(False, NOW) == Begun(True)
     file.write(True, NOW + 90.25)
-    assert MuteFile(path).read(False, NOW) == Begun(True, 90.25, NOW + 90.25)
+    assert MuteFile(path).read(False, NOW) == Begun(True, 90.25, WallClock(NOW + 90.25))
     file.write(False, None)
     assert MuteFile(path).read(False, NOW) == Begun(False)
 

@@ -12,6 +12,7 @@ from rtvoiced.app import status
 from rtvoiced.app.status import ShellStatus
 from rtvoiced.audio.events import EchoChanged
 from rtvoiced.audio.playback.ledger import Progress
+from rtvoiced.clocks import Monotonic, WallClock
 from rtvoiced.conversation.inputs import Begun
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.dsp.pcm import Part
@@ -75,12 +76,12 @@ def test_at_the_start_nothing_is_there_and_all_is_told() -> None:
 def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None:
     talk, known = conversation(), shells()
     for happened in (
-        Begun(True, 60.0, 1_795_204_160.0),
+        Begun(True, 60.0, WallClock(1_795_204_160.0)),
         LinkConnecting(0),
         SessionCreated("sess_1", 1_795_207_700.0, "ga"),
         SessionUpdated("sess_1", None, "awb", "toy", 24_000, 24_000),
     ):
-        talk.handle(happened, 101.0)
+        talk.handle(happened, Monotonic(101.0))
     for event in (
         ipc.Device("input", "pulse", "open", 24_000, 20.0),
         ipc.Connection("up", None, 0),
@@ -116,7 +117,7 @@ def test_in_a_session_it_tells_the_session_the_devices_and_what_sounds() -> None
 
 def test_a_lost_connection_says_why_and_how_often_it_was_tried() -> None:
     talk = conversation()
-    talk.handle(LinkLost("connection lost", 3, 0.4), 1.0)
+    talk.handle(LinkLost("connection lost", 3, 0.4), Monotonic(1.0))
     connection = told(talk, shells(), QUIET, 100, 0, now=100.0)["connection"]
 
     assert (connection["status"], connection["reason"], connection["attempt"]) == (

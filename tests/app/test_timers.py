@@ -9,7 +9,7 @@ from collections.abc import Callable
 from rtvoiced.app.timers import Timers
 
 
-def fired(set_up: Callable[[Timers, float], None], count: int) -> list[str]:
+def fired(set_up: Callable[[Timers[str], float], None], count: int) -> list[str]:
     """Return the first *count* timers to fire, of those that *set_up*(timers, now) sets."""
 
     async def main() -> list[str]:
@@ -32,7 +32,7 @@ def fired(set_up: Callable[[Timers, float], None], count: int) -> list[str]:
 
 
 def test_timers_fire_in_the_order_of_their_times() -> None:
-    def set_up(timers: Timers, now: float) -> None:
+    def set_up(timers: Timers[str], now: float) -> None:
         timers.set("later", now + 0.002)
         timers.set("sooner", now + 0.001)
         timers.set("past", now - 5)
@@ -41,7 +41,7 @@ def test_timers_fire_in_the_order_of_their_times() -> None:
 
 
 def test_a_timer_that_is_set_again_fires_once_at_its_new_time() -> None:
-    def set_up(timers: Timers, now: float) -> None:
+    def set_up(timers: Timers[str], now: float) -> None:
         timers.set("again", now)
         timers.set("other", now + 0.001)
         timers.set("again", now + 0.002)
@@ -51,7 +51,7 @@ def test_a_timer_that_is_set_again_fires_once_at_its_new_time() -> None:
 
 
 def test_a_cleared_timer_does_not_fire_even_when_it_was_due() -> None:
-    def set_up(timers: Timers, now: float) -> None:
+    def set_up(timers: Timers[str], now: float) -> None:
         timers.set("due", now - 1)
         timers.set("gone", now)
         timers.clear("due")

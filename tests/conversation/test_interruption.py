@@ -15,13 +15,11 @@ from rtvoiced.conversation.effects import (
     HoldPlayback,
     Refuse,
     ResumePlayback,
-    SetTimer,
 )
-from rtvoiced.conversation.handlers.interruption import PROTECTED_S
 from rtvoiced.conversation.inputs import Begun, Commanded, Cut, Input, ShutdownAsked, TimerFired
-from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking
 from rtvoiced.conversation.policy import InterruptionRules
+from rtvoiced.conversation.timers import PROTECTED_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
@@ -45,16 +43,18 @@ from support.histories import (
     TEXT,
     UPDATED,
     VAD_ON,
+    PlainConversation,
     after,
     drained,
     effects_of,
     heard,
+    phase_of,
     published,
     replies,
     ruled,
     say,
     sent,
-    state_of,
+    set_timer,
 )
 
 VOICE = VoiceStarted(9.9)
@@ -76,11 +76,11 @@ MANUAL_SPEAKING = (*MANUAL, *TURN, *RESPONSE)
 CUT_AT_505 = heard((A1, 505, 1000))
 
 
-def at(conversation: Conversation, now: float, *inputs: Input) -> list[Effect]:
+def at(conversation: PlainConversation, now: float, *inputs: Input) -> list[Effect]:
     return effects_of(conversation, *inputs, now=now)
 
 
-def holding(*history: Input) -> Conversation:
+def holding(*history: Input) -> PlainConversation:
     """An answer that is held since 10.0, because of a voice that began at 9.9 and goes on."""
     conversation = after(*(history or (*SPEAKING, VAD_ON)))
     at(conversation, 10.0, VOICE, HELD)
@@ -107,9 +107,9 @@ def speeches(told: list[Effect]) -> list[ipc.IpcEvent]:
 def test_voice_holds_the_answer() -> None:
     conversation = after(*SPEAKING, VAD_ON)
 
-    assert at(conversation, 10.0, VOICE) == [HoldPlayback(), SetTimer("hold", 12.0)]
+    assert at(conversation, 10.0, VOICE) == [HoldPlayback(), set_timer(Timer.HOLD, 12.0)]
     assert published(at(conversation, 10.0, HELD)) == [ipc.Playback("a1", "held", 505)]
-    assert state_of(conversation) == Speaking("r1")
+    assert phase_of(conversation) == Speaking("r1")
 
 
 def test_servers_word_cuts_a_held_answer_where_it_was_held() -> None:
@@ -117,22 +117,22 @@ def test_servers_word_cuts_a_held_answer_where_it_was_held() -> None:
 
     cut = at(conversation, 10.3, SPEECH)
     assert cut[0] == CutPlayback("server_vad")
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
 
     told = at(conversation, 10.3, Cut(CUT_AT_505, "server_vad"))
     assert sent(told) == [events.TruncateItem("a1", 0, 505)]
     # Both are those of the hold: it was then that the answer fell silent.
     assert interrupts(told) == [ipc.Interrupt("server_vad", "r1", "a1", 505, 495, 100.0, 15.0)]
-    assert ClearTimer("hold") in told
+    assert ClearTimer(Timer.HOLD) in told
 
 
 def test_held_answer_goes_on_when_it_was_only_a_cough() -> None:
     conversation = holding()
 
-    assert at(conversation, 10.35, VoiceStopped(10.2)) == [SetTimer("hold", 10.8)]
-    assert at(conversation, 10.8, TimerFired("hold")) == [
-        ClearTimer("hold"),
-        ClearTimer("speech"),
+    assert at(conversation, 10.35, VoiceStopped(10.2)) == [set_timer(Timer.HOLD, 10.8)]
+    assert at(conversation, 10.8, TimerFired(Timer.HOLD)) == [
+        ClearTimer(Timer.HOLD),
+        ClearTimer(Timer.SPEECH),
         ResumePlayback(),
     ]
     assert published(at(conversation, 10.8, RESUMED)) == [ipc.Playback("a1", "resumed", 305)]
@@ -141,22 +141,22 @@ def test_held_answer_goes_on_when_it_was_only_a_cough() -> None:
 
 
 def test_answer_waits_for_200_ms_of_quiet_and_2_s_at_most() -> None:
-    assert at(holding(), 10.9, VoiceStopped(10.75)) == [SetTimer("hold", 10.95)]
+    assert at(holding(), 10.9, VoiceStopped(10.75)) == [set_timer(Timer.HOLD, 10.95)]
     assert at(holding(), 12.0, VoiceStopped(11.9))[-1] == ResumePlayback()
-    assert at(holding(), 12.0, TimerFired("hold"))[-1] == ResumePlayback()
+    assert at(holding(), 12.0, TimerFired(Timer.HOLD))[-1] == ResumePlayback()
 
 
 def test_voice_that_comes_again_holds_on() -> None:
     conversation = holding()
     at(conversation, 10.3, VoiceStopped(10.2))
 
-    assert at(conversation, 10.6, VoiceStarted(10.5)) == [SetTimer("hold", 12.0)]
+    assert at(conversation, 10.6, VoiceStarted(10.5)) == [set_timer(Timer.HOLD, 12.0)]
 
 
 def test_servers_word_after_a_resume_is_an_ordinary_cut() -> None:
     conversation = holding()
     at(conversation, 10.35, VoiceStopped(10.2))
-    at(conversation, 10.8, TimerFired("hold"), RESUMED)
+    at(conversation, 10.8, TimerFired(Timer.HOLD), RESUMED)
 
     assert at(conversation, 11.0, SPEECH)[0] == CutPlayback("server_vad")
     told = at(conversation, 11.0, Cut(heard((A1, 600, 1000)), "server_vad"))
@@ -219,7 +219,7 @@ def test_hold_ends_at_once_when(why: str) -> None:
     told = at(conversation, 10.2, *GO_ON[why])
 
     assert told.count(ResumePlayback()) == 1
-    assert ClearTimer("hold") in told
+    assert ClearTimer(Timer.HOLD) in told
     assert conversation.interruption.hold is None
     assert conversation.interruption.counts.false_holds == 0
 
@@ -243,7 +243,7 @@ def test_hold_ends_with_a_cut_by(cause: Cause) -> None:
     told = at(conversation, 10.2, Cut(replace(CUT_AT_505, silence_ms=0.0), cause))
     # It had been silent, and no voice decided this.
     assert interrupts(told) == [ipc.Interrupt(cause, "r1", "a1", 505, 495, 0.0, 0.0)]
-    assert ClearTimer("hold") in told
+    assert ClearTimer(Timer.HOLD) in told
 
 
 GO_ON_HELD: dict[str, tuple[Input, ...]] = {
@@ -264,7 +264,7 @@ def test_hold_is_not_ended_by(what: str) -> None:
 
     assert ResumePlayback() not in told
     assert not [each for each in told if isinstance(each, CutPlayback)]
-    assert at(conversation, 12.0, TimerFired("hold"))[-1] == ResumePlayback()
+    assert at(conversation, 12.0, TimerFired(Timer.HOLD))[-1] == ResumePlayback()
 
 
 def test_voice_just_before_the_end_of_an_answer_is_not_lost() -> None:
@@ -274,14 +274,14 @@ def test_voice_just_before_the_end_of_an_answer_is_not_lost() -> None:
     at(conversation, 10.0, VOICE, Held(A1, 965, 1000, 15.0))
     told = at(conversation, 10.2, SPEECH, Cut(heard((A1, 965, 1000)), "server_vad"))
     assert sent(told) == [events.TruncateItem("a1", 0, 965)]
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
 
     # Too late to hold anything: the answer drains, and the turn is a turn.
     conversation = after(*ANSWERED, VAD_ON)
     at(conversation, 10.0, VOICE, Held(None, 0, 0, 10.0), drained(A1))
     told = at(conversation, 10.2, SPEECH, Cut(NOTHING, "server_vad"))
     assert (sent(told), interrupts(told)) == ([], [])
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
 
 
 def test_answers_that_wait_behind_a_held_one_are_dropped_with_it() -> None:
@@ -297,8 +297,8 @@ def test_answers_that_wait_behind_a_held_one_are_dropped_with_it() -> None:
 def test_durations_are_those_configured() -> None:
     conversation = after(*SPEAKING, VAD_ON, ruled("hold", hold_ms=400, hold_max_ms=1000))
 
-    assert at(conversation, 10.0, VOICE) == [HoldPlayback(), SetTimer("hold", 11.0)]
-    assert at(conversation, 10.2, VoiceStopped(10.1)) == [SetTimer("hold", 10.4)]
+    assert at(conversation, 10.0, VOICE) == [HoldPlayback(), set_timer(Timer.HOLD, 11.0)]
+    assert at(conversation, 10.2, VoiceStopped(10.1)) == [set_timer(Timer.HOLD, 10.4)]
 
 
 # --------------------------------------------------------------------------- latencies
@@ -354,17 +354,17 @@ def test_managed_leaves_creating_and_interrupting_to_us() -> None:
     told = at(conversation, 1.0, ruled("managed", ticket=5))
 
     assert sent(told) == [events.UpdateSession(replace(CONFIG, client_managed_turns=True), "change-2")]
-    assert conversation.talk.policy == "hold"
+    assert conversation.state.policy == "hold"
     assert [each["applied"] for each in replies(at(conversation, 1.1, UPDATED))] == ["now"]
-    assert conversation.talk.policy == "managed"
+    assert conversation.state.policy == "managed"
 
 
 def test_back_from_managed_the_server_answers_again_from_its_word_on() -> None:
     conversation = after(*MANAGED, ruled("server"))
 
-    assert conversation.talk.policy == "managed"
+    assert conversation.state.policy == "managed"
     at(conversation, 1.0, UPDATED)
-    assert conversation.talk.policy == "server"
+    assert conversation.state.policy == "server"
     assert sent(at(conversation, 1.0, *TURN)) == []
 
 
@@ -373,9 +373,9 @@ def test_turn_is_answered_by_our_own_request() -> None:
 
     told = at(conversation, 1.0, *TURN)
     assert sent(told) == [events.CreateResponse("turn-2", None, events.TURN)]
-    assert state_of(conversation) == Awaiting()
+    assert phase_of(conversation) == Awaiting()
     at(conversation, 1.1, *RESPONSE)
-    assert state_of(conversation) == Speaking("r1")
+    assert phase_of(conversation) == Speaking("r1")
 
 
 def test_turn_that_was_interrupted_before_it_was_committed_is_not_answered_and_the_next_question_is() -> None:
@@ -393,8 +393,8 @@ def test_request_that_meets_another_response_is_made_again() -> None:
     conversation = after(*MANAGED, *TURN)
     refused = events.ServerError("conversation_already_has_active_response", "wait", "turn-2")
 
-    assert SetTimer("ask", 2.0) in at(conversation, 1.0, refused)
-    assert sent(at(conversation, 2.0, TimerFired("ask"))) == [
+    assert set_timer(Timer.ASK, 2.0) in at(conversation, 1.0, refused)
+    assert sent(at(conversation, 2.0, TimerFired(Timer.ASK))) == [
         events.CreateResponse("turn-3", None, events.TURN)
     ]
 
@@ -405,15 +405,15 @@ def test_one_answer_for_all_that_was_said_before_it() -> None:
 
     at(conversation, 1.1, SPEECH, *STOPPED)
 
-    assert len(conversation.talk.questions) + (conversation.talk.questions.asking is not None) == 1
+    assert len(conversation.state.requests) + (conversation.state.requests.asking is not None) == 1
 
 
 def test_speech_over_an_answer_is_known_by_its_length() -> None:
     conversation = holding(*MANAGED_SPEAKING)
 
-    assert at(conversation, 10.1, SPEECH) == [SetTimer("speech", 10.5)]
-    assert state_of(conversation) == Speaking("r1")
-    told = at(conversation, 10.5, TimerFired("speech"))
+    assert at(conversation, 10.1, SPEECH) == [set_timer(Timer.SPEECH, 10.5)]
+    assert phase_of(conversation) == Speaking("r1")
+    told = at(conversation, 10.5, TimerFired(Timer.SPEECH))
     assert [each for each in told if isinstance(each, CutPlayback)] == [CutPlayback("local_vad")]
     assert speeches(told) == [ipc.SpeechStarted("u2", 0, "server")]
 
@@ -427,13 +427,13 @@ def test_speech_over_an_answer_is_known_by_its_length() -> None:
 def test_voice_that_the_server_does_not_hear_cuts_nothing() -> None:
     conversation = holding(*MANAGED_SPEAKING)
 
-    assert at(conversation, 10.5, TimerFired("speech")) == []
-    assert at(conversation, 12.0, TimerFired("hold"))[-1] == ResumePlayback()
+    assert at(conversation, 10.5, TimerFired(Timer.SPEECH)) == []
+    assert at(conversation, 12.0, TimerFired(Timer.HOLD))[-1] == ResumePlayback()
 
 
 def test_servers_late_word_for_a_voice_long_enough_cuts_at_once() -> None:
     conversation = holding(*MANAGED_SPEAKING)
-    at(conversation, 10.5, TimerFired("speech"))
+    at(conversation, 10.5, TimerFired(Timer.SPEECH))
 
     assert CutPlayback("local_vad") in at(conversation, 10.6, SPEECH)
 
@@ -448,19 +448,19 @@ def test_cough_over_an_answer_is_deleted_and_the_answer_goes_on() -> None:
 
     assert sent(told) == [events.DeleteItem("u2")]
     assert published(told) == [ipc.Playback("a1", "resumed", 305)]
-    assert conversation.memory.get("u2") is None
+    assert conversation.history.get("u2") is None
     assert conversation.interruption.counts.false_holds == 1
     # And the answer is heard to its end.
     rest = at(conversation, 11.0, events.AudioDone(A1), h.done("r1"), drained(A1))
     assert sent(rest) == []
-    assert state_of(conversation) == Listening()
+    assert phase_of(conversation) == Listening()
 
 
 def test_cough_that_the_server_ends_late_is_deleted_all_the_same() -> None:
     conversation = holding(*MANAGED_SPEAKING)
     at(conversation, 10.1, SPEECH)
     at(conversation, 10.3, VoiceStopped(10.2))
-    assert ResumePlayback() in at(conversation, 10.8, TimerFired("hold"))
+    assert ResumePlayback() in at(conversation, 10.8, TimerFired(Timer.HOLD))
 
     assert sent(at(conversation, 11.0, *STOPPED)) == [events.DeleteItem("u2")]
 
@@ -471,20 +471,20 @@ def test_pauses_of_speech_do_not_make_it_a_cough() -> None:
     at(conversation, 10.3, VoiceStopped(10.2))
 
     (timer,) = [
-        each for each in at(conversation, 10.5, VoiceStarted(10.45)) if each != SetTimer("hold", 12.0)
+        each for each in at(conversation, 10.5, VoiceStarted(10.45)) if each != set_timer(Timer.HOLD, 12.0)
     ]
-    assert timer == SetTimer("speech", 10.75)
+    assert timer == set_timer(Timer.SPEECH, 10.75)
 
 
 def test_speech_that_begins_again_within_one_utterance_of_the_servers_cuts() -> None:
     conversation = holding(*MANAGED_SPEAKING)
     at(conversation, 10.1, SPEECH)
     at(conversation, 10.3, VoiceStopped(10.2))
-    at(conversation, 10.8, TimerFired("hold"), RESUMED)
+    at(conversation, 10.8, TimerFired(Timer.HOLD), RESUMED)
 
     assert at(conversation, 11.0, VoiceStarted(10.9))[0] == HoldPlayback()
     at(conversation, 11.0, Held(A1, 700, 1000, 15.0))
-    assert CutPlayback("local_vad") in at(conversation, 11.5, TimerFired("speech"))
+    assert CutPlayback("local_vad") in at(conversation, 11.5, TimerFired(Timer.SPEECH))
 
 
 def test_our_own_words_are_an_echo_and_not_answered() -> None:
@@ -514,10 +514,10 @@ def test_without_a_vad_of_our_own_the_servers_word_holds_and_its_length_decides(
     history = (*MANAGED_SPEAKING, ECHO_OFF)
     conversation = after(*history)
     told = at(conversation, 10.0, SPEECH)
-    assert told == [HoldPlayback(), SetTimer("hold", 10.8), SetTimer("speech", 10.8)]
+    assert told == [HoldPlayback(), set_timer(Timer.HOLD, 10.8), set_timer(Timer.SPEECH, 10.8)]
     at(conversation, 10.0, HELD)
 
-    told = at(conversation, 10.8, TimerFired("hold"))
+    told = at(conversation, 10.8, TimerFired(Timer.HOLD))
     assert CutPlayback("server_vad") in told
     cut = interrupts(at(conversation, 10.8, Cut(CUT_AT_505, "server_vad")))
     assert cut == [ipc.Interrupt("server_vad", "r1", "a1", 505, 495, None, 15.0)]
@@ -531,15 +531,16 @@ def test_without_a_vad_of_our_own_the_servers_word_holds_and_its_length_decides(
 def test_hold_that_ends_before_the_servers_word_is_certain_does_not_end_the_interruption() -> None:
     """As with a silence of the server's that is longer than usual."""
     conversation = after(*MANAGED_SPEAKING, ECHO_OFF)
-    conversation.talk.session.config = replace(conversation.talk.session.config, silence_ms=700)
+    configuration = conversation.session.configuration
+    configuration.config = replace(configuration.config, silence_ms=700)
     told = at(conversation, 10.0, SPEECH)
-    assert told == [HoldPlayback(), SetTimer("hold", 10.8), SetTimer("speech", 11.0)]
+    assert told == [HoldPlayback(), set_timer(Timer.HOLD, 10.8), set_timer(Timer.SPEECH, 11.0)]
     at(conversation, 10.0, HELD)
-    told = at(conversation, 10.8, TimerFired("hold"))
+    told = at(conversation, 10.8, TimerFired(Timer.HOLD))
     assert ResumePlayback() in told
-    assert told[-1] == SetTimer("speech", 11.0)
+    assert told[-1] == set_timer(Timer.SPEECH, 11.0)
 
-    assert CutPlayback("server_vad") in at(conversation, 11.0, TimerFired("speech"))
+    assert CutPlayback("server_vad") in at(conversation, 11.0, TimerFired(Timer.SPEECH))
 
 
 def test_two_holds_for_nothing_are_not_followed_by_a_third_at_once() -> None:
@@ -549,7 +550,7 @@ def test_two_holds_for_nothing_are_not_followed_by_a_third_at_once() -> None:
         if again > 10.0:
             assert HoldPlayback() in at(conversation, again, VoiceStarted(again), HELD)
         at(conversation, again + 0.2, VoiceStopped(again + 0.1))
-        assert ResumePlayback() in at(conversation, again + 0.8, TimerFired("hold"))
+        assert ResumePlayback() in at(conversation, again + 0.8, TimerFired(Timer.HOLD))
 
     assert HoldPlayback() not in at(conversation, 12.0, VoiceStarted(11.95), VoiceStopped(12.0))
     # The server is believed all the same, and in the end so are we.
@@ -569,14 +570,14 @@ def test_cough_before_the_answer_sounds_does_not_lose_it() -> None:
     assert ResumePlayback() in told
     assert sent(told) == [events.DeleteItem("u2")]
     assert speeches(told) == []
-    assert state_of(conversation) == Speaking("r1")
+    assert phase_of(conversation) == Speaking("r1")
 
 
 def test_speech_before_the_answer_sounds_is_one_turn_with_what_was_said_before() -> None:
     conversation = after(*MANAGED, *TURN)
     at(conversation, 10.0, VOICE, Held(None, 0, 0, 0.0), SPEECH)
-    at(conversation, 10.5, TimerFired("speech"), Cut(NOTHING, "local_vad"))
-    assert state_of(conversation) == Hearing("u2")
+    at(conversation, 10.5, TimerFired(Timer.SPEECH), Cut(NOTHING, "local_vad"))
+    assert phase_of(conversation) == Hearing("u2")
 
     # The answer to the first half comes too late.
     assert sent(at(conversation, 10.4, RESPONSE[0])) == [events.CancelResponse("r1")]
@@ -590,11 +591,11 @@ def test_voice_that_goes_on_when_the_answer_has_ended_is_a_turn(vad: Input) -> N
     conversation = after(*MANAGED_SPEAKING, vad)
     at(conversation, 9.8, events.AudioDone(A1), h.done("r1"))
     at(conversation, 10.0, VOICE, Held(None, 0, 0, 10.0), SPEECH)
-    assert state_of(conversation) == Speaking("r1", generating=False)
+    assert phase_of(conversation) == Speaking("r1", generating=False)
 
     told = at(conversation, 10.05, drained(A1))
     assert [type(each) for each in speeches(told)] == [ipc.SpeechStarted]
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
     at(conversation, 10.05, Cut(NOTHING, "server_vad"))
     assert conversation.interruption.hold is None
     assert asks_for_a_turn(at(conversation, 10.5, *STOPPED))
@@ -604,7 +605,7 @@ def test_cough_of_before_the_answers_end_is_none() -> None:
     conversation = holding(*MANAGED_SPEAKING)
     at(conversation, 10.1, SPEECH)
     at(conversation, 10.3, VoiceStopped(10.2))
-    at(conversation, 10.8, TimerFired("hold"), RESUMED, events.AudioDone(A1), h.done("r1"), drained(A1))
+    at(conversation, 10.8, TimerFired(Timer.HOLD), RESUMED, events.AudioDone(A1), h.done("r1"), drained(A1))
 
     assert sent(at(conversation, 11.0, *STOPPED)) == [events.DeleteItem("u2")]
 
@@ -650,13 +651,13 @@ def test_policy_that_the_server_does_not_keep_is_refused_by_name(policy: PolicyS
     (refused,) = [each for each in told if isinstance(each, Refuse)]
     assert (refused.ticket, refused.code) == (5, "not_allowed")
     assert f"interruption.policy = {policy}" in refused.message
-    assert conversation.talk.policy == "server"
+    assert conversation.state.policy == "server"
     # What else it took goes back.
     assert sent(told)[-1] == events.UpdateSession(CONFIG, "change-3")
 
 
 def test_policy_that_a_new_server_does_not_keep_is_said_and_not_in_force() -> None:
-    conversation = Conversation(
+    conversation = PlainConversation(
         replace(CONFIG, client_managed_turns=True), "custom", "m", InterruptionRules("managed")
     )
     told = effects_of(conversation, Begun(), LinkConnecting(0), h.CREATED, TELLS_ON)
@@ -664,7 +665,7 @@ def test_policy_that_a_new_server_does_not_keep_is_said_and_not_in_force() -> No
     (error,) = [event for event in published(told) if isinstance(event, ipc.Error)]
     assert (error.code, error.details) == ("not_allowed", {"key": "interruption.policy"})
     assert "interruption.policy = managed" in error.message
-    assert conversation.talk.policy == "server"
+    assert conversation.state.policy == "server"
 
 
 def test_server_that_interrupts_though_it_said_it_would_not_is_found_out() -> None:
@@ -673,13 +674,13 @@ def test_server_that_interrupts_though_it_said_it_would_not_is_found_out() -> No
 
     (error,) = [event for event in published(told) if isinstance(event, ipc.Error)]
     assert error.details == {"key": "interruption.policy"}
-    assert conversation.talk.policy == "server"
+    assert conversation.state.policy == "server"
 
 
 def test_server_that_keeps_the_policy_is_believed() -> None:
     conversation = after(*LISTENING, ruled("managed"), TELLS_OFF)
 
-    assert conversation.talk.policy == "managed"
+    assert conversation.state.policy == "managed"
 
 
 # ------------------------------------------------------------------------------ manual
@@ -688,10 +689,10 @@ def test_server_that_keeps_the_policy_is_believed() -> None:
 def test_manual_speech_over_an_answer_is_answered_when_that_has_drained() -> None:
     conversation = after(*MANUAL_SPEAKING, VAD_ON)
     told = at(conversation, 10.0, VOICE, SPEECH)
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
     told += at(conversation, 10.5, events.AudioDone(A1), h.done("r1"))
     told += at(conversation, 11.0, *STOPPED)
-    assert state_of(conversation) == Speaking("r1", generating=False)
+    assert phase_of(conversation) == Speaking("r1", generating=False)
 
     assert not [each for each in told if isinstance(each, CutPlayback | HoldPlayback)]
     assert sent(told) == []
@@ -714,7 +715,7 @@ def test_manual_answer_begins_although_the_user_speaks() -> None:
 
     assert sent(at(conversation, 1.0, *RESPONSE)) == []
     assert conversation.sounding == A1
-    assert state_of(conversation) == Hearing("u2")
+    assert phase_of(conversation) == Hearing("u2")
 
 
 @pytest.mark.parametrize("how", ["command", "push_to_talk"])
@@ -747,7 +748,7 @@ def test_protected_say_is_not_cut_and_the_servers_answer_queues_behind() -> None
 
     assert not [each for each in told if isinstance(each, CutPlayback | HoldPlayback)]
     assert not [each for each in sent(told) if isinstance(each, events.CancelResponse)]
-    assert state_of(conversation) == Speaking("r2")
+    assert phase_of(conversation) == Speaking("r2")
 
 
 def test_servers_answer_that_comes_while_more_of_a_protected_say_is_to_come_is_asked_for_after_it() -> None:
@@ -781,16 +782,16 @@ def test_protection_ends_with_the_say_and_whoever_speaks_then_has_the_floor() ->
 
     # What waits behind is not protected.
     assert [each for each in told if isinstance(each, CutPlayback)] == [CutPlayback("server_vad")]
-    assert ClearTimer("protected") in told
+    assert ClearTimer(Timer.PROTECTED) in told
 
 
 def test_protection_ends_by_itself() -> None:
     conversation = after(*LISTENING, VAD_ON, say(interruptible=False))
     told = at(conversation, 5.0, *h.SPOKEN)
-    assert SetTimer("protected", 5.0 + PROTECTED_S) in told
+    assert set_timer(Timer.PROTECTED, 5.0 + PROTECTED_S) in told
     at(conversation, 6.0, *h.SAID, events.SpeechStarted("u1", 0))
 
-    told = at(conversation, 65.0, TimerFired("protected"))
+    told = at(conversation, 65.0, TimerFired(Timer.PROTECTED))
 
     assert [each for each in told if isinstance(each, CutPlayback)] == [CutPlayback("server_vad")]
     assert sent(at(conversation, 65.0, Cut(heard((A1, 505, 1000)), "server_vad"))) == [
@@ -807,7 +808,7 @@ def test_protected_say_is_interrupted_by_hand(how: Cause) -> None:
     assert [each.cause for each in told if isinstance(each, CutPlayback)] == [how]
     told = at(conversation, 10.0, Cut(heard((A1, 505, 1000)), how, 5))
     assert interrupts(told)[0].cause == how
-    assert not conversation.talk.answers.protected
+    assert not conversation.state.responses.protected
 
 
 def test_ordinary_say_is_cut_as_ever() -> None:
@@ -824,5 +825,5 @@ def test_echo_is_published_and_kept() -> None:
     changed = EchoChanged("auto", "on", vad=True, lag_ms=42.0, erle_db=18.5, reason=None)
 
     assert published(at(conversation, 1.0, changed)) == [ipc.Echo("auto", "on", 42.0, 18.5, None)]
-    assert conversation.talk.echo == changed
-    assert conversation.talk.policy == "hold"
+    assert conversation.state.echo == changed
+    assert conversation.state.policy == "hold"

@@ -14,11 +14,10 @@ from rtvoiced.conversation.effects import (
     Publish,
     Quit,
     SendEvent,
-    SetTimer,
 )
 from rtvoiced.conversation.inputs import Commanded, Cut, Input, ShutdownAsked, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
-from rtvoiced.conversation.state import CANCELLED_S, DELTA_S, HEARING_S, RESPONSE_S
+from rtvoiced.conversation.timers import CANCELLED_S, DELTA_S, HEARING_S, RESPONSE_S, Timer
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
@@ -44,11 +43,12 @@ from support.histories import (
     drained,
     effects_of,
     heard,
+    phase_of,
     published,
     replies,
     sent,
+    set_timer,
     state,
-    state_of,
 )
 
 INTERRUPT = Commanded(5, "i1", commands.Interrupt())
@@ -68,8 +68,8 @@ def test_speech_opens_an_utterance_and_silences_whatever_sounds() -> None:
 
     assert conversation.handle(events.SpeechStarted("u1", 100), now=1.0) == [
         CutPlayback("server_vad"),
-        ClearTimer("response.created"),
-        SetTimer("hearing", 1.0 + HEARING_S),
+        ClearTimer(Timer.RESPONSE_CREATED),
+        set_timer(Timer.HEARING, 1.0 + HEARING_S),
         Publish(ipc.SpeechStarted("u1", 100, "server")),
         state("hearing"),
     ]
@@ -79,8 +79,8 @@ def test_end_of_speech_waits_for_the_answer() -> None:
     conversation = after(*HEARING)
 
     assert conversation.handle(events.SpeechStopped("u1", 900), now=1.0) == [
-        ClearTimer("hearing"),
-        SetTimer("response.created", 1.0 + RESPONSE_S),
+        ClearTimer(Timer.HEARING),
+        set_timer(Timer.RESPONSE_CREATED, 1.0 + RESPONSE_S),
         Publish(ipc.SpeechStopped("u1", 900, "server", "silence")),
         state("thinking"),
     ]
@@ -90,8 +90,8 @@ def test_response_is_accepted_and_watched() -> None:
     conversation = after(*AWAITING)
 
     assert conversation.handle(events.ResponseCreated("r1", None), now=1.0) == [
-        ClearTimer("response.created"),
-        SetTimer("delta", 1.0 + DELTA_S),
+        ClearTimer(Timer.RESPONSE_CREATED),
+        set_timer(Timer.DELTA, 1.0 + DELTA_S),
         Publish(ipc.ResponseCreated("r1")),
     ]
 
@@ -102,7 +102,7 @@ def test_audio_is_played_as_it_comes() -> None:
     assert conversation.handle(events.AudioDelta(A1, SECOND), now=1.0) == [
         Play(A1, SECOND, 24_000),
         Publish(ipc.AudioArrived("r1", "a1", len(SECOND), 1000)),
-        SetTimer("delta", 1.0 + DELTA_S),
+        set_timer(Timer.DELTA, 1.0 + DELTA_S),
         state("speaking"),
     ]
 
@@ -117,9 +117,9 @@ def test_answer_is_not_over_while_it_sounds() -> None:
     assert conversation.handle(done("r1"), now=1.0) == [
         FinishResponse("r1"),
         Publish(ipc.ResponseDone("r1", "completed")),
-        ClearTimer("delta"),
+        ClearTimer(Timer.DELTA),
     ]
-    assert conversation.state == Speaking("r1", generating=False)
+    assert conversation.phase == Speaking("r1", generating=False)
 
 
 def test_answer_is_over_when_it_has_drained() -> None:
@@ -139,7 +139,7 @@ def test_listener_is_told_when_an_item_begins_to_sound() -> None:
 def test_answer_that_drains_early_is_still_being_made() -> None:
     conversation = after(*SPEAKING, events.AudioDone(A1), drained(A1))
 
-    assert conversation.state == Thinking("r1")
+    assert conversation.phase == Thinking("r1")
 
 
 def test_words_of_an_answer_are_told_once_they_are_known_and_heard() -> None:
@@ -162,10 +162,10 @@ def test_written_answer_needs_no_speaker() -> None:
 def test_next_answer_queues_behind_one_that_still_sounds() -> None:
     conversation = after(*ANSWERED, ask(), events.ResponseCreated("r2", "q1"))
 
-    assert conversation.state == Thinking("r2")
+    assert conversation.phase == Thinking("r2")
     assert Play(B1, SECOND, 24_000) in conversation.handle(events.AudioDelta(B1, SECOND), now=1.0)
     conversation.handle(drained(A1, idle=False), now=1.0)
-    assert state_of(conversation) == Speaking("r2", generating=True)
+    assert phase_of(conversation) == Speaking("r2", generating=True)
 
 
 def test_silence_reported_late_does_not_end_what_was_queued_since() -> None:
@@ -173,14 +173,14 @@ def test_silence_reported_late_does_not_end_what_was_queued_since() -> None:
         *ANSWERED, ask(), events.ResponseCreated("r2", "q1"), events.AudioDelta(B1, SECOND), drained(A1)
     )
 
-    assert conversation.state == Speaking("r2")
+    assert conversation.phase == Speaking("r2")
 
 
 def test_cough_before_the_answer_begins_leaves_the_answer_to_the_next_silence() -> None:
     cough = (events.SpeechStarted("u2", 950), NO_CUT, events.SpeechStopped("u2", 990))
     conversation = after(*AWAITING, *cough, events.ResponseCreated("r1", None))
 
-    assert conversation.state == Thinking("r1")
+    assert conversation.phase == Thinking("r1")
 
 
 def test_second_onset_without_an_end_of_speech_ends_the_first() -> None:
@@ -200,7 +200,7 @@ def test_utterance_that_is_committed_has_ended() -> None:
     assert published(conversation.handle(events.Committed("u1", None), now=1.0)) == [
         ipc.SpeechStopped("u1", None, "server", "silence")
     ]
-    assert conversation.state == Awaiting()
+    assert conversation.phase == Awaiting()
 
 
 def test_server_without_response_created_is_understood() -> None:
@@ -226,7 +226,7 @@ def test_failed_answer_is_an_error_that_names_its_request() -> None:
         ipc.ResponseDone("r1", "failed", "rate_limit_exceeded", None, "q1"),
         ipc.Error("rate_limited", "slow down", True, {"request": "q1", "server_code": "rate_limit_exceeded"}),
     ]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_words_that_never_sounded_were_not_heard() -> None:
@@ -248,7 +248,7 @@ def test_answer_that_never_ends_is_over_when_the_next_begins() -> None:
 
 
 def test_end_that_comes_after_we_gave_up_is_not_told_again() -> None:
-    conversation = after(*SPEAKING, TimerFired("delta"))
+    conversation = after(*SPEAKING, TimerFired(Timer.DELTA))
 
     assert published(conversation.handle(done("r1", "cancelled"), now=1.0)) == []
 
@@ -260,12 +260,12 @@ def test_server_is_told_what_was_heard_of_a_cut_answer_and_cancels_it_by_itself(
     conversation = after(*SPEAKING, SPEECH)
 
     assert conversation.handle(BY_VOICE, now=1.0) == [
-        SetTimer("delta", 1.0 + CANCELLED_S),
+        set_timer(Timer.DELTA, 1.0 + CANCELLED_S),
         SendEvent(events.TruncateItem("a1", 0, 400)),
         Publish(FORTY_PERCENT),
         Publish(ipc.Interrupt("server_vad", "r1", "a1", 400, 600, None, 15.0)),
     ]
-    assert conversation.state == Hearing("u2")
+    assert conversation.phase == Hearing("u2")
 
 
 def test_tail_of_an_interrupted_answer_is_not_played() -> None:
@@ -285,7 +285,7 @@ def test_item_that_is_announced_after_the_cut_is_deleted() -> None:
 
 
 def test_item_that_is_announced_after_we_gave_up_is_deleted() -> None:
-    conversation = after(*THINKING, TimerFired("delta"))
+    conversation = after(*THINKING, TimerFired(Timer.DELTA))
 
     assert conversation.handle(events.OutputItemAdded("r1", "a1", "message"), now=31.0) == [
         SendEvent(events.DeleteItem("a1"))
@@ -313,17 +313,17 @@ def test_command_cancels_by_id_then_truncates() -> None:
 
     assert conversation.handle(BY_COMMAND, now=1.0)[:3] == [
         SendEvent(events.CancelResponse("r1")),
-        SetTimer("delta", 1.0 + CANCELLED_S),
+        set_timer(Timer.DELTA, 1.0 + CANCELLED_S),
         SendEvent(events.TruncateItem("a1", 0, 400)),
     ]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_item_of_which_nothing_was_heard_is_deleted() -> None:
     nothing = Cut(heard((A1, 0, 1000)), "server_vad")
 
     assert effects_of(after(*SPEAKING, SPEECH), nothing) == [
-        SetTimer("delta", 1.0 + CANCELLED_S),
+        set_timer(Timer.DELTA, 1.0 + CANCELLED_S),
         SendEvent(events.DeleteItem("a1")),
         Publish(ipc.AssistantTranscript("r1", "a1", TEXT, "", False, True)),
         Publish(ipc.Interrupt("server_vad", "r1", "a1", 0, 1000, None, 15.0)),
@@ -416,13 +416,13 @@ def test_response_that_begins_while_the_user_speaks_is_cancelled() -> None:
         events.CancelResponse("r1")
     ]
     assert conversation.handle(events.AudioDelta(A1, SECOND), now=1.0) == []
-    assert conversation.state == Hearing("u1")
+    assert conversation.phase == Hearing("u1")
 
 
 def test_cancelled_answer_without_an_end_is_over_after_a_while() -> None:
     conversation = after(*SPEAKING, INTERRUPT, BY_COMMAND)
 
-    assert published(conversation.handle(TimerFired("delta"), now=6.0)) == [
+    assert published(conversation.handle(TimerFired(Timer.DELTA), now=6.0)) == [
         ipc.ResponseDone("r1", "cancelled", "timeout")
     ]
 
@@ -475,7 +475,7 @@ def test_interrupt_says_what_it_did(history: tuple[Input, ...], cut: Cut, reply:
 def test_awaited_answer_that_was_interrupted_is_cancelled_once_it_has_an_id() -> None:
     conversation = after(*AWAITING, INTERRUPT, Cut(NOTHING, "command", 5))
 
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
     assert sent(conversation.handle(events.ResponseCreated("r1", None), now=1.0)) == [
         events.CancelResponse("r1")
     ]
@@ -487,14 +487,14 @@ def test_interrupting_an_awaited_answer_does_not_cost_the_next_turn() -> None:
     conversation.handle(events.SpeechStopped("u2", 6000), now=1.0)
 
     conversation.handle(events.ResponseCreated("r2", None), now=1.0)
-    assert conversation.state == Thinking("r2")
+    assert conversation.phase == Thinking("r2")
 
 
 def test_answer_that_was_interrupted_and_never_begins_is_forgotten() -> None:
-    conversation = after(*AWAITING, INTERRUPT, Cut(NOTHING, "command", 5), TimerFired("response.created"))
+    conversation = after(*AWAITING, INTERRUPT, Cut(NOTHING, "command", 5), TimerFired(Timer.RESPONSE_CREATED))
     conversation.handle(events.ResponseCreated("r9", None), now=20.0)
 
-    assert conversation.state == Thinking("r9")
+    assert conversation.phase == Thinking("r9")
 
 
 # ------------------------------------------------------------------- timeouts
@@ -503,7 +503,7 @@ def test_answer_that_was_interrupted_and_never_begins_is_forgotten() -> None:
 def test_server_that_begins_no_answer_is_waited_for_no_longer() -> None:
     conversation = after(*AWAITING)
 
-    assert conversation.handle(TimerFired("response.created"), now=15.0) == [
+    assert conversation.handle(TimerFired(Timer.RESPONSE_CREATED), now=15.0) == [
         Publish(ipc.Error("timeout", "the server began no answer within 15 s", retryable=True)),
         state("listening"),
     ]
@@ -512,7 +512,7 @@ def test_server_that_begins_no_answer_is_waited_for_no_longer() -> None:
 def test_answer_that_stands_still_is_given_up() -> None:
     conversation = after(*THINKING)
 
-    assert conversation.handle(TimerFired("delta"), now=30.0) == [
+    assert conversation.handle(TimerFired(Timer.DELTA), now=30.0) == [
         Publish(ipc.Error("timeout", "the server's answer stood still for 30 s", retryable=True)),
         FinishResponse("r1"),
         Publish(ipc.ResponseDone("r1", "failed", "timeout")),
@@ -524,9 +524,9 @@ def test_answer_that_stands_still_is_given_up() -> None:
 def test_speech_without_an_end_is_discarded() -> None:
     conversation = after(*HEARING)
 
-    assert conversation.handle(TimerFired("hearing"), now=120.0) == [
+    assert conversation.handle(TimerFired(Timer.HEARING), now=120.0) == [
         Publish(ipc.Error("timeout", "the server heard speech for 120 s", retryable=True)),
-        ClearTimer("hearing"),
+        ClearTimer(Timer.HEARING),
         SendEvent(events.ClearAudio()),
         Publish(ipc.SpeechStopped("u1", None, "server", "timeout")),
         state("listening"),
@@ -560,7 +560,7 @@ def test_lost_speaker_cuts_nothing_while_nothing_sounds() -> None:
 def test_lost_microphone_leaves_the_utterance_to_the_servers_silence() -> None:
     conversation = after(*HEARING, DeviceChanged("input", "lost", "USB PnP"))
 
-    assert conversation.state == Hearing("u1")
+    assert conversation.phase == Hearing("u1")
 
 
 def test_shutdown_while_speaking_corrects_the_item_and_asks_nothing_more() -> None:
@@ -615,7 +615,7 @@ def test_error_without_harm_is_not_told(code: str | None, message: str) -> None:
     conversation = after(*SPEAKING)
 
     assert conversation.handle(events.ServerError(code, message), now=1.0) == []
-    assert conversation.state == Speaking("r1")
+    assert conversation.phase == Speaking("r1")
 
 
 def test_errors_of_the_server_are_told_and_end_nothing() -> None:
@@ -624,7 +624,7 @@ def test_errors_of_the_server_are_told_and_end_nothing() -> None:
     assert conversation.handle(events.ServerError("server_error", "oops"), now=1.0) == [
         Publish(ipc.Error("internal", "oops", True, {"server_code": "server_error"}))
     ]
-    assert conversation.state == Speaking("r1")
+    assert conversation.phase == Speaking("r1")
 
 
 def test_speech_from_before_a_mute_silences_the_answer_that_it_ended_at_the_server() -> None:

@@ -17,6 +17,7 @@ from rtvoiced.audio.events import (
     VoiceStarted,
     VoiceStopped,
 )
+from rtvoiced.clocks import Monotonic, WallClock
 from rtvoiced.conversation.effects import (
     ClearTimer,
     CutPlayback,
@@ -25,13 +26,10 @@ from rtvoiced.conversation.effects import (
     ResumePlayback,
     SetTimer,
 )
-from rtvoiced.conversation.handlers.interruption import PROTECTED_TIMER
 from rtvoiced.conversation.inputs import Begun, Commanded, Configure, Cut, Input, ShutdownAsked, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Speaking, Thinking
-from rtvoiced.conversation.state import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER
-from rtvoiced.conversation.stores.holds import HOLD_TIMER, SPEECH_TIMER
-from rtvoiced.conversation.stores.mute import TIMER as UNMUTE_TIMER
-from rtvoiced.conversation.stores.session import CHANGE_TIMER, CONFIGURE_TIMER
+from rtvoiced.conversation.stores.request import TurnRequest
+from rtvoiced.conversation.timers import ReplyTimer, Timer, TimerKey
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
@@ -97,8 +95,8 @@ STATES: dict[str, tuple[Input | At, ...]] = {
     "say overtaken": (*h.LISTENING, h.say(), events.SpeechStarted("u1", 0), h.NO_CUT),
     "waited for": (
         *h.LISTENING,
-        Commanded(11, "w1", commands.Ask("why?", wait=True), expires=50.0),
-        Commanded(12, "w2", commands.Reconnect(wait=True), expires=60.0),
+        Commanded(11, "w1", commands.Ask("why?", wait=True), expires=Monotonic(50.0)),
+        Commanded(12, "w2", commands.Reconnect(wait=True), expires=Monotonic(60.0)),
     ),
     "session is changing": (*h.LISTENING, Configure(SLOW, h.setting(13)), Configure(h.CONFIG, h.setting(14))),
     "voice is changing": (*h.LISTENING, Commanded(3, "v1", commands.SetVoice("cedar"))),
@@ -106,7 +104,7 @@ STATES: dict[str, tuple[Input | At, ...]] = {
 INTERRUPTIONS: dict[str, tuple[Input | At, ...]] = {
     "held": (*h.SPEAKING, h.VAD_ON, VoiceStarted(0.9)),
     "held, answered": (*h.ANSWERED, h.VAD_ON, VoiceStarted(0.9), VoiceStopped(0.95)),
-    "resumed": (*h.SPEAKING, h.VAD_ON, VoiceStarted(0.9), TimerFired(HOLD_TIMER)),
+    "resumed": (*h.SPEAKING, h.VAD_ON, VoiceStarted(0.9), TimerFired(Timer.HOLD)),
     "policy is changing": (*h.SPEAKING, h.VAD_ON, VoiceStarted(0.9), h.ruled("managed", ticket=13)),
     "managed": h.MANAGED,
     "managed, hearing": (*h.MANAGED, *OWN_TURN[:1]),
@@ -127,7 +125,7 @@ INTERRUPTIONS: dict[str, tuple[Input | At, ...]] = {
         *OWN_ANSWER,
         VoiceStarted(0.9),
         events.SpeechStarted("u2", 0),
-        TimerFired(SPEECH_TIMER),
+        TimerFired(Timer.SPEECH),
     ),
     "manual, spoken over": (*h.MANUAL, *OWN_TURN, *OWN_RESPONSE, events.SpeechStarted("u2", 0)),
     "manual, a turn waits": (
@@ -156,7 +154,7 @@ STATES |= INTERRUPTIONS
 BESIDE: dict[str, tuple[Input, ...]] = {
     "": (),
     "muted": (Commanded(7, "m1", commands.Mute("on")),),
-    "muted for a time": (Commanded(7, "m1", commands.Mute("on", 60.0), 1000.0),),
+    "muted for a time": (Commanded(7, "m1", commands.Mute("on", 60.0), WallClock(1000.0)),),
     "link lost": (h.LOST,),
     "link failed": (LinkFailed("no key", 600.0, "auth_failed"),),
     "link replaced": (LinkConnecting(1),),
@@ -164,7 +162,7 @@ BESIDE: dict[str, tuple[Input, ...]] = {
 }
 INPUTS: list[Input] = [
     Begun(),
-    Begun(muted=True, for_s=3.0, until=100.0),
+    Begun(muted=True, for_s=3.0, until=WallClock(100.0)),
     LinkConnecting(2),
     LinkLost("closed", 1, 0.2),
     LinkFailed("no", 600.0),
@@ -191,28 +189,11 @@ INPUTS: list[Input] = [
     *[h.ruled(word) for word in words(PolicySetting)],
     h.ruled("server", "none"),
     h.ruled("managed", "semantic_vad", 22),
-    *[
-        TimerFired(name)
-        for name in (
-            "wait-1",
-            "wait-11",
-            "wait-12",
-            "wait-99",
-            RESPONSE_TIMER,
-            DELTA_TIMER,
-            HEARING_TIMER,
-            ASK_TIMER,
-            UNMUTE_TIMER,
-            CONFIGURE_TIMER,
-            CHANGE_TIMER,
-            HOLD_TIMER,
-            SPEECH_TIMER,
-            PROTECTED_TIMER,
-        )
-    ],
+    *[TimerFired(ReplyTimer(ticket)) for ticket in (1, 11, 12, 99)],
+    *[TimerFired(timer) for timer in Timer],
     ShutdownAsked("SIGTERM"),
     *[
-        Commanded(20, "c1", command, 500.0)
+        Commanded(20, "c1", command, WallClock(500.0))
         for command in (
             commands.Mute("on"),
             commands.Mute("off"),
@@ -297,7 +278,7 @@ class Driven:
 
     def __init__(self) -> None:
         self.conversation = h.new_conversation()
-        self.timers: set[str] = set()
+        self.timers: set[TimerKey] = set()
         self.open: list[str] = []
         self.speech: str | None = None
         self.held = False
@@ -307,7 +288,7 @@ class Driven:
         if isinstance(happened, At):
             now, happened = happened.now, happened.happened
         if isinstance(happened, TimerFired):
-            self.timers.discard(happened.name)
+            self.timers.discard(happened.timer)
         if isinstance(happened, Cut):
             self.held = False
         told = self.conversation.handle(happened, now)
@@ -315,10 +296,10 @@ class Driven:
             self._note(event)
         for effect in list(told):
             match effect:
-                case SetTimer(name):
-                    self.timers.add(name)
-                case ClearTimer(name):
-                    self.timers.discard(name)
+                case SetTimer(timer):
+                    self.timers.add(timer)
+                case ClearTimer(timer):
+                    self.timers.discard(timer)
                 case CutPlayback(cause, ticket, request):
                     told += self.feed(Cut(h.NOTHING, cause, ticket, request))
                 case HoldPlayback():
@@ -350,32 +331,32 @@ class Driven:
                 pass
 
     def must_hold(self) -> None:
-        talk = self.conversation.talk
-        waits = {Hearing: HEARING_TIMER, Awaiting: RESPONSE_TIMER, Thinking: DELTA_TIMER}
-        if type(talk.state) in waits:
-            assert waits[type(talk.state)] in self.timers
-        if isinstance(talk.state, Speaking) and talk.state.generating:
-            assert DELTA_TIMER in self.timers
-        if talk.questions.asking is not None:
-            assert RESPONSE_TIMER in self.timers
-        assert (self.speech is not None) == isinstance(talk.state, Hearing)
-        assert self.open == ([talk.answers.active] if talk.answers.active else [])
-        assert talk.answers.accepting in (None, talk.answers.active)
-        assert talk.session.up or not isinstance(talk.state, Hearing | Awaiting | Thinking)
-        assert (talk.pressed_at is not None) == (talk.state == Hearing(None))
+        state = self.conversation.state
+        waits = {Hearing: Timer.HEARING, Awaiting: Timer.RESPONSE_CREATED, Thinking: Timer.DELTA}
+        if type(state.phase) in waits:
+            assert waits[type(state.phase)] in self.timers
+        if isinstance(state.phase, Speaking) and state.phase.generating:
+            assert Timer.DELTA in self.timers
+        if state.requests.asking is not None:
+            assert Timer.RESPONSE_CREATED in self.timers
+        assert (self.speech is not None) == isinstance(state.phase, Hearing)
+        assert self.open == ([state.responses.active] if state.responses.active else [])
+        assert state.responses.accepting in (None, state.responses.active)
+        assert state.session.up or not isinstance(state.phase, Hearing | Awaiting | Thinking)
+        assert state.push_to_talk.pressed == (state.phase == Hearing(None))
         assert self.held == (self.conversation.interruption.hold is not None)
-        assert not self.held or HOLD_TIMER in self.timers
-        assert not talk.answers.protected or PROTECTED_TIMER in self.timers
-        assert not self.held or (talk.session.up and not talk.mute.on)
-        assert talk.pressed_at is None or talk.session.up
+        assert not self.held or Timer.HOLD in self.timers
+        assert not state.responses.protected or Timer.PROTECTED in self.timers
+        assert not self.held or (state.session.up and not state.mute.on)
+        assert not state.push_to_talk.pressed or state.session.up
 
     def come_to_rest(self) -> None:
         """All that was asked before is answered, with nothing, and all that still sounds is cut."""
         number = 0
         self.feed(Commanded(33, "i1", commands.Interrupt()))
-        while (asked := self.conversation.talk.questions.asking) is not None:
+        while (asked := self.conversation.state.requests.asking) is not None:
             number += 1
-            self.feed(events.ResponseCreated(f"r70_{number}", asked.request, asked.kind))
+            self.feed(events.ResponseCreated(f"r70_{number}", asked.request_id, asked.kind))
             self.feed(h.done(f"r70_{number}"))
 
     def turn_works(self) -> None:
@@ -391,14 +372,14 @@ class Driven:
             self.feed(At(2.0, h.talk("release", 32)))
         else:
             self.feed(events.SpeechStarted("u77", 0))
-            assert h.state_of(self.conversation) == Hearing("u77")
+            assert h.phase_of(self.conversation) == Hearing("u77")
             self.feed(events.SpeechStopped("u77", 0))
         self.feed(events.Committed("u77", None))
-        own = self.conversation.talk.questions.asking
-        self.feed(events.ResponseCreated("r77", None, own.kind if own is not None and own.turn else None))
-        assert h.state_of(self.conversation) == Thinking("r77")
+        own = self.conversation.state.requests.asking
+        self.feed(events.ResponseCreated("r77", None, own.kind if isinstance(own, TurnRequest) else None))
+        assert h.phase_of(self.conversation) == Thinking("r77")
         self.feed(events.AudioDelta(Part("r77", "a77"), b"\1\2"))
-        assert h.state_of(self.conversation) == Speaking("r77")
+        assert h.phase_of(self.conversation) == Speaking("r77")
 
 
 def driven(*history: Input | At) -> Driven:
@@ -416,7 +397,7 @@ WORKED: set[bytes] = set()
 
 def copied(driven: Driven) -> bytes:
     """Return all that *driven* is; `restored` makes another one of it, faster than its history does."""
-    state = (driven.conversation, sorted(driven.timers), driven.open, driven.speech, driven.held)
+    state = (driven.conversation, sorted(driven.timers, key=str), driven.open, driven.speech, driven.held)
     return pickle.dumps(state, pickle.HIGHEST_PROTOCOL)
 
 
@@ -460,9 +441,9 @@ def test_state_is_published_when_a_word_changes_and_only_then(state: str) -> Non
     copy = copied(driven(*STATES[state]))
     for happened in INPUTS:
         conversation = restored(copy).conversation
-        before = conversation.words()
+        before = conversation.state_event()
         told = conversation.handle(happened, now=1.0)
-        after = conversation.words()
+        after = conversation.state_event()
         states = [each.event for each in told if hasattr(each, "event") and isinstance(each.event, ipc.State)]
         known = before if STATES[state] else None
         assert states == ([after] if after != known else [])
@@ -489,7 +470,7 @@ def test_what_the_important_inputs_lead_to(state: str) -> None:
     def word(happened: Input) -> str:
         conversation = driven(*STATES[state])
         conversation.feed(happened)
-        return conversation.conversation.words().conversation
+        return conversation.conversation.state_event().conversation
 
     assert (
         word(events.SpeechStarted("u9", 0)),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from rtvoiced.audio.events import DeviceChanged
+from rtvoiced.clocks import WallClock
 from rtvoiced.conversation.phases import Listening
 from rtvoiced.ipc.contract import commands
 from rtvoiced.realtime import events
@@ -87,7 +88,7 @@ class ConversationMachine(RuleBasedStateMachine):
     @property
     def eventful(self) -> bool:
         """Something is going on that a loss can disturb."""
-        return self.ready and not isinstance(self.world.conversation.state, Listening)
+        return self.ready and not isinstance(self.world.conversation.phase, Listening)
 
     @precondition(lambda self: self.ready)
     @rule(ms=st.sampled_from([20, 150, 300]), generated=st.integers(0, 6))
@@ -139,13 +140,13 @@ class ConversationMachine(RuleBasedStateMachine):
         assert self.world.server
         self.world.server.silence()
 
-    @precondition(lambda self: self.world.conversation.talk.echo.vad)
+    @precondition(lambda self: self.world.conversation.state.echo.vad)
     @rule(voice=st.booleans())
     def voice(self, voice: bool) -> None:
         """What our own VAD hears, with or without the server's."""
         self.world.hear_voice(voice)
 
-    @precondition(lambda self: self.listened and self.world.conversation.talk.echo.vad)
+    @precondition(lambda self: self.listened and self.world.conversation.state.echo.vad)
     @rule(ms=st.sampled_from([50, 200, 500, 900, 2500]), lag_ms=st.sampled_from([0, 100, 600]))
     def overlap(self, ms: int, lag_ms: int) -> None:
         """Something is said, or coughed, over whatever goes on; the server hears it later."""
@@ -312,7 +313,7 @@ class ConversationMachine(RuleBasedStateMachine):
 
     @rule()
     def mute_for_a_time(self) -> None:
-        self.world.command(commands.Mute("on", 5.0), until=1000.0)
+        self.world.command(commands.Mute("on", 5.0), until=WallClock(1000.0))
 
     # ------------------------------------------------------- time, devices
 
@@ -342,7 +343,7 @@ class ConversationMachine(RuleBasedStateMachine):
         assert world.in_speech is None
         assert world.opened == set()
         assert world.unanswered == set()
-        assert world.conversation.talk.answers._answers == {}
+        assert world.conversation.state.responses._responses == {}
         lost = {request for request, absorbed in world.asked.items() if not absorbed}
         assert lost - world.reported.keys() == set()
         world.turn()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rtvoiced.clocks import WallClock
 from rtvoiced.conversation.effects import (
     ClearTimer,
     CutPlayback,
@@ -11,11 +12,10 @@ from rtvoiced.conversation.effects import (
     SaveMute,
     SendEvent,
     SetMicrophone,
-    SetTimer,
 )
 from rtvoiced.conversation.inputs import Begun, Commanded, TimerFired
 from rtvoiced.conversation.phases import Hearing, Listening, Speaking, Thinking
-from rtvoiced.conversation.state import RESPONSE_S
+from rtvoiced.conversation.timers import RESPONSE_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.replies import MuteReply
@@ -36,20 +36,21 @@ from support.histories import (
     published,
     replies,
     sent,
+    set_timer,
     state,
 )
 
 ON = Commanded(1, "m1", commands.Mute("on"))
 OFF = Commanded(2, "m2", commands.Mute("off"))
 TOGGLE = Commanded(3, "m3", commands.Mute("toggle"))
-FOR_A_MINUTE = Commanded(4, "m4", commands.Mute("on", 60.0), until=1060.0)
+FOR_A_MINUTE = Commanded(4, "m4", commands.Mute("on", 60.0), until=WallClock(1060.0))
 SAID = (events.SpeechStopped("u1", 900), events.Committed("u1", None))
 """What the server still makes of an utterance that was under way."""
 
 
 def test_mute_sends_silence_and_is_kept() -> None:
     assert after(*LISTENING).handle(ON, now=1.0) == [
-        ClearTimer("unmute"),
+        ClearTimer(Timer.UNMUTE),
         SaveMute(True, None),
         SetMicrophone(MicrophoneGate.SILENCE, 24_000),
         ReplyTo(1, MuteReply(True, None, True)),
@@ -59,7 +60,7 @@ def test_mute_sends_silence_and_is_kept() -> None:
 
 def test_unmute_opens_the_microphone() -> None:
     assert after(*MUTED).handle(OFF, now=1.0) == [
-        ClearTimer("unmute"),
+        ClearTimer(Timer.UNMUTE),
         SaveMute(False, None),
         SetMicrophone(MicrophoneGate.OPEN, 24_000),
         ReplyTo(2, MuteReply(False, None, True)),
@@ -77,11 +78,11 @@ def test_mute_for_a_time_ends_by_itself() -> None:
     conversation = after(*LISTENING)
 
     assert conversation.handle(FOR_A_MINUTE, now=1.0)[:2] == [
-        SetTimer("unmute", 61.0),
-        SaveMute(True, 1060.0),
+        set_timer(Timer.UNMUTE, 61.0),
+        SaveMute(True, WallClock(1060.0)),
     ]
-    assert conversation.handle(TimerFired("unmute"), now=61.0) == [
-        ClearTimer("unmute"),
+    assert conversation.handle(TimerFired(Timer.UNMUTE), now=61.0) == [
+        ClearTimer(Timer.UNMUTE),
         SaveMute(False, None),
         SetMicrophone(MicrophoneGate.OPEN, 24_000),
         state("listening"),
@@ -105,8 +106,8 @@ def test_mute_without_a_session_keeps_not_even_a_pre_roll() -> None:
 def test_mute_left_over_from_the_last_run_holds_for_what_is_left_of_it() -> None:
     conversation = after()
 
-    assert conversation.handle(Begun(muted=True, for_s=30.0, until=1030.0), now=1.0)[:2] == [
-        SetTimer("unmute", 31.0),
+    assert conversation.handle(Begun(muted=True, for_s=30.0, until=WallClock(1030.0)), now=1.0)[:2] == [
+        set_timer(Timer.UNMUTE, 31.0),
         SetMicrophone(MicrophoneGate.OFF, 24_000),
     ]
     told = effects_of(conversation, *LISTENING[1:])
@@ -130,11 +131,11 @@ def test_mute_ends_an_open_utterance() -> None:
     conversation = after(*HEARING)
 
     assert conversation.handle(ON, now=1.0)[3:-2] == [
-        ClearTimer("hearing"),
+        ClearTimer(Timer.HEARING),
         SendEvent(events.ClearAudio()),
         Publish(ipc.SpeechStopped("u1", None, "server", "mute")),
     ]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_what_the_server_makes_of_the_ended_utterance_is_deleted_and_its_answer_cancelled() -> None:
@@ -142,7 +143,7 @@ def test_what_the_server_makes_of_the_ended_utterance_is_deleted_and_its_answer_
 
     assert conversation.handle(SAID[1], now=1.0) == [
         SendEvent(events.DeleteItem("u1")),
-        SetTimer("response.created", 1.0 + RESPONSE_S),
+        set_timer(Timer.RESPONSE_CREATED, 1.0 + RESPONSE_S),
     ]
     words = (events.ItemAdded("u1", "user", None), events.UserTranscriptDone("u1", "secret"))
     assert effects_of(conversation, *words) == []
@@ -155,19 +156,19 @@ def test_item_that_stood_in_the_conversation_before_its_end_is_forgotten() -> No
     early = events.ItemAdded("u1", "user", None)
     conversation = after(*HEARING, early, ON, early, events.UserTranscriptDone("u1", "secret"))
 
-    assert conversation.memory.get("u1") is None
+    assert conversation.history.get("u1") is None
 
 
 def test_turn_after_unmuting_is_answered() -> None:
     speech = (events.SpeechStarted("u2", 2000), NO_CUT, events.SpeechStopped("u2", 3000))
     conversation = after(*HEARING, ON, *SAID, OFF, *speech, events.ResponseCreated("r2", None))
 
-    assert conversation.state == Thinking("r2")
+    assert conversation.phase == Thinking("r2")
 
 
 def test_utterance_that_goes_on_under_its_old_id_after_unmuting_can_end() -> None:
     conversation = after(*HEARING, ON, OFF, events.SpeechStarted("u1", 2000), NO_CUT)
-    assert conversation.state == Hearing("u1")
+    assert conversation.phase == Hearing("u1")
 
     assert published(conversation.handle(SAID[0], now=1.0)) == [
         ipc.SpeechStopped("u1", 900, "server", "silence")
@@ -186,9 +187,9 @@ def test_speech_from_before_the_mute_that_the_server_hears_late_is_nobodys() -> 
 
 
 def test_answer_to_what_was_said_before_the_mute_is_given() -> None:
-    assert after(*AWAITING, ON, events.ResponseCreated("r1", None)).state == Thinking("r1")
+    assert after(*AWAITING, ON, events.ResponseCreated("r1", None)).phase == Thinking("r1")
 
 
 def test_mute_lets_the_assistant_speak() -> None:
-    assert after(*THINKING, ON).state == Thinking("r1")
-    assert after(*SPEAKING, ON).state == Speaking("r1")
+    assert after(*THINKING, ON).phase == Thinking("r1")
+    assert after(*SPEAKING, ON).phase == Speaking("r1")

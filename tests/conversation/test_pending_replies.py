@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from rtvoiced.conversation.effects import ClearTimer, Effect, ReconnectLink, Refuse, ReplyTo, SetTimer
+from rtvoiced.clocks import Monotonic
+from rtvoiced.conversation.effects import ClearTimer, Effect, ReconnectLink, Refuse, ReplyTo
 from rtvoiced.conversation.inputs import Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.stores.pending_replies import MOST_WAITS
+from rtvoiced.conversation.timers import ReplyTimer, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.replies import QueuedReply
@@ -36,11 +38,12 @@ from support.histories import (
     replies,
     say,
     sent,
+    set_timer,
 )
 
 SAY = say(wait=True)
 ASK = Commanded(1, "q1", commands.Ask("What time is it?", wait=True))
-RECONNECT = Commanded(6, "c1", commands.Reconnect(wait=True), expires=50.0)
+RECONNECT = Commanded(6, "c1", commands.Reconnect(wait=True), expires=Monotonic(50.0))
 ENDED: tuple[Input, ...] = (events.AudioDone(A1), events.TextDone("r1", "a1", TEXT, False), done("r1"))
 AGAIN: tuple[Input, ...] = (LinkConnecting(1), events.SessionCreated("sess_2", None, "ga"), UPDATED)
 OVER = ReplyTo(1, QueuedReply(True, 0))
@@ -110,7 +113,7 @@ def test_ask_into_a_turn_that_a_mute_ends_is_asked_for_by_itself() -> None:
 def test_ask_into_a_turn_that_gets_no_answer_is_asked_for_by_itself() -> None:
     conversation = after(*HEARING, ASK, *AWAITING[len(HEARING) :])
 
-    assert sent(conversation.handle(TimerFired("response.created"), now=16.0)) == [
+    assert sent(conversation.handle(TimerFired(Timer.RESPONSE_CREATED), now=16.0)) == [
         events.CreateResponse("ask-2", "q1")
     ]
 
@@ -144,7 +147,7 @@ def test_refused_say_is_told() -> None:
 
 
 def test_answer_that_never_begins_is_told() -> None:
-    told = after(*LISTENING, ASK).handle(TimerFired("response.created"), now=15.0)
+    told = after(*LISTENING, ASK).handle(TimerFired(Timer.RESPONSE_CREATED), now=15.0)
 
     assert answers(told) == [
         Refuse(1, "timeout", "the server began no answer within 15 s", True, {"request": "q1"})
@@ -152,7 +155,9 @@ def test_answer_that_never_begins_is_told() -> None:
 
 
 def test_answer_that_stands_still_is_told() -> None:
-    told = after(*LISTENING, ASK, events.ResponseCreated("r1", "q1")).handle(TimerFired("delta"), now=31.0)
+    told = after(*LISTENING, ASK, events.ResponseCreated("r1", "q1")).handle(
+        TimerFired(Timer.DELTA), now=31.0
+    )
 
     assert answers(told) == [
         Refuse(1, "timeout", "the server's answer stood still for 30 s", True, {"request": "q1"})
@@ -195,24 +200,25 @@ def test_without_a_session_nobody_waits() -> None:
 def test_who_waits_is_answered_at_the_expiry() -> None:
     conversation = after(*LISTENING)
 
-    assert SetTimer("wait-1", 30.0) in conversation.handle(replace(SAY, expires=30.0), now=1.0)
+    told = conversation.handle(replace(SAY, expires=Monotonic(30.0)), now=1.0)
+    assert set_timer(ReplyTimer(1), 30.0) in told
     effects_of(conversation, *SPOKEN, *SAID)
-    assert conversation.handle(TimerFired("wait-1"), now=30.0) == [
+    assert conversation.handle(TimerFired(ReplyTimer(1)), now=30.0) == [
         Refuse(1, "timeout", "it was not over before the request expired", retryable=True)
     ]
     assert answers(effects_of(conversation, *ENDED, drained(A1))) == []
 
 
 def test_what_is_over_has_no_expiry_any_more() -> None:
-    conversation = after(*LISTENING, replace(SAY, expires=30.0), *SPOKEN)
+    conversation = after(*LISTENING, replace(SAY, expires=Monotonic(30.0)), *SPOKEN)
 
-    assert ClearTimer("wait-1") in conversation.handle(done("r1"), now=2.0)
-    assert conversation.handle(TimerFired("wait-1"), now=30.0) == []
+    assert ClearTimer(ReplyTimer(1)) in conversation.handle(done("r1"), now=2.0)
+    assert conversation.handle(TimerFired(ReplyTimer(1)), now=30.0) == []
 
 
 def test_what_somebody_saw_time_out_is_not_said_later() -> None:
-    conversation = after(*SPEAKING, replace(SAY, expires=30.0))
-    conversation.handle(TimerFired("wait-1"), now=30.0)
+    conversation = after(*SPEAKING, replace(SAY, expires=Monotonic(30.0)))
+    conversation.handle(TimerFired(ReplyTimer(1)), now=30.0)
 
     assert sent(conversation.handle(done("r1"), now=31.0)) == []
 
@@ -233,7 +239,7 @@ def test_only_so_many_wait() -> None:
 def test_reconnect_is_answered_when_the_new_session_is_up() -> None:
     conversation = after(*LISTENING)
 
-    assert conversation.handle(RECONNECT, now=1.0) == [SetTimer("wait-6", 50.0), ReconnectLink()]
+    assert conversation.handle(RECONNECT, now=1.0) == [set_timer(ReplyTimer(6), 50.0), ReconnectLink()]
     assert answers(effects_of(conversation, LOST, *AGAIN[:-1])) == []
     assert replies(conversation.handle(UPDATED, now=2.0)) == [{"accepted": True}]
 
@@ -261,7 +267,7 @@ def test_reconnect_waits_on_while_the_link_tries_again() -> None:
     conversation = after(*LISTENING, RECONNECT)
 
     assert answers(effects_of(conversation, LOST, LinkConnecting(1), LOST)) == []
-    assert answers(conversation.handle(TimerFired("wait-6"), now=50.0)) == [
+    assert answers(conversation.handle(TimerFired(ReplyTimer(6)), now=50.0)) == [
         Refuse(6, "timeout", "it was not over before the request expired", retryable=True)
     ]
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtvoiced.clocks import Monotonic
 from rtvoiced.conversation.policy import (
     InterruptionRules,
     VoiceActivity,
@@ -18,6 +19,11 @@ from rtvoiced.conversation.policy import (
 from rtvoiced.vocabulary import PolicySetting, words
 
 RULES = InterruptionRules()
+
+
+def heard(started_at: float, stopped_at: float | None = None) -> VoiceActivity:
+    stopped = None if stopped_at is None else Monotonic(stopped_at)
+    return VoiceActivity(Monotonic(started_at), stopped)
 
 
 @pytest.mark.parametrize(
@@ -77,16 +83,16 @@ def test_without_turn_detection_only_a_hand_interrupts(
     ("voice", "at"),
     [
         (None, 10.8),
-        (VoiceActivity(9.9), 12.0),
-        (VoiceActivity(9.9, 10.1), 10.8),
-        (VoiceActivity(9.9, 10.7), 10.9),
-        (VoiceActivity(9.9, 11.9), 12.0),
+        (heard(9.9), 12.0),
+        (heard(9.9, 10.1), 10.8),
+        (heard(9.9, 10.7), 10.9),
+        (heard(9.9, 11.9), 12.0),
     ],
 )
 def test_held_answer_goes_on_when_the_voice_is_quiet_and_at_the_latest_after_two_seconds(
     voice: VoiceActivity | None, at: float
 ) -> None:
-    assert resume_at(RULES, 10.0, voice) == pytest.approx(at)
+    assert resume_at(RULES, Monotonic(10.0), voice) == pytest.approx(at)
 
 
 @given(
@@ -98,21 +104,24 @@ def test_held_answer_goes_on_when_the_voice_is_quiet_and_at_the_latest_after_two
 def test_no_hold_is_longer_than_its_longest(
     hold_ms: int, most_ms: int, started: float | None, lasted: float | None
 ) -> None:
-    voice = None if started is None else VoiceActivity(started, None if lasted is None else started + lasted)
+    voice = None if started is None else heard(started, None if lasted is None else started + lasted)
 
-    assert resume_at(InterruptionRules("hold", hold_ms, most_ms), 50.0, voice) <= 50.0 + most_ms / 1000
+    assert (
+        resume_at(InterruptionRules("hold", hold_ms, most_ms), Monotonic(50.0), voice)
+        <= 50.0 + most_ms / 1000
+    )
 
 
 def test_voice_before_the_answer_fell_silent_does_not_count() -> None:
-    assert spoken_s(VoiceActivity(1.0), since=2.0, now=2.75) == pytest.approx(0.55)
-    assert spoken_s(VoiceActivity(1.0, 1.9), since=2.0, now=2.5) == 0.0
-    assert spoken_s(VoiceActivity(2.25, 2.75), since=2.0, now=9.0) == 0.5
+    assert spoken_s(heard(1.0), since=Monotonic(2.0), now=Monotonic(2.75)) == pytest.approx(0.55)
+    assert spoken_s(heard(1.0, 1.9), since=Monotonic(2.0), now=Monotonic(2.5)) == 0.0
+    assert spoken_s(heard(2.25, 2.75), since=Monotonic(2.0), now=Monotonic(9.0)) == 0.5
 
 
 def test_voice_of_which_no_end_is_told_yet_may_have_ended_200_ms_ago() -> None:
-    assert spoken_s(VoiceActivity(2.0), since=1.0, now=2.1) == 0.0
-    assert spoken_at(VoiceActivity(2.0), since=1.0, wanted_s=0.3) == pytest.approx(2.5)
-    assert spoken_s(VoiceActivity(2.0), since=1.0, now=2.5) == pytest.approx(0.3)
+    assert spoken_s(heard(2.0), since=Monotonic(1.0), now=Monotonic(2.1)) == 0.0
+    assert spoken_at(heard(2.0), since=Monotonic(1.0), wanted_s=0.3) == pytest.approx(2.5)
+    assert spoken_s(heard(2.0), since=Monotonic(1.0), now=Monotonic(2.5)) == pytest.approx(0.3)
 
 
 SAID = "Once upon a time there was an old lighthouse on a small island, far out in the northern sea."

@@ -14,13 +14,10 @@ from rtvoiced.conversation.effects import (
     Refuse,
     ReplyTo,
     SetMicrophone,
-    SetTimer,
 )
 from rtvoiced.conversation.inputs import Commanded, Cut, Input, ShutdownAsked, TimerFired
-from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Thinking
-from rtvoiced.conversation.state import HEARING_S
-from rtvoiced.conversation.stores.session import CHANGE_S
+from rtvoiced.conversation.timers import CHANGE_S, HEARING_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.replies import TalkReply
@@ -42,18 +39,20 @@ from support.histories import (
     SPEAKING,
     THINKING,
     UPDATED,
+    PlainConversation,
     after,
     ask,
     done,
     effects_of,
     heard,
+    phase_of,
     published,
     replies,
     ruled,
     say,
     sent,
+    set_timer,
     state,
-    state_of,
     talk,
 )
 
@@ -64,7 +63,7 @@ PRESSED = (*LISTENING, PRESS, BY_CUT)
 STARTED = ipc.SpeechStarted(None, None, "push_to_talk")
 
 
-def at(conversation: Conversation, now: float, *inputs: Input) -> list[Effect]:
+def at(conversation: PlainConversation, now: float, *inputs: Input) -> list[Effect]:
     return effects_of(conversation, *inputs, now=now)
 
 
@@ -80,7 +79,7 @@ def refusals(told: list[Effect]) -> list[tuple[int, str]]:
     return [(each.ticket, each.code) for each in told if isinstance(each, Refuse)]
 
 
-def pressed_at(now: float, *history: Input) -> Conversation:
+def pressed_at(now: float, *history: Input) -> PlainConversation:
     conversation = after(*(history or LISTENING))
     at(conversation, now, PRESS, BY_CUT)
     return conversation
@@ -94,8 +93,8 @@ def test_press_silences_clears_and_listens() -> None:
     assert sent(told) == [events.ClearAudio(), events.UpdateTurnDetection(OFF, "talk-2")]
     assert gates(told) == [MicrophoneGate.TALK]
     assert published(told) == [STARTED]
-    assert SetTimer("hearing", 10.0 + HEARING_S) in told
-    assert SetTimer("change", 10.0 + CHANGE_S) in told
+    assert set_timer(Timer.HEARING, 10.0 + HEARING_S) in told
+    assert set_timer(Timer.CHANGE, 10.0 + CHANGE_S) in told
     assert replies(told) == [{"push_to_talk": True, "changed": True, "held_ms": 0}]
     assert told[-1] == state("hearing", push_to_talk=True)
 
@@ -117,9 +116,9 @@ def test_release_commits_and_asks_for_an_answer() -> None:
     assert gates(told) == [MicrophoneGate.OPEN]
     assert published(told) == [stopped("release")]
     assert replies(told) == [{"push_to_talk": False, "changed": True, "held_ms": 1500}]
-    assert state_of(conversation) == Awaiting()
+    assert phase_of(conversation) == Awaiting()
     at(conversation, 11.6, events.Committed("u1", None), events.ResponseCreated("r1", None, events.TURN))
-    assert state_of(conversation) == Thinking("r1")
+    assert phase_of(conversation) == Thinking("r1")
     words = at(conversation, 11.7, events.UserTranscriptDone("u1", "hello"))
     assert published(words) == [ipc.UserTranscript("u1", "hello", True)]
 
@@ -156,7 +155,7 @@ def test_turn_detection_that_is_switched_off_ends_what_it_heard() -> None:
     told = at(conversation, 1.0, ruled("auto", "none"), UPDATED)
 
     assert published(told) == [ipc.SpeechStopped("u1", None, "server", "cancel")]
-    assert state_of(conversation) == Listening()
+    assert phase_of(conversation) == Listening()
 
 
 def test_key_that_repeats_itself_presses_once() -> None:
@@ -174,7 +173,7 @@ def test_press_under_100_ms_is_refused_and_sends_nothing(now: float) -> None:
     assert refusals(told) == [(2, "bad_args")]
     assert sent(told) == [events.ClearAudio(), events.UpdateTurnDetection(CONFIG, "talk-3")]
     assert published(told) == [stopped("cancel")]
-    assert state_of(conversation) == Listening()
+    assert phase_of(conversation) == Listening()
 
 
 def test_cancel_forgets_what_was_said() -> None:
@@ -216,7 +215,7 @@ def test_press_without_a_session_is_refused(history: tuple[Input, ...]) -> None:
 ENDED: dict[str, tuple[tuple[Input, ...], list[MicrophoneGate]]] = {
     "mute": ((Commanded(9, "m1", commands.Mute("on")),), [MicrophoneGate.SILENCE] * 2),
     "link_lost": ((LOST,), [MicrophoneGate.CLOSED]),
-    "timeout": ((TimerFired("hearing"),), [MicrophoneGate.OPEN]),
+    "timeout": ((TimerFired(Timer.HEARING),), [MicrophoneGate.OPEN]),
 }
 
 
@@ -229,7 +228,7 @@ def test_press_is_ended_with_nothing_sent_by(reason: SpeechEnd) -> None:
     assert stopped(reason) in published(told)
     assert gates(told) == gate
     assert not [each for each in sent(told) if isinstance(each, events.CommitAudio | events.CreateResponse)]
-    assert not conversation.words().push_to_talk
+    assert not conversation.state_event().push_to_talk
 
     # Who releases the key later learns why.
     (refused,) = [each for each in at(conversation, 13.0, RELEASE) if isinstance(each, Refuse)]
@@ -267,7 +266,7 @@ def test_what_the_servers_vad_hears_before_it_is_off_is_nothing() -> None:
     told = at(conversation, 10.1, events.SpeechStarted("u7", 0), events.SpeechStopped("u7", 0))
 
     assert told == []
-    assert state_of(conversation) == Hearing(None)
+    assert phase_of(conversation) == Hearing(None)
 
 
 def test_answer_to_the_turn_before_comes_too_late() -> None:
@@ -306,7 +305,7 @@ def test_answer_that_was_asked_for_before_does_not_begin_under_a_press(mode: tup
 
     told = at(conversation, 10.1, events.ResponseCreated("r1", "q1"))
     assert sent(told) == [events.CancelResponse("r1")]
-    assert state_of(conversation) == Hearing(None)
+    assert phase_of(conversation) == Hearing(None)
 
 
 def test_question_typed_under_a_press_is_answered_with_what_is_said() -> None:
@@ -358,7 +357,7 @@ def test_switching_waits_for_no_change_and_switching_back_for_each() -> None:
     # With what: that is known when the server has answered.
     told = at(conversation, 2.1, UPDATED)
     assert sent(told)[-1] == events.UpdateTurnDetection(replace(CONFIG, client_managed_turns=True), "talk-4")
-    assert ClearTimer("change") not in told
+    assert ClearTimer(Timer.CHANGE) not in told
 
 
 def test_turn_detection_that_is_configured_under_a_press_is_there_after_it() -> None:

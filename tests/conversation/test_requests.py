@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rtvoiced.conversation.effects import ClearTimer, Play, Publish, Refuse, ReplyTo, SendEvent, SetTimer
+from rtvoiced.conversation.effects import ClearTimer, Play, Publish, Refuse, ReplyTo, SendEvent
 from rtvoiced.conversation.inputs import Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
-from rtvoiced.conversation.state import ASK_AGAIN_S, RESPONSE_S
 from rtvoiced.conversation.stores.requests import MOST_TRIES, MOST_WAITING
+from rtvoiced.conversation.timers import ASK_AGAIN_S, RESPONSE_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.replies import QueuedReply
@@ -36,6 +36,7 @@ from support.histories import (
     published,
     replies,
     sent,
+    set_timer,
     state,
 )
 
@@ -50,7 +51,7 @@ def test_ask_is_put_and_its_answer_asked_for() -> None:
         SendEvent(events.CreateItem("ask_1", "user", "What time is it?")),
         Publish(ipc.UserTranscript("ask_1", "What time is it?", True)),
         SendEvent(events.CreateResponse("ask-2", "q1")),
-        SetTimer("response.created", 1.0 + RESPONSE_S),
+        set_timer(Timer.RESPONSE_CREATED, 1.0 + RESPONSE_S),
         ReplyTo(1, QueuedReply(True, 0)),
         state("thinking"),
     ]
@@ -96,7 +97,7 @@ def test_ask_while_an_answer_only_sounds_is_put_at_once() -> None:
     conversation = after(*ANSWERED)
 
     assert sent(conversation.handle(ask(), now=1.0))[1:] == [events.CreateResponse("ask-2", "q1")]
-    assert conversation.state == Awaiting()
+    assert conversation.phase == Awaiting()
 
 
 def test_ask_while_the_user_speaks_is_answered_with_what_is_said() -> None:
@@ -165,20 +166,20 @@ def test_error_about_something_else_leaves_the_ask_alone() -> None:
     assert published(conversation.handle(events.ServerError("server_error", "oops"), now=1.0)) == [
         ipc.Error("internal", "oops", True, {"server_code": "server_error"})
     ]
-    assert conversation.state == Awaiting()
+    assert conversation.phase == Awaiting()
 
 
 def test_refused_ask_does_not_end_the_users_speech() -> None:
     conversation = after(*ASKED, events.SpeechStarted("u1", 0), NO_CUT)
     conversation.handle(events.ServerError("invalid_value", "no", "ask-2"), now=1.0)
 
-    assert conversation.state == Hearing("u1")
+    assert conversation.phase == Hearing("u1")
 
 
 def test_answer_that_never_begins_is_an_error_that_names_its_request() -> None:
     conversation = after(*ASKED)
 
-    assert published(conversation.handle(TimerFired("response.created"), now=15.0)) == [
+    assert published(conversation.handle(TimerFired(Timer.RESPONSE_CREATED), now=15.0)) == [
         ipc.Error(
             "timeout",
             "the server began no answer within 15 s",
@@ -186,29 +187,29 @@ def test_answer_that_never_begins_is_an_error_that_names_its_request() -> None:
             details={"request": "q1"},
         )
     ]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_ask_that_meets_another_response_is_asked_again_without_its_item() -> None:
     conversation = after(*ASKED)
 
     assert conversation.handle(COLLISION, now=1.0) == [
-        ClearTimer("response.created"),
-        SetTimer("ask", 1.0 + ASK_AGAIN_S),
+        ClearTimer(Timer.RESPONSE_CREATED),
+        set_timer(Timer.ASK, 1.0 + ASK_AGAIN_S),
         state("listening"),
     ]
-    assert sent(conversation.handle(TimerFired("ask"), now=2.0)) == [events.CreateResponse("ask-3", "q1")]
+    assert sent(conversation.handle(TimerFired(Timer.ASK), now=2.0)) == [events.CreateResponse("ask-3", "q1")]
 
 
 def test_ask_that_meets_another_response_for_ever_is_given_up() -> None:
     conversation = after(*ASKED)
-    tried: tuple[Input, ...] = (COLLISION, TimerFired("ask"))
+    tried: tuple[Input, ...] = (COLLISION, TimerFired(Timer.ASK))
     told = effects_of(conversation, *tried * MOST_TRIES)
 
     assert published(told) == [
         ipc.Error("internal", "wait for it", details={"request": "q1", "server_code": COLLISION.code})
     ]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_interrupted_ask_is_cancelled_once_its_response_has_an_id() -> None:
@@ -255,7 +256,7 @@ def test_answer_is_told_from_that_to_an_utterance_which_a_mute_ended() -> None:
         events.CancelResponse("r1")
     ]
     conversation.handle(events.ResponseCreated("r2", "q1"), now=1.0)
-    assert conversation.state == Thinking("r2")
+    assert conversation.phase == Thinking("r2")
 
 
 # ----------------------------------------------------------------- link lost
@@ -300,4 +301,4 @@ def test_second_answer_plays_whole_behind_the_first() -> None:
     told = effects_of(conversation, events.AudioDelta(B1, SECOND), drained(A1, idle=False))
 
     assert Play(B1, SECOND, 24_000) in told
-    assert conversation.state == Speaking("r2")
+    assert conversation.phase == Speaking("r2")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rtvoiced.conversation.effects import Play, Refuse, ReplyTo, SendEvent, SetTimer
+from rtvoiced.conversation.effects import Play, Refuse, ReplyTo, SendEvent
 from rtvoiced.conversation.inputs import Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
-from rtvoiced.conversation.state import RESPONSE_S
+from rtvoiced.conversation.timers import RESPONSE_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.replies import HistoryItem, HistoryReply, QueuedReply
@@ -37,6 +37,7 @@ from support.histories import (
     published,
     say,
     sent,
+    set_timer,
     state,
 )
 
@@ -56,7 +57,7 @@ def created(response_id: str = "r1", request: str | None = "q1") -> events.Respo
 def test_say_is_asked_for_and_puts_nothing_into_the_conversation() -> None:
     assert after(*LISTENING).handle(say(), now=1.0) == [
         SendEvent(ASKED_FOR),
-        SetTimer("response.created", 1.0 + RESPONSE_S),
+        set_timer(Timer.RESPONSE_CREATED, 1.0 + RESPONSE_S),
         ReplyTo(1, QueuedReply(True, 0)),
         state("thinking"),
     ]
@@ -82,7 +83,7 @@ def test_user_who_speaks_over_a_say_cancels_it_and_truncates_nothing() -> None:
         events.CreateItem("said_1", "assistant", "Dinner is"),
     ]
     assert published(told)[0] == ipc.AssistantTranscript("r1", "a1", TEXT, "Dinner is", True, True)
-    assert conversation.state == Hearing("u2")
+    assert conversation.phase == Hearing("u2")
 
 
 def test_interrupted_say_that_was_not_heard_leaves_nothing() -> None:
@@ -90,7 +91,7 @@ def test_interrupted_say_that_was_not_heard_leaves_nothing() -> None:
     told = conversation.handle(Cut(heard((A1, 0, 1000)), "command", 5, "i1"), now=1.0)
 
     assert sent(told) == [events.CancelResponse("r1")]
-    assert conversation.memory.history(None) == HistoryReply([], more=False)
+    assert conversation.history.newest(None) == HistoryReply([], more=False)
 
 
 def test_cut_of_a_say_that_is_sent_whole_cancels_nothing() -> None:
@@ -130,7 +131,7 @@ def test_say_behind_an_answer_that_only_sounds_is_made_at_once() -> None:
     conversation = after(*ANSWERED)
 
     assert sent(conversation.handle(say(), now=1.0)) == [ASKED_FOR]
-    assert conversation.state == Awaiting()
+    assert conversation.phase == Awaiting()
 
 
 def test_say_waits_until_the_users_turn_is_answered() -> None:
@@ -148,7 +149,7 @@ def test_say_that_the_user_overtakes_is_said_after_the_turn() -> None:
     assert sent(conversation.handle(created(), now=1.0)) == [events.CancelResponse("r1")]
     turn = (events.SpeechStopped("u2", 900), done("r1", "cancelled"), events.ResponseCreated("r2", None))
     assert sent(effects_of(conversation, *turn)) == []
-    assert conversation.state == Thinking("r2")
+    assert conversation.phase == Thinking("r2")
     assert sent(conversation.handle(done("r2"), now=1.0)) == [events.CreateSpeech("say-3", "q1", TEXT)]
 
 
@@ -156,7 +157,7 @@ def test_say_whose_response_comes_when_the_turn_is_over_waits_for_its_answer() -
     conversation = after(*LISTENING, say(), *TURN)
 
     assert sent(conversation.handle(created(), now=1.0)) == [events.CancelResponse("r1")]
-    assert conversation.state == Awaiting()
+    assert conversation.phase == Awaiting()
 
 
 def test_say_that_comes_beside_the_answer_to_the_user_does_not_end_it() -> None:
@@ -165,17 +166,17 @@ def test_say_that_comes_beside_the_answer_to_the_user_does_not_end_it() -> None:
 
     assert sent(told) == [events.CancelResponse("r1")]
     assert Play(B1, SECOND, 24_000) in told
-    assert conversation.state == Speaking("r2")
+    assert conversation.phase == Speaking("r2")
     assert sent(conversation.handle(done("r1", "cancelled"), now=1.0)) == []
     assert sent(conversation.handle(done("r2"), now=1.0)) == [events.CreateSpeech("say-3", "q1", TEXT)]
 
 
 def test_say_waits_for_an_answer_that_came_after_its_time() -> None:
-    late = (TimerFired("response.created"), events.ResponseCreated("r2", "q2"))
+    late = (TimerFired(Timer.RESPONSE_CREATED), events.ResponseCreated("r2", "q2"))
     conversation = after(*LISTENING, ask("And?", "q2", 2), say(), *late)
 
     assert sent(conversation.handle(created(), now=16.0)) == [events.CancelResponse("r1")]
-    assert conversation.state == Thinking("r2")
+    assert conversation.phase == Thinking("r2")
     assert sent(effects_of(conversation, done("r1", "cancelled"), done("r2"))) == [
         events.CreateSpeech("say-5", "q1", TEXT)
     ]
@@ -227,13 +228,13 @@ def test_server_that_refuses_a_say_is_an_error_that_names_its_request() -> None:
             details={"request": "q1", "server_code": "unknown_parameter"},
         )
     ]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_say_that_never_begins_is_an_error_and_is_not_said_later() -> None:
     conversation = after(*LISTENING, say())
 
-    assert published(conversation.handle(TimerFired("response.created"), now=15.0)) == [
+    assert published(conversation.handle(TimerFired(Timer.RESPONSE_CREATED), now=15.0)) == [
         ipc.Error("timeout", "the server began no answer within 15 s", True, {"request": "q1"})
     ]
     assert sent(conversation.handle(created(), now=16.0)) == [events.CancelResponse("r1")]
@@ -278,14 +279,14 @@ def test_words_of_a_say_stand_before_what_was_asked_while_it_sounded() -> None:
 def test_history_knows_a_say_by_the_id_that_the_events_told() -> None:
     conversation = after(*SAYING, *SAID, *ENDED, drained(A1))
 
-    assert conversation.memory.history(None).items == [HistoryItem("a1", "assistant", TEXT, TEXT)]
+    assert conversation.history.newest(None).items == [HistoryItem("a1", "assistant", TEXT, TEXT)]
 
 
 def test_interrupted_say_is_cancelled_once_its_response_has_an_id() -> None:
     conversation = after(*LISTENING, say(), INTERRUPT, Cut(NOTHING, "command", 5, "i1"))
 
     assert sent(effects_of(conversation, created(), done("r1", "cancelled"))) == [events.CancelResponse("r1")]
-    assert conversation.state == Listening()
+    assert conversation.phase == Listening()
 
 
 def test_speech_from_before_a_mute_does_not_end_a_say() -> None:
@@ -300,4 +301,4 @@ def test_say_without_a_request_is_known_by_its_kind() -> None:
     conversation = after(*LISTENING, say(request=None))
 
     assert published(conversation.handle(created(request=None), now=1.0)) == [ipc.ResponseCreated("r1")]
-    assert conversation.state == Thinking("r1")
+    assert conversation.phase == Thinking("r1")

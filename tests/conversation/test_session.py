@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from rtvoiced.clocks import WallClock
 from rtvoiced.conversation.effects import (
     ClearTimer,
     DropLink,
@@ -18,14 +19,13 @@ from rtvoiced.conversation.effects import (
     ReplyTo,
     SendEvent,
     SetMicrophone,
-    SetTimer,
 )
 from rtvoiced.conversation.inputs import Begun, Commanded, Cut, Input, TimerFired
 from rtvoiced.conversation.phases import Awaiting, Idle, Listening, Speaking
-from rtvoiced.conversation.stores.session import CHANGE_S, CONFIGURE_S
+from rtvoiced.conversation.timers import CHANGE_S, CONFIGURE_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
-from rtvoiced.ipc.contract.replies import AcceptedReply, SetVoiceReply
+from rtvoiced.ipc.contract.replies import AcceptedReply, ConnectionStatus, SetVoiceReply
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed
 from support.histories import (
@@ -50,6 +50,7 @@ from support.histories import (
     published,
     replies,
     sent,
+    set_timer,
     state,
 )
 
@@ -70,7 +71,7 @@ def refused(code: str | None, event_id: str | None = "voice-2") -> events.Server
 def test_first_word_to_a_server_is_the_configuration() -> None:
     assert after(*CONNECTING).handle(CREATED, now=1.0) == [
         SendEvent(events.UpdateSession(CONFIG, "session-1")),
-        SetTimer("session.updated", 1.0 + CONFIGURE_S),
+        set_timer(Timer.CONFIGURE, 1.0 + CONFIGURE_S),
     ]
 
 
@@ -78,7 +79,7 @@ def test_microphone_opens_once_the_configuration_is_taken() -> None:
     conversation = after(*CONNECTING, CREATED)
 
     assert conversation.handle(UPDATED, now=1.0) == [
-        ClearTimer("session.updated"),
+        ClearTimer(Timer.CONFIGURE),
         Publish(ipc.Connection("up", session_id="sess_1")),
         SetMicrophone(MicrophoneGate.OPEN, 24_000),
         state("listening"),
@@ -96,7 +97,7 @@ LATE = "the server did not take the session's configuration within 5 s"
 
 
 def test_server_that_does_not_answer_the_configuration_is_left() -> None:
-    assert after(*CONNECTING, CREATED).handle(TimerFired("session.updated"), now=6.0) == [
+    assert after(*CONNECTING, CREATED).handle(TimerFired(Timer.CONFIGURE), now=6.0) == [
         Publish(ipc.Error("timeout", LATE, True)),
         DropLink(f"timeout: {LATE}"),
     ]
@@ -152,7 +153,7 @@ def test_lost_link_ends_an_open_utterance() -> None:
         ipc.SpeechStopped("u1", None, "server", "link_lost"),
         ipc.Connection("lost", "closed", 1, 0.0),
     ]
-    assert conversation.state == Idle()
+    assert conversation.phase == Idle()
 
 
 def test_what_has_arrived_plays_to_its_end_without_a_link() -> None:
@@ -161,7 +162,7 @@ def test_what_has_arrived_plays_to_its_end_without_a_link() -> None:
 
     assert FinishResponse("r1") in told
     assert published(told)[0] == ipc.ResponseDone("r1", "failed", "link_lost")
-    assert conversation.state == Speaking("r1", generating=False)
+    assert conversation.phase == Speaking("r1", generating=False)
     assert published(conversation.handle(drained(A1), now=2.0)) == [
         ipc.Playback("a1", "drained", 1000),
         # The transcript runs ahead: 1 s of audio had come, and all the words take 3 s to say.
@@ -173,7 +174,7 @@ def test_what_has_arrived_plays_to_its_end_without_a_link() -> None:
 def test_without_a_link_and_without_sound_nothing_goes_on(history: tuple[Input, ...]) -> None:
     conversation = after(*history, LOST)
 
-    assert conversation.state == Idle()
+    assert conversation.phase == Idle()
     assert effects_of(conversation, *AGAIN)[-1] == state("listening")
 
 
@@ -266,7 +267,7 @@ def test_answer_that_was_not_wanted_is_not_waited_for_in_the_next_session() -> N
     interrupted = (Commanded(5, "i1", commands.Interrupt()), Cut(heard(), "command", 5))
     ask = Commanded(7, "q1", commands.Ask("What time is it?"))
 
-    assert after(*AWAITING, *interrupted, LOST, *AGAIN, ask).state == Awaiting()
+    assert after(*AWAITING, *interrupted, LOST, *AGAIN, ask).phase == Awaiting()
 
 
 def test_reconnect_is_followed_by_its_request() -> None:
@@ -288,10 +289,10 @@ def test_voice_is_changed_once_the_server_has_it() -> None:
 
     assert conversation.handle(SET_VOICE, now=1.0) == [
         SendEvent(events.UpdateVoice("cedar", "voice-2")),
-        SetTimer("change", 1.0 + CHANGE_S),
+        set_timer(Timer.CHANGE, 1.0 + CHANGE_S),
     ]
     assert conversation.handle(VOICE_IS_CEDAR, now=1.5) == [
-        ClearTimer("change"),
+        ClearTimer(Timer.CHANGE),
         ReplyTo(5, SetVoiceReply("cedar", "now")),
         state("listening", voice="cedar"),
     ]
@@ -302,7 +303,7 @@ def test_voice_that_the_server_cannot_change_any_more_is_the_next_sessions(event
     conversation = after(*DRAINED, SET_VOICE)
 
     assert conversation.handle(refused("cannot_update_voice", event_id), now=1.0) == [
-        ClearTimer("change"),
+        ClearTimer(Timer.CHANGE),
         ReplyTo(5, SetVoiceReply("cedar", "next_session")),
     ]
     configs = sent(effects_of(conversation, LOST, *AGAIN))
@@ -311,7 +312,7 @@ def test_voice_that_the_server_cannot_change_any_more_is_the_next_sessions(event
 
 def test_voice_that_does_not_exist_is_refused() -> None:
     assert after(*LISTENING, SET_VOICE).handle(refused("invalid_value"), now=1.0) == [
-        ClearTimer("change"),
+        ClearTimer(Timer.CHANGE),
         Refuse(5, "bad_args", "no such voice", details={"arg": "voice"}),
     ]
 
@@ -319,7 +320,7 @@ def test_voice_that_does_not_exist_is_refused() -> None:
 def test_voice_without_an_answer_times_out() -> None:
     conversation = after(*LISTENING, SET_VOICE)
 
-    assert conversation.handle(TimerFired("change"), now=3.0) == [
+    assert conversation.handle(TimerFired(Timer.CHANGE), now=3.0) == [
         Refuse(5, "timeout", "the server did not answer within 2 s", retryable=True)
     ]
 
@@ -348,17 +349,18 @@ def test_voice_without_a_session_is_the_next_ones() -> None:
 
 def test_later_configuration_without_a_question_changes_nothing() -> None:
     assert after(*LISTENING).handle(UPDATED, now=1.0) == []
-    assert after(*LISTENING).state == Listening()
+    assert after(*LISTENING).phase == Listening()
 
 
 def test_facts_for_status() -> None:
-    assert after(*LISTENING).session.facts() == {
-        "status": "up",
-        "provider": "local",
-        "model": "rtvoice-local",
-        "voice": "marin",
-        "session_id": "sess_1",
-        "attempt": 0,
-        "expires_at": None,
-        "reason": None,
-    }
+    assert after(*LISTENING).session.connection_status(WallClock(1000.0)) == ConnectionStatus(
+        status="up",
+        provider="local",
+        model="rtvoice-local",
+        voice="marin",
+        session_id="sess_1",
+        since=1000.0,
+        attempt=0,
+        expires_at=None,
+        reason=None,
+    )

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from rtvoiced.conversation.effects import ClearTimer, Refuse, ReplyTo, SendEvent, SetTimer
+from rtvoiced.conversation.effects import ClearTimer, Refuse, ReplyTo, SendEvent
 from rtvoiced.conversation.inputs import Begun, Commanded, Configure, Input, TimerFired
-from rtvoiced.conversation.stores.session import CHANGE_S
 from rtvoiced.conversation.stores.session_changes import MOST_CHANGES
+from rtvoiced.conversation.timers import CHANGE_S, Timer
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract.replies import SetReply
@@ -26,6 +26,7 @@ from support.histories import (
     published,
     replies,
     sent,
+    set_timer,
     setting,
     state,
 )
@@ -43,10 +44,10 @@ def test_session_is_configured_whole_and_the_reply_waits_for_the_server() -> Non
 
     assert conversation.handle(SET, now=1.0) == [
         SendEvent(events.UpdateSession(SLOW, "change-2")),
-        SetTimer("change", 1.0 + CHANGE_S),
+        set_timer(Timer.CHANGE, 1.0 + CHANGE_S),
     ]
     assert conversation.handle(UPDATED, now=1.5) == [
-        ClearTimer("change"),
+        ClearTimer(Timer.CHANGE),
         ReplyTo(5, SetReply("session.speed", 0.8, "now")),
     ]
 
@@ -76,7 +77,7 @@ def test_change_that_the_server_refuses_is_undone(code: str) -> None:
     conversation = after(*LISTENING, SET)
 
     assert conversation.handle(events.ServerError(code, "no", "change-2"), now=1.0) == [
-        ClearTimer("change"),
+        ClearTimer(Timer.CHANGE),
         Refuse(5, "bad_args", "no", details={"arg": "value"}),
     ]
     assert sent(effects_of(conversation, LOST, *AGAIN)) == [events.UpdateSession(CONFIG, "session-3")]
@@ -85,10 +86,10 @@ def test_change_that_the_server_refuses_is_undone(code: str) -> None:
 def test_change_without_an_answer_times_out_and_the_next_is_sent() -> None:
     conversation = after(*LISTENING, SET, Configure(EAGER, setting(6)))
 
-    assert conversation.handle(TimerFired("change"), now=3.0) == [
+    assert conversation.handle(TimerFired(Timer.CHANGE), now=3.0) == [
         Refuse(5, "timeout", "the server did not answer within 2 s", retryable=True),
         SendEvent(events.UpdateSession(EAGER, "change-3")),
-        SetTimer("change", 3.0 + CHANGE_S),
+        set_timer(Timer.CHANGE, 3.0 + CHANGE_S),
     ]
 
 
@@ -142,7 +143,7 @@ def test_change_that_nobody_waits_for_is_made_all_the_same() -> None:
     conversation = after(*LISTENING)
 
     assert sent(effects_of(conversation, Configure(SLOW))) == [events.UpdateSession(SLOW, "change-2")]
-    assert conversation.handle(UPDATED, now=1.0) == [ClearTimer("change")]
+    assert conversation.handle(UPDATED, now=1.0) == [ClearTimer(Timer.CHANGE)]
 
 
 def test_change_that_the_next_session_refuses_does_not_keep_it_from_coming_up() -> None:

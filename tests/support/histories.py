@@ -8,11 +8,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from rtvoiced.audio.events import CutResult, Drained, EchoChanged, Held, PartHeard, Resumed
-from rtvoiced.conversation.effects import Effect, Publish, ReplyTo, SendEvent
+from rtvoiced.clocks import Monotonic
+from rtvoiced.conversation.effects import Effect, Publish, ReplyTo, SendEvent, SetTimer
 from rtvoiced.conversation.inputs import Begun, Commanded, Configure, Cut, Input, SettingRequest
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Phase
 from rtvoiced.conversation.policy import CLIENT_MANAGED, InterruptionRules
+from rtvoiced.conversation.timers import TimerKey
 from rtvoiced.dsp.pcm import WIRE, Part
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
@@ -121,11 +123,22 @@ BY_HAND: tuple[Input, ...] = (*LISTENING, ruled("auto", "none"), UPDATED)
 MUTED = (*LISTENING, Commanded(9, "m1", commands.Mute("on")))
 
 
-def new_conversation() -> Conversation:
-    return Conversation(CONFIG, "local", "rtvoice-local")
+class PlainConversation(Conversation):
+    """A conversation that takes plain seconds for the time: in tests there is only one clock."""
+
+    def handle(self, happened: Input, now: float) -> list[Effect]:
+        return super().handle(happened, Monotonic(now))
 
 
-def after(*history: Input, now: float = 0.0) -> Conversation:
+def set_timer(timer: TimerKey, at: float) -> SetTimer:
+    return SetTimer(timer, Monotonic(at))
+
+
+def new_conversation() -> PlainConversation:
+    return PlainConversation(CONFIG, "local", "rtvoice-local")
+
+
+def after(*history: Input, now: float = 0.0) -> PlainConversation:
     """A conversation in which all this has happened, at *now*."""
     conversation = new_conversation()
     for happened in history:
@@ -133,17 +146,17 @@ def after(*history: Input, now: float = 0.0) -> Conversation:
     return conversation
 
 
-def copied(conversation: Conversation) -> Conversation:
+def phase_of(conversation: Conversation) -> Phase:
+    return conversation.phase
+
+
+def copied(conversation: PlainConversation) -> PlainConversation:
     """Another conversation in the same state, made faster than by its history."""
-    made: Conversation = pickle.loads(pickle.dumps(conversation, pickle.HIGHEST_PROTOCOL))
+    made: PlainConversation = pickle.loads(pickle.dumps(conversation, pickle.HIGHEST_PROTOCOL))
     return made
 
 
-def state_of(conversation: Conversation) -> Phase:
-    return conversation.state
-
-
-def effects_of(conversation: Conversation, *inputs: Input, now: float = 1.0) -> list[Effect]:
+def effects_of(conversation: PlainConversation, *inputs: Input, now: float = 1.0) -> list[Effect]:
     return [effect for each in inputs for effect in conversation.handle(each, now)]
 
 

@@ -7,23 +7,21 @@ from dataclasses import replace
 
 from rtvoiced.audio.events import Drained, EchoChanged, VoiceStarted, VoiceStopped
 from rtvoiced.audio.playback.queue import PlaybackQueue
+from rtvoiced.clocks import Monotonic, WallClock
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
-from rtvoiced.conversation.handlers.interruption import PROTECTED_TIMER
 from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
 from rtvoiced.conversation.policy import CLIENT_MANAGED, InterruptionRules
-from rtvoiced.conversation.state import ASK_TIMER, DELTA_TIMER, HEARING_TIMER, RESPONSE_TIMER
-from rtvoiced.conversation.stores.holds import HOLD_TIMER
-from rtvoiced.conversation.stores.session import CHANGE_TIMER, CONFIGURE_TIMER
+from rtvoiced.conversation.timers import Timer, TimerKey
 from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.ipc.contract import commands
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import ClientEvent, LinkConnecting, LinkFailed, LinkLost
 from rtvoiced.vocabulary import Detection, EchoState, PolicySetting
-from support.histories import CONFIG, sent, setting, state_of
+from support.histories import CONFIG, phase_of, sent, setting
 from support.model_server import Habits, ModelServer
 
 
@@ -34,14 +32,14 @@ class World:
         self.habits = habits
         self.conversation = Conversation(CONFIG, "local", "m")
         self.now = 0.0
-        self.timers: dict[str, float] = {}
+        self.timers: dict[TimerKey, float] = {}
         self.playback = PlaybackQueue(WIRE.hz)
         self.server: ModelServer | None = None
         self.to_server: deque[ClientEvent] = deque()
         self.sessions = 0
         self.gate = effects.MicrophoneGate.CLOSED
         self.published: list[ipc.IpcEvent] = []
-        self.words: ipc.State | None = None
+        self.state_event: ipc.State | None = None
         self.unanswered: set[int] = set()
         self.tickets = 0
         self.asked: dict[str, bool] = {}
@@ -71,12 +69,12 @@ class World:
         waiting = deque([happened])
         while waiting:
             each = waiting.popleft()
-            told = self.conversation.handle(each, self.now)
+            told = self.conversation.handle(each, Monotonic(self.now))
             for effect in told:
                 self._apply(effect, waiting)
             if isinstance(each, inputs.Cut):
                 self._check_corrections(each, told)
-            assert self.words == self.conversation.words(), "a change was not published"
+            assert self.state_event == self.conversation.state_event(), "a change was not published"
             if not waiting and self.link_order is None:
                 self._check()
         if self.link_order is not None:
@@ -100,7 +98,7 @@ class World:
                 self.dead |= self.opened
                 self.dead |= {each.part.response_id for each in heard.parts}
                 if cause in ("server_vad", "local_vad") and heard.parts:
-                    assert self.conversation.talk.yields, "it was not to be interrupted by a voice"
+                    assert self.conversation.state.yields, "it was not to be interrupted by a voice"
                 waiting.append(inputs.Cut(heard, cause, ticket, request))
             case effects.HoldPlayback():
                 waiting.append(self.playback.hold())
@@ -116,11 +114,11 @@ class World:
             case effects.Refuse(ticket):
                 self.unanswered.remove(ticket)
                 self.wanted = self.before.pop(ticket, self.wanted)
-            case effects.SetTimer(name, at):
+            case effects.SetTimer(timer, at):
                 assert at > self.now
-                self.timers[name] = at
-            case effects.ClearTimer(name):
-                self.timers.pop(name, None)
+                self.timers[timer] = at
+            case effects.ClearTimer(timer):
+                self.timers.pop(timer, None)
             case effects.ReconnectLink():
                 self.link_order = LinkLost("reconnect", 0, 0.0)
             case effects.DropLink(reason):
@@ -147,8 +145,8 @@ class World:
         self.published.append(event)
         match event:
             case ipc.State():
-                assert event != self.words, "the same state was published twice"
-                self.words = event
+                assert event != self.state_event, "the same state was published twice"
+                self.state_event = event
             case ipc.SpeechStarted(item_id):
                 assert self.in_speech is None
                 self.in_speech = item_id or "by hand"
@@ -195,64 +193,67 @@ class World:
 
     def _check(self) -> None:
         """What waits has a timer; nothing grows; only one response is not done."""
-        talk = self.conversation.talk
-        match talk.state:
+        state = self.conversation.state
+        match state.phase:
             case Hearing():
-                assert HEARING_TIMER in self.timers
+                assert Timer.HEARING in self.timers
             case Awaiting():
-                assert RESPONSE_TIMER in self.timers
+                assert Timer.RESPONSE_CREATED in self.timers
             case Thinking():
-                assert DELTA_TIMER in self.timers
+                assert Timer.DELTA in self.timers
             case Speaking(generating=True):
-                assert DELTA_TIMER in self.timers
+                assert Timer.DELTA in self.timers
             case _:
                 pass
-        if talk.questions.asking is not None or talk.unwanted:
-            assert RESPONSE_TIMER in self.timers
-        if talk.answers.active is not None:
-            assert DELTA_TIMER in self.timers
-        elif len(talk.questions) and talk.session.up and isinstance(talk.state, Listening):
-            assert ASK_TIMER in self.timers or RESPONSE_TIMER in self.timers
-        if talk.session._configuring:
-            assert CONFIGURE_TIMER in self.timers
-        if talk.session._changes.current is not None:
-            assert CHANGE_TIMER in self.timers
-        assert len(talk.waits._waits) <= len(self.unanswered)
-        unfinished = [key for key, answer in talk.answers._answers.items() if not answer.done]
-        assert unfinished == ([talk.answers.active] if talk.answers.active else [])
-        assert talk.answers.accepting in (None, talk.answers.active)
-        assert len(talk.answers._answers) <= 12
+        if state.requests.asking is not None or state.requests.rejects_unasked:
+            assert Timer.RESPONSE_CREATED in self.timers
+        if state.responses.active is not None:
+            assert Timer.DELTA in self.timers
+        elif len(state.requests) and state.session.up and isinstance(state.phase, Listening):
+            assert Timer.ASK in self.timers or Timer.RESPONSE_CREATED in self.timers
+        if state.session.configuration.awaited:
+            assert Timer.CONFIGURE in self.timers
+        if state.session.configuration.changes.current is not None:
+            assert Timer.CHANGE in self.timers
+        assert len(state.pending_replies._pending) <= len(self.unanswered)
+        unfinished = [key for key, answer in state.responses._responses.items() if not answer.done]
+        assert unfinished == ([state.responses.active] if state.responses.active else [])
+        assert state.responses.accepting in (None, state.responses.active)
+        assert len(state.responses._responses) <= 12
         self._check_interruption()
 
     def _check_interruption(self) -> None:
         """A hold is what it says and has an end; who is muted or offline holds and presses nothing."""
-        talk, hold = self.conversation.talk, self.conversation.interruption.hold
+        state, hold = self.conversation.state, self.conversation.interruption.hold
         assert (hold is not None) == self.playback._pending.held
         if hold is not None:
-            assert self.now <= self.timers[HOLD_TIMER] <= hold.at + talk.session.rules.hold_max_ms / 1000
-            assert talk.session.up
-            assert not talk.mute.on
+            assert self.now <= self.timers[Timer.HOLD] <= hold.at + state.session.rules.hold_max_ms / 1000
+            assert state.session.up
+            assert not state.mute.on
         else:
-            assert HOLD_TIMER not in self.timers
-        assert talk.answers.protected == (PROTECTED_TIMER in self.timers)
-        pressed = talk.pressed_at is not None
-        assert pressed == (talk.state == Hearing(None)) == (self.gate is effects.MicrophoneGate.TALK)
-        assert not pressed or (talk.session.up and not talk.mute.on)
-        assert not (talk.session.up and talk.mute.on) or self.gate is not effects.MicrophoneGate.OPEN
+            assert Timer.HOLD not in self.timers
+        assert state.responses.protected == (Timer.PROTECTED in self.timers)
+        pressed = state.push_to_talk.pressed
+        assert pressed == (state.phase == Hearing(None)) == (self.gate is effects.MicrophoneGate.TALK)
+        assert not pressed or (state.session.up and not state.mute.on)
+        assert not (state.session.up and state.mute.on) or self.gate is not effects.MicrophoneGate.OPEN
 
     # ------------------------------------------------------------- commands
 
     def command(
-        self, command: commands.ForConversation, until: float | None = None, expires_s: float | None = None
+        self,
+        command: commands.ForConversation,
+        until: WallClock | None = None,
+        expires_s: float | None = None,
     ) -> str:
         self.tickets += 1
         self.unanswered.add(self.tickets)
         request = f"q{self.tickets}"
-        heard, up = isinstance(self.conversation.state, Hearing), self.conversation.session.up
-        expires = None if expires_s is None else self.now + expires_s
+        heard, up = isinstance(self.conversation.phase, Hearing), self.conversation.session.up
+        expires = None if expires_s is None else Monotonic(self.now + expires_s)
         self.dispatch(inputs.Commanded(self.tickets, request, command, until, expires))
         asks = isinstance(command, commands.Ask | commands.Say) and not command.wait
-        if asks and up and len(self.conversation.talk.questions) < 100:
+        if asks and up and len(self.conversation.state.requests) < 100:
             self.asked[request] = heard and isinstance(command, commands.Ask)
         return request
 
@@ -281,7 +282,7 @@ class World:
 
     def hear_voice(self, voice: bool) -> None:
         """Our own VAD says so, if it runs."""
-        if voice != self.voice and self.conversation.talk.echo.vad:
+        if voice != self.voice and self.conversation.state.echo.vad:
             self.voice = voice
             at = self.now - 0.064
             self.dispatch(VoiceStarted(at) if voice else VoiceStopped(at))
@@ -340,13 +341,13 @@ class World:
         if report:
             self.report()
         until = self.now + ms / 1000
-        while due := sorted((at, name) for name, at in self.timers.items() if at <= until):
-            at, name = due[0]
+        while due := sorted((at, str(timer), timer) for timer, at in self.timers.items() if at <= until):
+            at, _, timer = due[0]
             self.now = max(self.now, at)
-            del self.timers[name]
-            if name == RESPONSE_TIMER:
+            del self.timers[timer]
+            if timer == Timer.RESPONSE_CREATED:
                 self.creating = False
-            self.dispatch(inputs.TimerFired(name))
+            self.dispatch(inputs.TimerFired(timer))
         self.now = max(self.now, until)
 
     def report(self) -> None:
@@ -355,7 +356,7 @@ class World:
                 self.dispatch(replace(moved, idle=False))
             else:
                 self.dispatch(moved)
-        if isinstance(self.conversation.state, Speaking) and not self.conversation.state.generating:
+        if isinstance(self.conversation.phase, Speaking) and not self.conversation.phase.generating:
             assert self.playback._ledger._entries, "nothing will ever end this"
 
     # -------------------------------------------------------------- settling
@@ -376,10 +377,10 @@ class World:
             self.server.generate(100)
             self.client_reads(100)
             self.pass_time(1000)
-            quiet = isinstance(self.conversation.state, Listening) and not self.conversation.talk.questions
+            quiet = isinstance(self.conversation.phase, Listening) and not self.conversation.state.requests
             if quiet and not self.server.told and not self.to_server and not self.timers:
                 return
-        raise AssertionError(f"no rest: {self.conversation.state} {self.timers} {self.server}")
+        raise AssertionError(f"no rest: {self.conversation.phase} {self.timers} {self.server}")
 
     def turn(self) -> None:
         """The user speaks and is answered, audibly and to the end."""
@@ -393,7 +394,7 @@ class World:
             assert self.gate == effects.MicrophoneGate.OPEN
             self.server.speech()
             self.client_reads(100)
-            assert isinstance(self.conversation.state, Hearing)
+            assert isinstance(self.conversation.phase, Hearing)
             self.server.silence()
             self.client_reads(100)
         self.server_reads(100)
@@ -401,10 +402,10 @@ class World:
         assert active
         self.server.generate(3)
         self.client_reads(100)
-        assert state_of(self.conversation) == Speaking(active.response_id)
+        assert phase_of(self.conversation) == Speaking(active.response_id)
         self.server.generate(100)
         self.client_reads(100)
         assert self.played[active.response_id] == self.delivered[active.response_id] > 0
         self.pass_time(2000)
         self.pass_time(100)
-        assert state_of(self.conversation) == Listening()
+        assert phase_of(self.conversation) == Listening()

@@ -24,12 +24,14 @@ from rtvoiced.audio.events import (
     VoiceStopped,
 )
 from rtvoiced.audio.thread.duplex import Report
+from rtvoiced.clocks import Monotonic
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
 from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.conversation.phases import Listening
 from rtvoiced.conversation.policy import CLIENT_MANAGED, InterruptionRules
+from rtvoiced.conversation.timers import TimerKey
 from rtvoiced.dsp.pcm import WIRE, Part
 from rtvoiced.dsp.resample import Resampler
 from rtvoiced.dsp.vad import VAD_HZ, Onset, VoiceDetector
@@ -151,7 +153,7 @@ class SittingRoom(Scene):
         config = replace(CONFIG, client_managed_turns=policy in CLIENT_MANAGED)
         self.conversation = Conversation(config, "local", "m", InterruptionRules(policy))
         self.path = Uplink(self.server.take, 300)
-        self._timers: dict[str, float] = {}
+        self._timers: dict[TimerKey, float] = {}
         self._tickets = 0
         for happened in (inputs.Begun(), LinkConnecting(0), events.SessionCreated("s1", None, "ga")):
             self.dispatch(happened)
@@ -177,7 +179,7 @@ class SittingRoom(Scene):
     def dispatch(self, happened: Input) -> None:
         waiting = deque([happened])
         while waiting:
-            for effect in self.conversation.handle(waiting.popleft(), self.clock.now):
+            for effect in self.conversation.handle(waiting.popleft(), Monotonic(self.clock.now)):
                 self._apply(effect, waiting)
 
     def _apply(self, effect: Effect, waiting: deque[Input]) -> None:
@@ -202,11 +204,11 @@ class SittingRoom(Scene):
                 waiting.append(self.playback.resume())
             case effects.SetMicrophone(gate, hz):
                 self.path.set(gate, hz)
-            case effects.SetTimer(name, at):
-                self._timers[name] = at
-                self.clock.at(at, lambda: self._fire(name, at))
-            case effects.ClearTimer(name):
-                self._timers.pop(name, None)
+            case effects.SetTimer(timer, at):
+                self._timers[timer] = at
+                self.clock.at(at, lambda: self._fire(timer, at))
+            case effects.ClearTimer(timer):
+                self._timers.pop(timer, None)
             case effects.Publish(ipc.AudioArrived()):
                 pass
             case effects.Publish(event):
@@ -214,10 +216,10 @@ class SittingRoom(Scene):
             case _:
                 pass
 
-    def _fire(self, name: str, at: float) -> None:
-        if self._timers.get(name) == at:
-            del self._timers[name]
-            self.dispatch(inputs.TimerFired(name))
+    def _fire(self, timer: TimerKey, at: float) -> None:
+        if self._timers.get(timer) == at:
+            del self._timers[timer]
+            self.dispatch(inputs.TimerFired(timer))
 
     def _later(self, seconds: float, action: Callable[[], object]) -> None:
         self.clock.at(self.clock.now + seconds, action)
@@ -238,9 +240,9 @@ class SittingRoom(Scene):
 
     def run_to_rest(self, least: float) -> None:
         """Run so long at least, and until every question was answered to the end."""
-        talk = self.conversation.talk
+        state = self.conversation.state
         self.duplex.run(
-            lambda: self.clock.now >= least and isinstance(talk.state, Listening) and not talk.questions
+            lambda: self.clock.now >= least and isinstance(state.phase, Listening) and not state.requests
         )
 
     # What came of it

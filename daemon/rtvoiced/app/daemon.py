@@ -25,12 +25,13 @@ from rtvoiced.app.mailbox import Mailbox
 from rtvoiced.app.shells import Shells
 from rtvoiced.app.signals import SignalHandlers
 from rtvoiced.app.uplink import Uplink
+from rtvoiced.clocks import Monotonic
 from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.realtime.events import SpeechStarted
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class Daemon:
     """One daemon: everything in it is complete, and `run` sets it going."""
 
@@ -66,7 +67,7 @@ class Daemon:
         try:
             while self.inputs:
                 happened = self._located(self.inputs.take())
-                for effect in self.conversation.handle(happened, time.monotonic()):
+                for effect in self.conversation.handle(happened, Monotonic(time.monotonic())):
                     if (answer := self.effects.apply(effect)) is not None:
                         self.inputs.post(answer)
         except Exception as error:

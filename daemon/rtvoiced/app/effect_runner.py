@@ -27,18 +27,19 @@ from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.conversation import effects, inputs
 from rtvoiced.conversation.effects import Effect
 from rtvoiced.conversation.inputs import Input
+from rtvoiced.conversation.timers import TimerKey
 from rtvoiced.errors import CommandError
 from rtvoiced.realtime.link import Link
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class EffectRunner:
     """The ports that effects go to."""
 
     link: Link
     playback: PlaybackQueue
     uplink: Uplink
-    timers: Timers
+    timers: Timers[TimerKey]
     events: EventFanOut
     replies: CommandService
     mute_file: MuteFile
@@ -68,10 +69,10 @@ class EffectRunner:
                 self.events.publish(event)
             case effects.SetMicrophone(gate, hz):
                 self.uplink.set(gate, hz)
-            case effects.SetTimer(name, at):
-                self.timers.set(name, at)
-            case effects.ClearTimer(name):
-                self.timers.clear(name)
+            case effects.SetTimer(timer, at):
+                self.timers.set(timer, at)
+            case effects.ClearTimer(timer):
+                self.timers.clear(timer)
             case effects.ReplyTo(ticket, reply):
                 self.replies.reply(ticket, reply)
             case effects.Refuse(ticket, code, message, retryable, details):

@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from rtvoiced.clocks import WallClock
 from rtvoiced.conversation.inputs import Begun
 
 log = structlog.get_logger()
@@ -46,7 +47,7 @@ class MuteFile:
         if muted and until is None:
             return Begun(True)
         if muted and until is not None and until > wall:
-            return Begun(True, until - wall, until)
+            return Begun(True, until - wall, WallClock(until))
         return Begun(start_muted)
 
     def write(self, muted: bool, until: float | None) -> None:

@@ -24,6 +24,7 @@ from rtvoiced.app.timers import Timers
 from rtvoiced.audio.cards.device_list import DeviceList
 from rtvoiced.audio.cards.device_watch import DeviceWatch
 from rtvoiced.audio.thread.duplex import Duplex
+from rtvoiced.conversation.timers import TimerKey
 from rtvoiced.host.heartbeat import HeartbeatLoop
 from rtvoiced.ipc.server.control import Control
 from rtvoiced.ipc.server.publisher import Publisher
@@ -37,11 +38,11 @@ CLOSE_S = 1.5
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Shells:
     """All that is begun when the daemon runs and has to be closed when it ends."""
 
-    timers: Timers
+    timers: Timers[TimerKey]
     control: Control
     publisher: Publisher
     link: Link

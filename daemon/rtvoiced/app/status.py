@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from rtvoiced import __version__
 from rtvoiced.audio.events import EchoChanged
 from rtvoiced.audio.playback.ledger import Progress
+from rtvoiced.clocks import WallClock
 from rtvoiced.conversation.machine import Conversation
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.ipc.contract import protocol
 from rtvoiced.ipc.contract.commands import COMMANDS
 from rtvoiced.ipc.contract.events import IpcEvent, State
 from rtvoiced.ipc.contract.replies import (
-    ConnectionStatus,
     DeviceStatus,
     EchoStatus,
     HelloReply,
@@ -80,20 +80,20 @@ def status(
     seq: int,
 ) -> StatusReply:
     """Return everything that is true *now*, CLOCK_MONOTONIC seconds, at event *seq* of this *run*."""
-    state = conversation.words()
+    state = conversation.state_event()
     part = progress.part or conversation.sounding
     return StatusReply(
         conversation=state.conversation,
         muted=state.muted,
         muted_until=conversation.mute.until,
         push_to_talk=state.push_to_talk,
-        connection=ConnectionStatus(**conversation.session.facts(), since=shells.connection_since),
+        connection=conversation.session.connection_status(WallClock(shells.connection_since)),
         input=shells.devices["input"],
         output=shells.devices["output"],
         response=ResponseStatus(part.response_id, part.item_id, progress.played_ms, progress.queued_ms)
         if part is not None
         else None,
-        interruption=conversation.talk.policy,
+        interruption=conversation.state.policy,
         echo=_echo(echo),
         volume_percent=volume_percent,
         subscribers=subscribers,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from rtvoiced.clocks import Monotonic, WallClock
+from rtvoiced.conversation.timers import TimerKey
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import replies
 from rtvoiced.ipc.contract.events import IpcEvent
@@ -125,17 +127,17 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Feed `TimerFired(name)` at *at*, CLOCK_MONOTONIC seconds; a timer of that name is replaced."""
+    """Feed `TimerFired(timer)` at *at*; a timer that is set already runs until then instead."""
 
-    name: str
-    at: float
+    timer: TimerKey
+    at: Monotonic
 
 
 @dataclass(frozen=True, slots=True)
 class ClearTimer:
-    """Forget the timer of that name, if there is one."""
+    """Forget the timer, if it is set."""
 
-    name: str
+    timer: TimerKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ class SaveMute:
     """Keep over a restart whether the microphone is off."""
 
     muted: bool
-    until: float | None
+    until: WallClock | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from rtvoiced.audio.events import (
     VoiceStarted,
     VoiceStopped,
 )
+from rtvoiced.clocks import Monotonic, WallClock
 from rtvoiced.conversation.policy import DEFAULT, InterruptionRules
+from rtvoiced.conversation.timers import TimerKey
 from rtvoiced.ipc.contract import commands
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost, ServerEvent, SessionConfig
 from rtvoiced.vocabulary import Cause
@@ -27,8 +29,8 @@ class Begun:
 
     muted: bool = False
     for_s: float | None = None
-    until: float | None = None
-    """Unix seconds at which the microphone opens again, or None."""
+    until: WallClock | None = None
+    """When the microphone opens again, where it does so by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,10 @@ class Commanded:
     request: str | None
     """The id that the client chose; events that come of the command carry it."""
     command: commands.ForConversation
-    until: float | None = None
-    """Unix seconds at which a mute for a time ends: only the daemon has a wall clock."""
-    expires: float | None = None
-    """CLOCK_MONOTONIC seconds at which who waits for a reply gives up, or None."""
+    until: WallClock | None = None
+    """When a mute for a time ends: only the daemon's shell has a wall clock."""
+    expires: Monotonic | None = None
+    """When the client stops waiting for the reply, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Cut:
 class TimerFired:
     """A timer that was set by our effect `SetTimer` has run out."""
 
-    name: str
+    timer: TimerKey
 
 
 @dataclass(frozen=True, slots=True)

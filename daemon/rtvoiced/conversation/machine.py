@@ -1,16 +1,33 @@
-"""The conversation: one synchronous function from what happens to what has to be done. Pure.
+"""The conversation: one synchronous function from what happened to what has to be done. Pure.
 
-A state holds exactly what is true in it; the facts beside it stand in `talk`.
-Here is only who is told of what: the user's turns are in `turns` and
-`push_to_talk`, the assistant's in `responses`, who may interrupt whom in
-`interruption`, the session in `connection`, commands in `orders`.
+How it works. Everything that happens is an *input*: a command, a server event,
+a word of the audio side, a timer. Everything that is done about it is an
+*effect*: a client event to send, audio to queue, an event to publish, a timer
+to set. `Conversation.handle(input, now)` turns the first into the second. It
+waits for nothing, reads no clock and does no I/O, so that a test can play any
+history to it, and the daemon's loop need only apply the effects in order.
 
-* Two clocks: the server sends faster than real time, so an answer ends at
-  *drained after done*, and whether there is something to interrupt is asked
-  of the ledger (the effect `CutPlayback` and its input `Cut`), never of a state.
-* With server VAD the server itself cancels the response that it is generating
-  when the user starts to speak, unless the session leaves that to us; in
-  every other cut we cancel, by id.
+What is true stands in one `ConversationState`: the *phase*, which says in one
+word where the conversation stands, and beside it the *stores*, one for each
+kind of fact. What happens when is decided by the *handlers*, one for each kind
+of input. Here is only who is told of what, and what is looked after behind
+every input: interruptions that the facts no longer bear out, replies that
+waited for what is over, and the published state.
+
+* Two clocks. The server sends faster than real time, so a response ends at
+  *drained after done*; whether there is something to interrupt is asked of the
+  playback's ledger (the effect `CutPlayback`, and its input `Cut` in the same
+  turn of the loop), never of a phase.
+* Who cancels. With server VAD the server itself cancels the response that it is
+  generating when the user starts to speak, unless the session leaves that to
+  us; in every other cut we cancel, by id.
+* Every wait has a timer (`timers`), so no phase lasts for ever because somebody
+  else fell silent.
+
+For example, the server's VAD hears the end of what the user said:
+
+    handle(SpeechStopped("item_1", 900), now)
+        -> [ClearTimer(HEARING), SetTimer(RESPONSE_CREATED, …), Publish(SpeechStopped(…)), Publish(State(…))]
 """
 
 from __future__ import annotations
@@ -27,10 +44,9 @@ from rtvoiced.audio.events import (
     VoiceStarted,
     VoiceStopped,
 )
-from rtvoiced.conversation import effects, inputs
-from rtvoiced.conversation import state as talk
-from rtvoiced.conversation.effects import Effect, Publish
-from rtvoiced.conversation.handlers import interruption
+from rtvoiced.clocks import Monotonic
+from rtvoiced.conversation import inputs
+from rtvoiced.conversation.effects import CutPlayback, Effect, Publish
 from rtvoiced.conversation.handlers.command import CommandHandler
 from rtvoiced.conversation.handlers.connection import ConnectionHandler
 from rtvoiced.conversation.handlers.interruption import InterruptionHandler
@@ -41,13 +57,11 @@ from rtvoiced.conversation.inputs import Input
 from rtvoiced.conversation.phases import Phase
 from rtvoiced.conversation.policy import DEFAULT, InterruptionRules
 from rtvoiced.conversation.state import ConversationState
-from rtvoiced.conversation.stores import holds
 from rtvoiced.conversation.stores.history import HistoryStore
-from rtvoiced.conversation.stores.mute import TIMER as UNMUTE_TIMER
 from rtvoiced.conversation.stores.mute import MuteStore
-from rtvoiced.conversation.stores.pending_replies import TIMER as WAIT_TIMER
-from rtvoiced.conversation.stores.session import CHANGE_TIMER, CONFIGURE_TIMER, Session
+from rtvoiced.conversation.stores.session import Session
 from rtvoiced.conversation.stores.utterances import not_transcribed
+from rtvoiced.conversation.timers import ReplyTimer, Timer, TimerKey
 from rtvoiced.dsp.pcm import Part
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
@@ -55,179 +69,193 @@ from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
 
 
 class Conversation:
-    """The state machine of design: `handle(input, now)` returns the effects, in order."""
+    """The state machine."""
 
     def __init__(
         self, config: events.SessionConfig, provider: str, model: str, rules: InterruptionRules = DEFAULT
     ) -> None:
-        self.talk = ConversationState(config, provider, model, rules)
-        self._turns = UserTurnHandler(self.talk)
-        self.interruption = InterruptionHandler(self.talk, self._turns)
-        self._push_to_talk = PushToTalkHandler(self.talk, self._turns)
-        self._responses = ResponseHandler(self.talk)
-        self._connection = ConnectionHandler(self.talk, self._turns, self._push_to_talk)
-        self._orders = CommandHandler(self.talk, self._turns, self._push_to_talk)
-        self._words: ipc.State | None = None
+        self.state = ConversationState(config, provider, model, rules)
+        turns = UserTurnHandler(self.state)
+        self.interruption = InterruptionHandler(self.state, turns)
+        self._push_to_talk = PushToTalkHandler(self.state, turns)
+        self._turns = turns
+        self._responses = ResponseHandler(self.state)
+        self._connection = ConnectionHandler(self.state, turns, self._push_to_talk)
+        self._commands = CommandHandler(self.state, turns, self._push_to_talk)
+        self._published: ipc.State | None = None
 
-    def handle(self, happened: Input, now: float) -> list[Effect]:
-        """Return what has to be done about *happened*, in order; *now* is CLOCK_MONOTONIC seconds."""
-        told = self._handle(happened, now)
-        told += self.interruption.reconsider(now)
-        questions, answers = self.talk.questions, self.talk.answers
-        told += self.talk.waits.over(lambda key: questions.holds(key) or answers.holds(key))
-        words = self.talk.words()
-        if words != self._words:
-            self._words = words
-            told.append(Publish(words))
-        return told
+    def handle(self, happened: Input, now: Monotonic) -> list[Effect]:
+        """Return what has to be done about *happened*, in order.
+
+        Raises `TransitionError` where that would lead from one phase to
+        another that can't follow it: a bug.
+        """
+        effects = self._dispatch(happened, now)
+        effects += self.interruption.reconsider(now)
+        requests, responses = self.state.requests, self.state.responses
+        effects += self.state.pending_replies.answer_what_is_over(
+            lambda key: requests.holds(key) or responses.holds(key)
+        )
+        state_event = self.state_event()
+        if state_event != self._published:
+            self._published = state_event
+            effects.append(Publish(state_event))
+        return effects
+
+    # -------------------------------------------------------------- what others may know of it
 
     @property
-    def state(self) -> Phase:
+    def phase(self) -> Phase:
         """Who speaks, or is about to."""
-        return self.talk.state
+        return self.state.phase
 
     @property
     def sounding(self) -> Part | None:
         """The part last queued, while anything is queued or in the card."""
-        return self.talk.sounding
+        return self.state.sounding
 
     @property
     def session(self) -> Session:
         """The session with the server."""
-        return self.talk.session
+        return self.state.session
 
     @property
     def mute(self) -> MuteStore:
         """Whether the microphone is off."""
-        return self.talk.mute
+        return self.state.mute
 
     @property
-    def memory(self) -> HistoryStore:
+    def history(self) -> HistoryStore:
         """What was said."""
-        return self.talk.memory
+        return self.state.history
 
-    def words(self) -> ipc.State:
-        """Return the daemon in one word each."""
-        return self.talk.words()
+    def state_event(self) -> ipc.State:
+        """Return the whole state in one word each, as subscribers are told it."""
+        return self.state.state_event()
 
-    def _handle(self, happened: Input, now: float) -> list[Effect]:  # noqa: C901
+    # ----------------------------------------------------------------------- who is told
+
+    def _dispatch(self, happened: Input, now: Monotonic) -> list[Effect]:  # noqa: C901
         match happened:
             case events.AudioDelta():
-                return self._responses.audio(happened, now)
+                return self._responses.on_audio_delta(happened, now)
             case events.TextDelta():
-                return self._responses.text(happened, now)
+                return self._responses.on_text_delta(happened, now)
             case events.AudioDone(part):
-                return [effects.FinishPart(part)]
+                return self._responses.on_audio_done(part)
             case events.TextDone():
-                return self.talk.answers.text_done(happened)
+                return self._responses.on_text_done(happened)
             case events.SpeechStarted():
-                return self.interruption.speech_started(happened, now)
-            case events.SpeechStopped(item_id, end_ms):
-                return self.interruption.speech_stopped(item_id, end_ms, now)
+                return self.interruption.on_speech_started(happened, now)
+            case events.SpeechStopped():
+                return self.interruption.on_speech_stopped(happened, now)
             case events.Committed():
-                return self.interruption.committed(happened, now)
+                return self.interruption.on_committed(happened, now)
             case events.ItemAdded(item_id, role, previous):
-                self.talk.utterances.added(item_id, role, previous)
+                self.state.utterances.on_item_added(item_id, role, previous)
                 return []
             case events.UserTranscriptDelta(item_id, text):
-                return self.interruption.transcribed(item_id, text, final=False)
+                return self.interruption.on_user_transcript(item_id, text, final=False)
             case events.UserTranscriptDone(item_id, text):
-                return self.interruption.transcribed(item_id, text, final=True)
+                return self.interruption.on_user_transcript(item_id, text, final=True)
             case events.UserTranscriptFailed(item_id, message):
                 return [not_transcribed(item_id, message)]
             case events.ResponseCreated():
-                return self._responses.created(happened, now)
+                return self._responses.on_response_created(happened, now)
             case events.OutputItemAdded():
-                return self._responses.announced(happened, now)
+                return self._responses.on_output_item_added(happened, now)
             case events.ResponseDone():
-                return self._responses.done(happened, now)
+                return self._responses.on_response_done(happened, now)
             case Started(part):
                 return [Publish(ipc.Playback(part.item_id, "started", 0))]
             case Drained():
-                return self._responses.drained(happened, now)
+                return self._responses.on_drained(happened, now)
             case inputs.Cut():
-                latency, told = self.interruption.cut(happened, now)
-                return [*told, *self._responses.cut(happened, latency, now)]
+                return self._on_cut(happened, now)
             case Held():
-                return self.interruption.held(happened)
+                return self.interruption.on_held(happened)
             case Resumed():
-                return self.interruption.resumed(happened)
+                return self.interruption.on_resumed(happened)
             case inputs.Commanded():
-                return self._orders.commanded(happened, now)
+                return self._commands.on_command(happened, now)
             case inputs.Configure():
-                return self.talk.session.configure(happened, now)
+                return self.state.session.configuration.configure(happened, now)
             case events.SessionCreated():
-                return self._connection.created(happened, now)
+                return self._connection.on_session_created(happened, now)
             case events.SessionUpdated():
-                return self._connection.updated(happened, now)
+                return self._connection.on_session_updated(happened, now)
             case events.ServerError():
-                return self._connection.complained(happened, now)
+                return self._connection.on_server_error(happened, now)
             case LinkConnecting():
-                return self._connection.connecting(happened)
+                return self._connection.on_link_connecting(happened)
             case LinkLost():
-                return self._connection.lost(happened)
+                return self._connection.on_link_lost(happened)
             case LinkFailed():
-                return self._connection.failed(happened)
+                return self._connection.on_link_failed(happened)
             case DeviceChanged():
-                return self._device(happened)
+                return self._on_device_changed(happened)
             case VoiceStarted():
-                return self.interruption.voice_started(happened, now)
+                return self.interruption.on_voice_started(happened, now)
             case VoiceStopped():
-                return self.interruption.voice_stopped(happened, now)
+                return self.interruption.on_voice_stopped(happened, now)
             case EchoChanged():
-                return self.interruption.echo_changed(happened)
-            case inputs.TimerFired(name):
-                return self._timer(name, now)
+                return self.interruption.on_echo_changed(happened)
+            case inputs.TimerFired(timer):
+                return self._on_timer(timer, now)
             case inputs.Begun():
-                return [*self.talk.mute.begun(happened, now), self.talk.microphone()]
+                return [*self.state.mute.begin(happened, now), self.state.microphone()]
             case inputs.ShutdownAsked(reason):
-                return self._orders.shutdown(reason)
+                return self._commands.shutdown(reason)
             case events.Ignored():
                 return []
             case _:
                 assert_never(happened)
 
-    def _timer(self, name: str, now: float) -> list[Effect]:
-        if name in (CONFIGURE_TIMER, CHANGE_TIMER):
-            return self.talk.session.timer(name, now)
-        if name.startswith(WAIT_TIMER):
-            key, told = self.talk.waits.expired(name)
-            # What somebody saw time out does not happen later.
-            self.talk.questions.withdraw(key or "")
-            return told
-        if name == UNMUTE_TIMER:
-            return self._orders.mute(False, None, None, now)
-        match name:
-            case holds.HOLD_TIMER:
-                return self.interruption.hold_over(now)
-            case holds.SPEECH_TIMER:
-                return self.interruption.enough(now)
-            case interruption.PROTECTED_TIMER:
-                self.talk.answers.unprotect()
+    def _on_timer(self, timer: TimerKey, now: Monotonic) -> list[Effect]:
+        """Something did not come in time, or is over."""
+        match timer:
+            case ReplyTimer(ticket):
+                key, effects = self.state.pending_replies.on_expired(ticket)
+                # What somebody saw time out does not happen later.
+                self.state.requests.withdraw(key or "")
+                return effects
+            case Timer.CONFIGURE:
+                return self.state.session.configuration.not_sent()
+            case Timer.CHANGE:
+                return self.state.session.configuration.not_changed(now)
+            case Timer.UNMUTE:
+                return self._commands.mute(False, None, None, now)
+            case Timer.HOLD:
+                return self.interruption.on_hold_over(now)
+            case Timer.SPEECH:
+                return self.interruption.on_spoken_enough(now)
+            case Timer.PROTECTED:
+                self.state.responses.unprotect()
                 return []
-        return [*self._late(name, now), *self.talk.settle(now)]
+            case Timer.RESPONSE_CREATED:
+                return self._responses.on_nothing_created(now)
+            case Timer.DELTA:
+                return self._responses.on_stalled(now)
+            case Timer.HEARING:
+                ended = self._push_to_talk.on_pressed_too_long(now) or self._turns.on_heard_too_long()
+                return [*ended, *self.state.settle(now)]
+            case Timer.ASK:
+                return self.state.settle(now)
+            case _:
+                assert_never(timer)
 
-    def _late(self, name: str, now: float) -> list[Effect]:
-        """Something did not come in time."""
-        match name:
-            case talk.RESPONSE_TIMER:
-                return self._responses.not_begun()
-            case talk.DELTA_TIMER:
-                return self._responses.stalled()
-            case talk.HEARING_TIMER:
-                return self._push_to_talk.too_long(now) or self._turns.too_long()
-        return []
+    def _on_cut(self, cut: inputs.Cut, now: Monotonic) -> list[Effect]:
+        """Playback is silent: the hold is over, and so is the response."""
+        latency, effects = self.interruption.on_cut(cut, now)
+        return [*effects, *self._responses.on_cut(cut, latency, now)]
 
-    def _device(self, changed: DeviceChanged) -> list[Effect]:
-        self.talk.devices[changed.direction] = changed.status
-        told: list[Effect] = []
-        if changed.direction == "output" and changed.status == "lost" and self.talk.sounding is not None:
-            told.append(effects.CutPlayback("device", lost_frames=changed.lost_frames))
-        told.append(
-            Publish(
-                ipc.Device(
-                    changed.direction, changed.name, changed.status, changed.rate_hz, changed.latency_ms
-                )
-            )
+    def _on_device_changed(self, changed: DeviceChanged) -> list[Effect]:
+        """A microphone or a speaker came or went; what a lost speaker held was not heard."""
+        self.state.on_device_changed(changed)
+        effects: list[Effect] = []
+        if changed.direction == "output" and changed.status == "lost" and self.state.sounding is not None:
+            effects.append(CutPlayback("device", lost_frames=changed.lost_frames))
+        device = ipc.Device(
+            changed.direction, changed.name, changed.status, changed.rate_hz, changed.latency_ms
         )
-        return told
+        return [*effects, Publish(device)]

@@ -1,6 +1,10 @@
-"""The states of a conversation: each holds exactly what is true in it. Pure.
+"""The phases of a conversation, and which may follow which. Pure.
 
-`word` is how subscribers see it.
+The phase is one field of `ConversationState`; each holds exactly what is true
+in it. `word` is how subscribers see it. `ConversationState.enter` is its only
+writer, and holds every change against `ALLOWED`: one that does not stand there
+is a bug, and ends the daemon. The diagram in docs/architecture.md is made from
+that table (`conversation.diagram`).
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ class Hearing:
     """The user speaks."""
 
     item_id: str | None
-    """None while push-to-talk is pressed: the item gets its id when it is released."""
+    """None while push-to-talk is pressed: the item gets its id when the key is released."""
 
     word: ClassVar[PhaseWord] = "hearing"
 
@@ -44,7 +48,7 @@ class Awaiting:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """The server makes an answer of which nothing can be played yet; an earlier one may still sound."""
+    """The server makes a response of which nothing can be played yet; an earlier one may still sound."""
 
     response_id: str
 
@@ -53,7 +57,7 @@ class Thinking:
 
 @dataclass(frozen=True, slots=True)
 class Speaking:
-    """The speaker plays an answer."""
+    """The speaker plays a response."""
 
     response_id: str
     generating: bool = True
@@ -63,3 +67,19 @@ class Speaking:
 
 
 Phase = Idle | Listening | Hearing | Awaiting | Thinking | Speaking
+
+ALLOWED: dict[type[Phase], frozenset[type[Phase]]] = {
+    each: frozenset({Idle, Listening, Hearing, Awaiting, Thinking, Speaking})
+    for each in (Idle, Listening, Hearing, Awaiting, Thinking, Speaking)
+}
+"""By phase: those that may follow it. One that may follow itself does so with other fields."""
+
+
+class TransitionError(Exception):
+    """A bug: a phase was entered that can't follow the one of now."""
+
+
+def check_transition(before: Phase, after: Phase) -> None:
+    """Raise `TransitionError` unless *after* may follow *before*, or is the same."""
+    if after != before and type(after) not in ALLOWED[type(before)]:
+        raise TransitionError(f"{after} can't follow {before}")

@@ -1,4 +1,13 @@
-"""Who may interrupt the assistant, and how long it is held while that is not clear. Pure."""
+"""Who may interrupt the assistant, and how long it is held while that is not clear. Pure.
+
+The rules of interruption, as plain functions over facts: which policy is in
+force, when a response that is held goes on, how much of a voice was heard, and
+whether what the server understood is our own echo. `InterruptionHandler` and
+`HoldStore` ask them; nothing here remembers anything.
+
+>>> in_force("auto", detection="none", client_managed_turns=False, cancels=True, vad=True)
+'manual'
+"""
 
 from __future__ import annotations
 
@@ -6,6 +15,7 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from rtvoiced.clocks import Monotonic, later
 from rtvoiced.vocabulary import Detection, Policy, PolicySetting
 
 CLIENT_MANAGED = frozenset({"managed", "manual"})
@@ -13,22 +23,22 @@ CLIENT_MANAGED = frozenset({"managed", "manual"})
 HOLDING = frozenset({"hold", "managed"})
 """Policies under which a voice holds playback before anything is cut."""
 QUIET_S = 0.2
-"""So long must the voice be silent before an answer goes on: pauses within a word are shorter."""
+"""How long the voice must be silent before a held response goes on: pauses within a word are shorter."""
 HANGOVER_S = 0.2
-"""Our own VAD says that a voice has ended so long after it did: until then it may be over already."""
+"""How late our own VAD says that a voice has ended: until then the voice may be over already."""
 
 
 @dataclass(frozen=True, slots=True)
 class InterruptionRules:
-    """What is configured."""
+    """The settings of `interruption`."""
 
     policy: PolicySetting = "auto"
     hold_ms: int = 800
-    """So long is an answer held for the server to say that it hears speech."""
+    """How long a response is held for the server to say that it hears speech."""
     hold_max_ms: int = 2000
-    """So long at most, if the voice does not end."""
+    """How long it is held at most, if the voice does not end."""
     speech_ms: int = 300
-    """``managed``: so much voice after the answer fell silent is speech; less is a cough, or our own echo."""
+    """``managed``: so much voice after playback fell silent is speech; less is a cough, or our own echo."""
 
 
 DEFAULT = InterruptionRules()
@@ -36,12 +46,12 @@ DEFAULT = InterruptionRules()
 
 @dataclass(frozen=True, slots=True)
 class VoiceActivity:
-    """What our own VAD hears."""
+    """A voice that our own VAD hears, or heard last."""
 
-    started_at: float
-    """CLOCK_MONOTONIC seconds of its first voiced block."""
-    stopped_at: float | None = None
-    """Of its last; None while it goes on."""
+    started_at: Monotonic
+    """When its first voiced block was read."""
+    stopped_at: Monotonic | None = None
+    """When its last one was; None while it goes on."""
 
 
 def in_force(
@@ -62,33 +72,34 @@ def in_force(
     return "server"
 
 
-def resume_at(rules: InterruptionRules, held_at: float, voice: VoiceActivity | None) -> float:
-    """Return when an answer that is held since *held_at* goes on, if the server says nothing."""
-    latest = held_at + rules.hold_max_ms / 1000
+def resume_at(rules: InterruptionRules, held_at: Monotonic, voice: VoiceActivity | None) -> Monotonic:
+    """Return when a response that is held since *held_at* goes on, if the server says nothing."""
+    latest = later(held_at, rules.hold_max_ms / 1000)
+    earliest = later(held_at, rules.hold_ms / 1000)
     if voice is None:
-        return min(latest, held_at + rules.hold_ms / 1000)
+        return min(latest, earliest)
     if voice.stopped_at is None:
         return latest
-    return min(latest, max(held_at + rules.hold_ms / 1000, voice.stopped_at + QUIET_S))
+    return min(latest, max(earliest, later(voice.stopped_at, QUIET_S)))
 
 
-def spoken_s(voice: VoiceActivity, since: float, now: float) -> float:
-    """Return how long *voice* has sounded since then, as far as is known *now*."""
+def spoken_s(voice: VoiceActivity, since: Monotonic, now: Monotonic) -> float:
+    """Return how long *voice* has sounded since *since*, as far as is known *now*, in seconds."""
     until = now - HANGOVER_S if voice.stopped_at is None else voice.stopped_at
     return max(0.0, until - max(since, voice.started_at))
 
 
-def spoken_at(voice: VoiceActivity, since: float, wanted_s: float) -> float:
-    """Return when it will be known that *voice* has sounded for so long since then, if it goes on."""
-    return max(since, voice.started_at) + wanted_s + HANGOVER_S
+def spoken_at(voice: VoiceActivity, since: Monotonic, wanted_s: float) -> Monotonic:
+    """Return when it will be known that *voice* has sounded for *wanted_s* since *since*, if it goes on."""
+    return Monotonic(max(since, voice.started_at) + wanted_s + HANGOVER_S)
 
 
 LEAST_WORDS = 3
-"""Fewer words anybody may say as well."""
+"""Anybody may say fewer words than these that we have said, too: they are no echo."""
 WINDOW_WORDS = 25
-"""What was said before these is no echo any more."""
+"""How many of our newest words an echo can repeat: what was said before them does not sound any more."""
 ALIKE = 0.6
-"""Of so many of its words an echo is understood right."""
+"""What share of the words that a recogniser understands in an echo are really ours, at least."""
 
 
 def is_echo(heard: str, said: str) -> bool:

@@ -6,6 +6,7 @@ import time
 from typing import get_args
 
 from rtvoiced.app.commands.calls import CommandCall, Handlers, PassOn
+from rtvoiced.clocks import Monotonic, WallClock
 from rtvoiced.conversation.inputs import Commanded
 from rtvoiced.ipc.contract.commands import ForConversation, Mute
 
@@ -18,5 +19,6 @@ def handlers() -> Handlers:
 def pass_on(call: CommandCall[ForConversation]) -> PassOn:
     """Pass the command on; a mute for a time gets its end by the wall clock, which only the daemon has."""
     for_s = call.command.for_s if isinstance(call.command, Mute) else None
-    until = round(time.time() + for_s, 3) if for_s is not None else None
-    return PassOn(Commanded(call.ticket, call.request_id, call.command, until=until, expires=call.expires))
+    until = WallClock(round(time.time() + for_s, 3)) if for_s is not None else None
+    expires = Monotonic(call.expires) if call.expires is not None else None
+    return PassOn(Commanded(call.ticket, call.request_id, call.command, until=until, expires=expires))

@@ -11,7 +11,7 @@ from rtvoiced.ipc.contract.replies import HistoryReply
 from rtvoiced.ipc.server.publisher import Publisher
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class HistoryCommands:
     """The two memories: the conversation's messages and the publisher's events."""
 
@@ -24,7 +24,7 @@ class HistoryCommands:
 
     def history(self, call: CommandCall[commands.History]) -> HistoryReply:
         """Return the newest messages, oldest first."""
-        return self.conversation.memory.history(call.command.last)
+        return self.conversation.history.newest(call.command.last)
 
     def replay(self, call: CommandCall[commands.Replay]) -> bytes:
         """Return the events past a number, as they were sent: a `ReplayReply` that is JSON already.

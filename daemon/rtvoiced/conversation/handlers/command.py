@@ -1,18 +1,25 @@
-"""The commands that concern the conversation. Pure."""
+"""The commands that concern the conversation: `ask`, `say`, `interrupt`, `mute`, `talk` and others. Pure.
+
+The daemon's shell answers all other commands itself. Each of these is answered
+once, by `ReplyTo` or `Refuse` with its ticket: here at once, by `PendingReplies`
+when it waits, or by who carries it out (`interrupt`, `set-voice`).
+"""
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from rtvoiced.conversation import effects, inputs
-from rtvoiced.conversation.effects import Effect
+from rtvoiced.clocks import Monotonic, WallClock
+from rtvoiced.conversation import inputs
+from rtvoiced.conversation.effects import CutPlayback, Effect, Quit, ReconnectLink, Refuse, ReplyTo
 from rtvoiced.conversation.handlers.push_to_talk import PushToTalkHandler
 from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
 from rtvoiced.conversation.phases import Hearing, Listening
 from rtvoiced.conversation.reports import not_connected
 from rtvoiced.conversation.state import ConversationState
 from rtvoiced.conversation.stores.pending_replies import too_many_wait
-from rtvoiced.conversation.stores.requests import MOST_WAITING, ResponseRequest
+from rtvoiced.conversation.stores.request import AskRequest, SayRequest
+from rtvoiced.conversation.stores.requests import MOST_WAITING
 from rtvoiced.conversation.stores.utterances import stopped
 from rtvoiced.ipc.contract import commands, replies
 
@@ -21,95 +28,99 @@ class CommandHandler:
     """What a client asks for, and what it is answered."""
 
     def __init__(
-        self, talk: ConversationState, turns: UserTurnHandler, push_to_talk: PushToTalkHandler
+        self, state: ConversationState, turns: UserTurnHandler, push_to_talk: PushToTalkHandler
     ) -> None:
-        self._talk = talk
+        self._state = state
         self._turns = turns
         self._push_to_talk = push_to_talk
 
-    def commanded(self, asked: inputs.Commanded, now: float) -> list[Effect]:
+    def on_command(self, asked: inputs.Commanded, now: Monotonic) -> list[Effect]:
         """Carry out a command."""
-        talk = self._talk
+        state = self._state
         match asked.command:
-            case commands.Mute(mode, for_s):
-                on = not talk.mute.on if mode == "toggle" else mode == "on"
-                until = asked.until if on else None
-                changed = (on, until) != (talk.mute.on, talk.mute.until)
-                told = self.mute(on, for_s if on else None, until, now)
-                reply = replies.MuteReply(talk.mute.on, talk.mute.until, changed)
-                return [*told, effects.ReplyTo(asked.ticket, reply)]
+            case commands.Mute():
+                return self._mute(asked, asked.command, now)
             case commands.Interrupt():
-                return [effects.CutPlayback("command", asked.ticket, asked.request)]
+                return [CutPlayback("command", asked.ticket, asked.request)]
             case commands.Ask(text, wait):
-                return self._ask(asked, talk.questions.new(asked.request, text), wait, now)
+                return self._request(asked, state.requests.new_ask(asked.request, text), wait, now)
             case commands.Say(text, wait, interruptible):
-                question = talk.questions.new_say(asked.request, text, protected=not interruptible)
-                return self._ask(asked, question, wait, now)
+                request = state.requests.new_say(asked.request, text, protected=not interruptible)
+                return self._request(asked, request, wait, now)
             case commands.Talk(action):
-                return self._push_to_talk.asked(asked, action, now)
+                return self._push_to_talk.on_talk(asked, action, now)
             case commands.Reconnect(fresh, wait):
                 return self._reconnect(asked, fresh, wait)
             case commands.SetVoice(voice):
-                return talk.session.set_voice(asked.ticket, voice, now)
+                return state.session.configuration.set_voice(asked.ticket, voice, now)
             case commands.Stop():
-                return [effects.ReplyTo(asked.ticket, replies.AcceptedReply(True)), *self.shutdown("stop")]
+                return [ReplyTo(asked.ticket, replies.AcceptedReply(True)), *self.shutdown("stop")]
             case _:
                 assert_never(asked.command)
 
-    def _ask(
-        self, asked: inputs.Commanded, question: ResponseRequest, wait: bool, now: float
+    def _request(
+        self, asked: inputs.Commanded, request: AskRequest | SayRequest, wait: bool, now: Monotonic
     ) -> list[Effect]:
-        talk = self._talk
-        if not talk.session.up:
-            return [not_connected(asked.ticket, talk.session.status, talk.session.reason)]
-        if talk.questions.full:
+        """Take up an ask or a say; with *wait* the reply comes when it is over."""
+        state = self._state
+        if not state.session.up:
+            return [not_connected(asked.ticket, state.session.status, state.session.reason)]
+        if state.requests.full:
             message = f"{MOST_WAITING} questions wait already"
-            return [effects.Refuse(asked.ticket, "busy", message, retryable=True)]
-        if wait and talk.waits.full:
+            return [Refuse(asked.ticket, "busy", message, retryable=True)]
+        if wait and state.pending_replies.full:
             return [too_many_wait(asked.ticket)]
-        if isinstance(talk.state, Hearing) and not question.say:
+        if isinstance(state.phase, Hearing) and isinstance(request, AskRequest):
             # The answer to what the user is saying will answer this too.
-            told, queued = talk.questions.absorb(question), 0
+            effects, queued = state.requests.absorb(request), 0
         else:
-            talk.questions.append(question)
-            told = talk.next_question(now)
-            queued = len(talk.questions)
+            state.requests.enqueue(request)
+            effects = state.ask_next(now)
+            queued = len(state.requests)
         if wait:
-            return [*told, *talk.waits.add(asked.ticket, question.item_id, asked.expires)]
-        return [*told, effects.ReplyTo(asked.ticket, replies.QueuedReply(True, queued))]
+            return [*effects, *state.pending_replies.add(asked.ticket, request.key, asked.expires)]
+        return [*effects, ReplyTo(asked.ticket, replies.QueuedReply(True, queued))]
 
     def _reconnect(self, asked: inputs.Commanded, fresh: bool, wait: bool) -> list[Effect]:
-        talk = self._talk
-        if wait and talk.waits.full:
+        state = self._state
+        if wait and state.pending_replies.full:
             return [too_many_wait(asked.ticket)]
         if fresh:
-            talk.fresh = True
-            talk.memory.forget()
-        talk.session.request = asked.request
+            state.history.start_fresh()
+        state.session.on_reconnect(asked.request)
         if wait:
-            return [*talk.waits.add(asked.ticket, None, asked.expires), effects.ReconnectLink()]
-        return [effects.ReplyTo(asked.ticket, replies.AcceptedReply(True)), effects.ReconnectLink()]
+            return [*state.pending_replies.add(asked.ticket, None, asked.expires), ReconnectLink()]
+        return [ReplyTo(asked.ticket, replies.AcceptedReply(True)), ReconnectLink()]
 
-    def mute(self, on: bool, for_s: float | None, until: float | None, now: float) -> list[Effect]:
-        """Switch the microphone off or on."""
-        talk = self._talk
-        told = talk.mute.set(on, for_s, until, now)
+    def _mute(self, asked: inputs.Commanded, command: commands.Mute, now: Monotonic) -> list[Effect]:
+        mute = self._state.mute
+        on = not mute.on if command.mode == "toggle" else command.mode == "on"
+        until = asked.until if on else None
+        changed = (on, until) != (mute.on, mute.until)
+        effects = self.mute(on, command.for_s if on else None, until, now)
+        return [*effects, ReplyTo(asked.ticket, replies.MuteReply(mute.on, mute.until, changed))]
+
+    def mute(self, on: bool, for_s: float | None, until: WallClock | None, now: Monotonic) -> list[Effect]:
+        """Switch the microphone off or on; what it heard and is not over ends."""
+        state = self._state
+        effects = state.mute.set(on, for_s, until, now)
         if on:
-            told += self._push_to_talk.end("mute", now)
-        told.append(talk.microphone())
+            effects += self._push_to_talk.end("mute", now)
+        effects.append(state.microphone())
         if on:
-            told += self._turns.discard("mute")
-            told += talk.settle(now)
-        return told
+            effects += self._turns.discard("mute")
+            effects += state.settle(now)
+        return effects
 
     def shutdown(self, reason: str) -> list[Effect]:
         """End the daemon."""
-        talk = self._talk
-        told: list[Effect] = []
-        talk.questions.forget()
-        if talk.sounding is not None:
-            told.append(effects.CutPlayback("shutdown"))
-        if isinstance(talk.state, Hearing):
-            told.append(stopped(talk.state.item_id, None, "cancel"))
-            talk.state, talk.pressed_at = Listening(), None
-        return [*told, effects.Quit(reason)]
+        state = self._state
+        effects: list[Effect] = []
+        state.requests.forget()
+        if state.sounding is not None:
+            effects.append(CutPlayback("shutdown"))
+        if isinstance(state.phase, Hearing):
+            effects.append(stopped(state.phase.item_id, None, "cancel"))
+            state.enter(Listening())
+            state.push_to_talk.on_shutdown()
+        return [*effects, Quit(reason)]

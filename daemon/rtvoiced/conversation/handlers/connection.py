@@ -1,126 +1,144 @@
-"""What it means for the conversation that its session comes, goes, or complains. Pure."""
+"""What it means for the conversation that its session comes, goes, or complains. Pure.
+
+What has arrived of a response plays to its end when the session is gone; all
+else starts anew with the next one: the open utterance and the press of
+push-to-talk end, and requests that have not begun are asked again. A new
+session is configured, told what was said, and only then listened to.
+"""
 
 from __future__ import annotations
 
-from rtvoiced.conversation import effects
-from rtvoiced.conversation.effects import Effect, Publish
+from rtvoiced.clocks import Monotonic, later
+from rtvoiced.conversation.effects import ClearTimer, Effect, Publish, SetTimer
 from rtvoiced.conversation.handlers.push_to_talk import PushToTalkHandler
 from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
 from rtvoiced.conversation.phases import Hearing, Idle, Speaking
 from rtvoiced.conversation.reports import server_error
-from rtvoiced.conversation.state import (
-    ASK_AGAIN_S,
-    ASK_TIMER,
-    DELTA_TIMER,
-    HEARING_TIMER,
-    RESPONSE_TIMER,
-    ConversationState,
-)
-from rtvoiced.conversation.stores.requests import about
+from rtvoiced.conversation.state import ConversationState
+from rtvoiced.conversation.stores.request import RequestStage, about
 from rtvoiced.conversation.stores.utterances import stopped
+from rtvoiced.conversation.timers import ASK_AGAIN_S, Timer
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced.realtime.events import LinkConnecting, LinkFailed, LinkLost
 
 ALREADY_ACTIVE = "conversation_already_has_active_response"
+OF_THE_SESSION = (Timer.HEARING, Timer.RESPONSE_CREATED, Timer.DELTA, Timer.ASK)
+"""Timers of what the server was to say: without a session nobody waits for it."""
 
 
 class ConnectionHandler:
-    """What has arrived plays to its end; everything else starts anew with the next session."""
+    """The session's coming, going, and errors."""
 
     def __init__(
-        self, talk: ConversationState, turns: UserTurnHandler, push_to_talk: PushToTalkHandler
+        self, state: ConversationState, turns: UserTurnHandler, push_to_talk: PushToTalkHandler
     ) -> None:
-        self._talk = talk
+        self._state = state
         self._turns = turns
         self._push_to_talk = push_to_talk
 
-    def updated(self, event: events.SessionUpdated, now: float) -> list[Effect]:
-        """The server took a configuration; with the first the session begins."""
-        talk = self._talk
-        was_up, detection = talk.session.up, talk.session.detection
-        told = talk.session.updated(event, now)
-        if not talk.session.up:
-            return told
-        if was_up:
-            return [*told, *(self._redetected(now) if talk.session.detection != detection else [])]
-        talk.fresh = False
-        told += [*talk.session.seed(talk.memory), talk.microphone(), *talk.waits.session_up()]
-        return told + talk.settle(now)
+    # ---------------------------------------------------------------------------- it comes
 
-    def _redetected(self, now: float) -> list[Effect]:
-        """Turn detection has changed; what it had begun to hear, nobody would end any more."""
-        return [*self._turns.discard("cancel"), self._talk.microphone(), *self._talk.settle(now)]
-
-    def connecting(self, link: LinkConnecting) -> list[Effect]:
+    def on_link_connecting(self, link: LinkConnecting) -> list[Effect]:
         """The link tries to reach the server."""
-        self._talk.waits.session_left()
-        return [*self._replaced(), *self._talk.session.connecting(link)]
+        self._state.pending_replies.on_session_left()
+        return [*self._end_replaced(), *self._state.session.on_connecting(link)]
 
-    def created(self, event: events.SessionCreated, now: float) -> list[Effect]:
-        """The socket is open."""
-        return [*self._replaced(), *self._talk.session.created(event, now)]
+    def on_session_created(self, event: events.SessionCreated, now: Monotonic) -> list[Effect]:
+        """The socket is open: configure the session."""
+        return [*self._end_replaced(), *self._state.session.on_created(event, now)]
 
-    def lost(self, link: LinkLost) -> list[Effect]:
+    def on_session_updated(self, event: events.SessionUpdated, now: Monotonic) -> list[Effect]:
+        """The server took a configuration; with the first the session begins."""
+        state = self._state
+        was_up, detection = state.session.up, state.session.detection
+        effects = state.session.on_updated(event, now)
+        if not state.session.up:
+            return effects
+        if was_up:
+            changed = state.session.detection != detection
+            return [*effects, *(self._listen_anew(now) if changed else [])]
+        state.history.on_session_up()
+        effects += [
+            *state.session.seed(state.history),
+            state.microphone(),
+            *state.pending_replies.on_session_up(),
+        ]
+        return effects + state.settle(now)
+
+    def _listen_anew(self, now: Monotonic) -> list[Effect]:
+        """Drop what another turn detection had begun to hear: nobody would end it any more."""
+        return [*self._turns.discard("cancel"), self._state.microphone(), *self._state.settle(now)]
+
+    # ---------------------------------------------------------------------------- it goes
+
+    def on_link_lost(self, link: LinkLost) -> list[Effect]:
         """There is no session any more; the link tries again by itself."""
-        return [*self._gone(), *self._talk.session.lost(link), self._talk.microphone()]
+        return [*self._end_session(), *self._state.session.on_lost(link), self._state.microphone()]
 
-    def failed(self, link: LinkFailed) -> list[Effect]:
+    def on_link_failed(self, link: LinkFailed) -> list[Effect]:
         """There will be no session until somebody acts."""
-        talk = self._talk
-        told = [*self._gone(), *talk.session.failed(link), talk.microphone()]
-        keys, refused = talk.waits.session_failed(ipc.Error(link.code, link.reason))
+        state = self._state
+        effects = [*self._end_session(), *state.session.on_failed(link), state.microphone()]
+        keys, refused = state.pending_replies.on_link_failed(ipc.Error(link.code, link.reason))
         for key in keys:
-            talk.questions.withdraw(key)
-        return [*told, *refused]
+            state.requests.withdraw(key)
+        return [*effects, *refused]
 
-    def _replaced(self) -> list[Effect]:
-        return [*self._gone(), self._talk.microphone()] if self._talk.session.up else []
+    def _end_replaced(self) -> list[Effect]:
+        """End the session of now, if there is one: another takes its place."""
+        return [*self._end_session(), self._state.microphone()] if self._state.session.up else []
 
-    def _gone(self) -> list[Effect]:
-        talk = self._talk
-        told: list[Effect] = []
-        talk.waits.session_left()
-        if isinstance(talk.state, Hearing):
-            told.append(stopped(talk.state.item_id, None, "link_lost"))
-        if talk.pressed_at is not None:
-            talk.pressed_at, talk.press_ended = None, "link_lost"
-        talk.utterances.discarded, talk.unwanted, talk.commits_due = None, False, 0
-        told += [effects.ClearTimer(name) for name in (HEARING_TIMER, RESPONSE_TIMER, DELTA_TIMER, ASK_TIMER)]
+    def _end_session(self) -> list[Effect]:
+        state = self._state
+        effects: list[Effect] = []
+        state.pending_replies.on_session_left()
+        if isinstance(state.phase, Hearing):
+            effects.append(stopped(state.phase.item_id, None, "link_lost"))
+        state.push_to_talk.on_session_gone()
+        state.utterances.on_session_gone()
+        effects += [ClearTimer(timer) for timer in OF_THE_SESSION]
         lost = ipc.Error("not_connected", "the link was lost", retryable=True)
-        talk.waits.fail(talk.answers.keys(talk.answers.active), lost)
-        told += [*talk.answers.link_lost(), *talk.questions.link_lost()]
-        if talk.fresh:
-            talk.memory.forget()
-        sounding = talk.sounding
-        talk.state = Speaking(sounding.response_id, generating=False) if sounding else Idle()
-        return told
+        state.pending_replies.fail(state.responses.keys(state.responses.active), lost)
+        effects += [*state.responses.on_session_gone(), *state.requests.on_session_gone()]
+        state.history.on_session_gone()
+        sounding = state.sounding
+        state.enter(Speaking(sounding.response_id, generating=False) if sounding else Idle())
+        return effects
 
-    def complained(self, error: events.ServerError, now: float) -> list[Effect]:
+    # ------------------------------------------------------------------------ it complains
+
+    def on_server_error(self, error: events.ServerError, now: Monotonic) -> list[Effect]:
         """The server refused something of ours."""
-        talk = self._talk
-        if talk.session.cannot_talk(error):
-            return self._push_to_talk.impossible(error, now)
+        state = self._state
+        if state.session.configuration.refuses_switch(error):
+            return self._push_to_talk.on_switch_refused(error, now)
         if error.code == events.COMMIT_EMPTY:
-            return self._push_to_talk.too_little(now)
-        detection = talk.session.detection
-        of_session = talk.session.refused(error, now)
+            return self._push_to_talk.on_commit_empty(now)
+        detection = state.session.detection
+        of_session = state.session.on_error(error, now)
         if of_session is not None:
-            changed = talk.session.up and talk.session.detection != detection
-            return [*of_session, *(self._redetected(now) if changed else [])]
-        asked, details = talk.questions.asking, {}
-        if error.code == ALREADY_ACTIVE:
+            changed = state.session.up and state.session.detection != detection
+            return [*of_session, *(self._listen_anew(now) if changed else [])]
+        return self._on_request_refused(error, now)
+
+    def _on_request_refused(self, error: events.ServerError, now: Monotonic) -> list[Effect]:
+        """Ask again where another response was in the way; else tell whoever it concerns."""
+        state = self._state
+        asked = state.requests.asking
+        collided = error.code == ALREADY_ACTIVE
+        if collided:
             if asked is None:
                 return []
-            if asked.wanted and talk.questions.again():
+            if asked.stage is RequestStage.ASKED and state.requests.try_again():
                 # Usually its response.done is still to come; the timer is for the case that it has been.
-                return [*talk.asked_in_vain(), effects.SetTimer(ASK_TIMER, now + ASK_AGAIN_S)]
+                return [*state.asked_in_vain(), SetTimer(Timer.ASK, later(now, ASK_AGAIN_S))]
         elif events.is_benign(error):
             return []
-        told: list[Effect] = []
-        if asked is not None and (error.event_id == asked.event_id or error.code == ALREADY_ACTIVE):
-            talk.questions.given_up()
-            talk.waits.fail([asked.item_id], server_error(error.code, error.message, {}))
-            details, told = about(asked), talk.asked_in_vain()
-        told.append(Publish(server_error(error.code, error.message, details)))
-        return told + talk.settle(now)
+        effects, details = [], {}
+        if asked is not None and (collided or error.event_id == asked.event_id):
+            state.requests.give_up()
+            state.pending_replies.fail([asked.key], server_error(error.code, error.message, {}))
+            effects, details = state.asked_in_vain(), about(asked)
+        effects.append(Publish(server_error(error.code, error.message, details)))
+        return effects + state.settle(now)

@@ -1,15 +1,43 @@
-"""The assistant's turn: its responses, from the first word of the server's to the last sample heard. Pure."""
+"""The assistant's turn: its responses, from the server's first word to the last sample heard. Pure.
+
+The server says when a response begins, sends its audio and words faster than
+they sound, and says when it has sent all. The playback queue says when a part
+was heard to its end, or what a cut left of it. Whether a response that begins
+is wanted is decided here: the user may speak again, or may have interrupted it
+before it had an id.
+
+A cut comes as one input, `Cut`, after the effect `CutPlayback`, and is answered
+here with everything that it means: the response is cancelled, its items are
+truncated or deleted, and `interrupt` is published.
+"""
 
 from __future__ import annotations
 
 from rtvoiced.audio.events import Drained
-from rtvoiced.conversation import effects, inputs
-from rtvoiced.conversation.effects import Effect, Publish, SendEvent
+from rtvoiced.clocks import Monotonic, later
+from rtvoiced.conversation.effects import (
+    ClearTimer,
+    Effect,
+    FailLink,
+    FinishPart,
+    Publish,
+    ReplyTo,
+    SendEvent,
+    SetTimer,
+)
+from rtvoiced.conversation.inputs import Cut
 from rtvoiced.conversation.phases import Awaiting, Hearing, Listening, Speaking, Thinking
 from rtvoiced.conversation.reports import CutLatency, interrupt_event, interrupt_reply, late, server_error
-from rtvoiced.conversation.state import CANCELLED_S, DELTA_S, DELTA_TIMER, RESPONSE_S, ConversationState
-from rtvoiced.conversation.stores.requests import ResponseRequest, about
-from rtvoiced.dsp.pcm import FRAME_BYTES
+from rtvoiced.conversation.state import ConversationState
+from rtvoiced.conversation.stores.request import (
+    RequestStage,
+    ResponseRequest,
+    SayRequest,
+    TurnRequest,
+    about,
+)
+from rtvoiced.conversation.timers import CANCELLED_S, DELTA_S, RESPONSE_S, Timer
+from rtvoiced.dsp.pcm import FRAME_BYTES, Part
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 
@@ -17,174 +45,196 @@ from rtvoiced.realtime import events
 class ResponseHandler:
     """Which response is wanted, what of it is played, and what a cut leaves of it."""
 
-    def __init__(self, talk: ConversationState) -> None:
-        self._talk = talk
+    def __init__(self, state: ConversationState) -> None:
+        self._state = state
 
-    def created(self, event: events.ResponseCreated, now: float) -> list[Effect]:
+    # -------------------------------------------------------------------------- it begins
+
+    def on_response_created(self, event: events.ResponseCreated, now: Monotonic) -> list[Effect]:
         """The server begins a response."""
-        talk = self._talk
-        if not talk.session.up or not talk.answers.is_new(event.response_id):
+        state = self._state
+        if not state.session.up or not state.responses.is_new(event.response_id):
             return []
-        question = talk.questions.answered(event, turn_first=talk.unwanted)
-        request = question.request if question is not None else event.request
+        request = state.requests.on_response_created(event)
         # A server that gives no metadata back hardly knows more of what is out of band.
         ephemeral = event.kind == events.SAY and event.conversation_id is None
-        if not self._may_begin(event, question):
+        if not self._is_wanted(event, request):
             # Of a turn that is over: the user speaks again, or wants no answer.
-            told = talk.answers.rejected(event.response_id, request, ephemeral=ephemeral)
-            if talk.answers.active == event.response_id:
-                told.append(effects.SetTimer(DELTA_TIMER, now + CANCELLED_S))
-            return [*told, *talk.nothing_expected()]
-        answered = [question] if question is not None else []
-        if question is None or question.turn:
-            answered += talk.questions.taken_up()
-        if request is None:
-            request = next((each.request for each in answered if each.request), None)
-        keys = tuple(each.item_id for each in answered)
-        protected = question is not None and question.protected
-        told = talk.answers.created(
-            event.response_id, request, keys, ephemeral=ephemeral, protected=protected
+            request_id = request.request_id if request is not None else event.request
+            effects = state.responses.reject(event.response_id, request_id, ephemeral=ephemeral)
+            if state.responses.active == event.response_id:
+                effects.append(SetTimer(Timer.DELTA, later(now, CANCELLED_S)))
+            return [*effects, *state.nothing_expected()]
+        answered: list[ResponseRequest] = [request] if request is not None else []
+        if request is None or isinstance(request, TurnRequest):
+            answered += state.requests.take_absorbed()
+        effects = state.responses.accept(
+            event.response_id,
+            _request_id(event, request, answered),
+            tuple(each.key for each in answered),
+            ephemeral=ephemeral,
+            protected=isinstance(request, SayRequest) and request.protected,
         )
-        if not isinstance(talk.state, Hearing):
-            talk.state = Thinking(event.response_id)
-        return [*talk.nothing_expected(), effects.SetTimer(DELTA_TIMER, now + DELTA_S), *told]
+        if not isinstance(state.phase, Hearing):
+            state.enter(Thinking(event.response_id))
+        return [*state.nothing_expected(), SetTimer(Timer.DELTA, later(now, DELTA_S)), *effects]
 
-    def _may_begin(self, event: events.ResponseCreated, question: ResponseRequest | None) -> bool:
-        """Return whether somebody wants this answer now; a question that it comes too late for waits on."""
-        talk = self._talk
-        by_hand = talk.pressed_at is not None
-        spoken_over = isinstance(talk.state, Hearing) and (by_hand or talk.policy != "manual")
-        if question is not None:
-            # Out of band, it would speak beside the answer to the user's turn, or to a late one.
-            beside = question.overtaken or talk.answers.accepting is not None
-            late = spoken_over or (question.say and beside)
-            if question.wanted and late:
-                talk.questions.put_off(question)
-            return question.wanted and not late
+    def _is_wanted(self, event: events.ResponseCreated, request: ResponseRequest | None) -> bool:
+        """Return whether somebody wants this response now.
+
+        The request that it comes too late for waits on.
+        """
+        state = self._state
+        by_hand = state.push_to_talk.pressed
+        spoken_over = isinstance(state.phase, Hearing) and (by_hand or state.policy != "manual")
+        if request is not None:
+            wanted = request.stage is not RequestStage.UNWANTED
+            # Out of band, it would speak beside the response to the user's turn, or to a late one.
+            beside = state.requests.overtaken or state.responses.accepting is not None
+            too_late = spoken_over or (isinstance(request, SayRequest) and beside)
+            if wanted and too_late:
+                state.requests.put_off(request)
+            return wanted and not too_late
         if event.kind == events.SAY:
             # Somebody was told already that nothing came of it.
             return False
-        wanted = True
-        if event.request is None:
-            wanted, talk.unwanted = not talk.unwanted, False
-        if wanted and not spoken_over and talk.answers.protected and talk.answers.accepting is not None:
+        wanted = event.request is not None or not state.requests.take_rejection()
+        if not wanted or spoken_over:
+            return False
+        if state.responses.protected and state.responses.accepting is not None:
             # The server's own answer to what was said over a protected `say`, of which more is to come.
             self._answer_later()
             return False
-        return wanted and not spoken_over
+        return True
 
     def _answer_later(self) -> None:
         """Have the user's turn answered once nothing sounds any more."""
-        talk = self._talk
-        talk.questions.append_turn()
-        if isinstance(talk.state, Awaiting) and talk.questions.asking is None:
-            talk.state = talk.at_rest()
+        self._state.requests.enqueue_turn()
+        if self._state.requests.asking is None:
+            self._state.stop_awaiting()
 
-    def _unannounced(self, response_id: str, now: float) -> list[Effect]:
-        """Begin an answer of a server that sends no ``response.created``."""
-        if not response_id or not self._talk.answers.is_new(response_id):
+    def _begin_unannounced(self, response_id: str, now: Monotonic) -> list[Effect]:
+        """Begin a response of a server that sends no ``response.created``."""
+        if not response_id or not self._state.responses.is_new(response_id):
             return []
-        return self.created(events.ResponseCreated(response_id, None), now)
+        return self.on_response_created(events.ResponseCreated(response_id, None), now)
 
-    def announced(self, event: events.OutputItemAdded, now: float) -> list[Effect]:
+    # ---------------------------------------------------------------------------- it comes
+
+    def on_output_item_added(self, event: events.OutputItemAdded, now: Monotonic) -> list[Effect]:
         """A response announces an item."""
-        begun = self._unannounced(event.response_id, now)
-        return begun + self._alive(self._talk.answers.announced(event), now)
+        begun = self._begin_unannounced(event.response_id, now)
+        return begun + self._go_on(self._state.responses.on_output_item_added(event), now)
 
-    def audio(self, event: events.AudioDelta, now: float) -> list[Effect]:
+    def on_audio_delta(self, event: events.AudioDelta, now: Monotonic) -> list[Effect]:
         """Audio of a response came."""
-        talk = self._talk
-        begun = self._unannounced(event.part.response_id, now)
-        told = talk.answers.audio(event, talk.session.output_hz)
-        if told and len(event.pcm) >= FRAME_BYTES:
-            talk.sounding = event.part
-            if isinstance(talk.state, Thinking | Speaking):
-                talk.state = Speaking(event.part.response_id)
-        return begun + self._alive(told, now)
+        state = self._state
+        begun = self._begin_unannounced(event.part.response_id, now)
+        effects = state.responses.on_audio_delta(event, state.session.output_hz)
+        queued = effects and len(event.pcm) >= FRAME_BYTES
+        if queued and isinstance(state.phase, Thinking | Speaking):
+            state.enter(Speaking(event.part.response_id))
+        return begun + self._go_on(effects, now)
 
-    def text(self, event: events.TextDelta, now: float) -> list[Effect]:
+    def on_audio_done(self, part: Part) -> list[Effect]:
+        """All audio of a part came."""
+        return [FinishPart(part)]
+
+    def on_text_delta(self, event: events.TextDelta, now: Monotonic) -> list[Effect]:
         """Words of a response came."""
-        begun = self._unannounced(event.response_id, now)
-        return begun + self._alive(self._talk.answers.text(event), now)
+        begun = self._begin_unannounced(event.response_id, now)
+        return begun + self._go_on(self._state.responses.on_text_delta(event), now)
 
-    def _alive(self, told: list[Effect], now: float) -> list[Effect]:
-        """The active response goes on: it has a while again until its next event is due."""
-        if told and self._talk.answers.accepting is not None:
-            told.append(effects.SetTimer(DELTA_TIMER, now + DELTA_S))
-        return told
+    def on_text_done(self, event: events.TextDone) -> list[Effect]:
+        """All words of an item came."""
+        return self._state.responses.on_text_done(event)
 
-    def done(self, event: events.ResponseDone, now: float) -> list[Effect]:
+    def _go_on(self, effects: list[Effect], now: Monotonic) -> list[Effect]:
+        """Give the active response a while again until its next event is due, if this was one of it."""
+        if effects and self._state.responses.accepting is not None:
+            return [*effects, SetTimer(Timer.DELTA, later(now, DELTA_S))]
+        return effects
+
+    # ---------------------------------------------------------------------------- it ends
+
+    def on_response_done(self, event: events.ResponseDone, now: Monotonic) -> list[Effect]:
         """The server has sent all of a response, or will send no more."""
-        talk = self._talk
-        told = self._unannounced(event.response_id, now)
+        state = self._state
+        effects = self._begin_unannounced(event.response_id, now)
         if event.status == "failed":
             error = server_error(event.error_code, event.error_message or "the answer failed", {})
-            talk.waits.fail(talk.answers.keys(event.response_id), error)
-        told += [*talk.answers.done(event), *talk.usage.spent(event)]
+            state.pending_replies.fail(state.responses.keys(event.response_id), error)
+        effects += [*state.responses.on_response_done(event), *state.usage.on_response_done(event)]
         if event.reason == "turn_detected":
-            told += talk.session.interrupts()
+            effects += state.session.configuration.on_interrupted_by_itself()
         if event.error_code in events.FATAL_CODES:
-            told.append(effects.FailLink(f"{event.error_code}: {event.error_message}"))
-        if talk.answers.active is None:
-            told.append(effects.ClearTimer(DELTA_TIMER))
-        return told + talk.settle(now)
+            effects.append(FailLink(f"{event.error_code}: {event.error_message}"))
+        if state.responses.active is None:
+            effects.append(ClearTimer(Timer.DELTA))
+        return effects + state.settle(now)
 
-    def drained(self, event: Drained, now: float) -> list[Effect]:
+    def on_drained(self, event: Drained, now: Monotonic) -> list[Effect]:
         """A part was heard to its end."""
-        talk = self._talk
-        told: list[Effect] = [Publish(ipc.Playback(event.part.item_id, "drained", event.played_ms))]
-        told += talk.answers.drained(event)
-        if event.part == talk.sounding:
-            talk.sounding = None
-        return told + talk.settle(now)
+        played = Publish(ipc.Playback(event.part.item_id, "drained", event.played_ms))
+        return [played, *self._state.responses.on_drained(event), *self._state.settle(now)]
 
-    def cut(self, cut: inputs.Cut, latency: CutLatency, now: float) -> list[Effect]:
+    def on_cut(self, cut: Cut, latency: CutLatency, now: Monotonic) -> list[Effect]:
         """Playback is silent: say what was heard, to the server, the subscribers and who asked."""
-        talk = self._talk
-        generating, awaited = talk.answers.accepting, isinstance(talk.state, Awaiting)
-        told: list[Effect] = []
+        state = self._state
+        generating, awaited = state.responses.accepting, isinstance(state.phase, Awaiting)
+        effects: list[Effect] = []
         if generating is not None:
-            by_itself = cut.cause == "server_vad" and not talk.session.client_managed_turns
-            if not by_itself or talk.answers.is_ephemeral(generating):
-                told.append(SendEvent(events.CancelResponse(generating)))
-            told.append(effects.SetTimer(DELTA_TIMER, now + CANCELLED_S))
-        told += talk.answers.cut(cut)
-        talk.sounding = None
+            # With server VAD the server cancels its own response, unless the session leaves that to us.
+            by_itself = cut.cause == "server_vad" and not state.session.client_managed_turns
+            if not by_itself or state.responses.is_ephemeral(generating):
+                effects.append(SendEvent(events.CancelResponse(generating)))
+            effects.append(SetTimer(Timer.DELTA, later(now, CANCELLED_S)))
+        effects += state.responses.on_cut(cut)
         if cut.heard.parts:
-            told.append(Publish(interrupt_event(cut, latency)))
+            effects.append(Publish(interrupt_event(cut, latency)))
         if cut.cause == "command" and awaited:
-            # The answer is on its way: it is cancelled as soon as it has an id.
-            talk.questions.interrupt()
-            talk.unwanted = talk.questions.asking is None
-            talk.state = Listening()
+            # The response is on its way: it is cancelled as soon as it has an id.
+            state.requests.interrupt()
+            state.enter(Listening())
         if cut.ticket is not None:
             cancelled = generating is not None or awaited
-            told.append(effects.ReplyTo(cut.ticket, interrupt_reply(cut, cancelled=cancelled)))
-        return told + talk.settle(now)
+            effects.append(ReplyTo(cut.ticket, interrupt_reply(cut, cancelled=cancelled)))
+        return effects + state.settle(now)
 
     # ------------------------------------------------------------------- what does not come
 
-    def not_begun(self) -> list[Effect]:
-        """No response came in time."""
-        talk = self._talk
-        asked, talk.unwanted = talk.questions.given_up(), False
-        if asked is None and not isinstance(talk.state, Awaiting):
-            return []
-        if isinstance(talk.state, Awaiting):
-            talk.state = talk.at_rest()
-        error = late(f"the server began no answer within {RESPONSE_S:.0f} s", about(asked))
-        if asked is not None:
-            talk.waits.fail([asked.item_id], error)
-        return [Publish(error)]
+    def on_nothing_created(self, now: Monotonic) -> list[Effect]:
+        """No response began in time."""
+        state = self._state
+        asked, awaited = state.requests.give_up(), isinstance(state.phase, Awaiting)
+        state.requests.want_unasked()
+        effects: list[Effect] = []
+        if asked is not None or awaited:
+            state.stop_awaiting()
+            error = late(f"the server began no answer within {RESPONSE_S:.0f} s", about(asked))
+            if asked is not None:
+                state.pending_replies.fail([asked.key], error)
+            effects.append(Publish(error))
+        return effects + state.settle(now)
 
-    def stalled(self) -> list[Effect]:
+    def on_stalled(self, now: Monotonic) -> list[Effect]:
         """The active response says nothing more."""
-        talk = self._talk
-        keys, request = talk.answers.keys(talk.answers.active), talk.answers.request
-        expected, told = talk.answers.give_up()
-        if expected or not told:
-            return told
-        details = {"request": request} if request else {}
-        error = late(f"the server's answer stood still for {DELTA_S:.0f} s", details)
-        talk.waits.fail(keys, error)
-        return [Publish(error), *told]
+        state = self._state
+        keys, request_id = state.responses.keys(state.responses.active), state.responses.request_id
+        expected, effects = state.responses.give_up()
+        if effects and not expected:
+            details = {"request": request_id} if request_id else {}
+            error = late(f"the server's answer stood still for {DELTA_S:.0f} s", details)
+            state.pending_replies.fail(keys, error)
+            effects = [Publish(error), *effects]
+        return effects + state.settle(now)
+
+
+def _request_id(
+    event: events.ResponseCreated, request: ResponseRequest | None, answered: list[ResponseRequest]
+) -> str | None:
+    """Return the id of the command that a response answers: the first of those that it answers too."""
+    own = request.request_id if request is not None else event.request
+    if own is not None:
+        return own
+    return next((each.request_id for each in answered if each.request_id), None)

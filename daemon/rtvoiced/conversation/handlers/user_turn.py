@@ -1,19 +1,23 @@
-"""The user's turns, as the server hears them. Pure."""
+"""The user's turns, as the server hears them. Pure.
+
+A turn begins with ``speech_started``, ends with ``speech_stopped``, and stands
+in the conversation with ``committed``. `InterruptionHandler` gets these first
+and passes on what is a turn; push-to-talk commits turns of its own.
+
+Who has the turn answered is told by the session's flags: where the server's VAD
+creates responses, the response is awaited; where it leaves that to us
+(`client_managed_turns`), a `TurnRequest` is put in the queue.
+"""
 
 from __future__ import annotations
 
-from rtvoiced.conversation import effects
-from rtvoiced.conversation.effects import Effect, Publish, SendEvent
+from rtvoiced.clocks import Monotonic, later
+from rtvoiced.conversation.effects import ClearTimer, CutPlayback, Effect, Publish, SendEvent, SetTimer
 from rtvoiced.conversation.phases import Awaiting, Hearing
 from rtvoiced.conversation.reports import late
-from rtvoiced.conversation.state import (
-    HEARING_S,
-    HEARING_TIMER,
-    RESPONSE_S,
-    RESPONSE_TIMER,
-    ConversationState,
-)
+from rtvoiced.conversation.state import ConversationState
 from rtvoiced.conversation.stores.utterances import stopped
+from rtvoiced.conversation.timers import HEARING_S, RESPONSE_S, Timer
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced.vocabulary import Cause, SpeechEnd
@@ -22,114 +26,121 @@ from rtvoiced.vocabulary import Cause, SpeechEnd
 class UserTurnHandler:
     """When the user begins and ends to speak, and what follows for the assistant."""
 
-    def __init__(self, talk: ConversationState) -> None:
-        self._talk = talk
+    def __init__(self, state: ConversationState) -> None:
+        self._state = state
 
-    def speech_started(self, event: events.SpeechStarted, now: float) -> list[Effect]:
+    def on_speech_started(self, event: events.SpeechStarted, now: Monotonic) -> list[Effect]:
         """The server hears the user."""
-        talk = self._talk
-        if not talk.session.up:
+        state = self._state
+        if not state.session.up:
             return []
-        if talk.mute.on:
-            # Said before the mute and only now heard by the server.
-            talk.utterances.discarded = event.item_id
-            # With it the server ended its response, so that answer is over all the same; not so a `say`.
-            audible = talk.sounding.response_id if talk.sounding is not None else None
-            over = talk.yields and not talk.session.client_managed_turns
-            over = over and not talk.answers.is_ephemeral(talk.answers.accepting or audible)
-            cut: list[Effect] = [effects.CutPlayback("server_vad")] if over else []
-            return [*cut, SendEvent(events.ClearAudio())]
-        if talk.pressed_at is not None:
+        if state.mute.on:
+            return self._on_speech_while_muted(event)
+        if state.push_to_talk.pressed:
             # The server does not know yet that its turn detection is off.
-            talk.utterances.discarded = event.item_id
+            state.utterances.discard(event.item_id)
             return []
-        if talk.state == Hearing(event.item_id):
+        if state.phase == Hearing(event.item_id):
             return []
-        return self.hear(event, "server_vad" if talk.yields else None, now)
+        return self.begin(event, "server_vad" if state.yields else None, now)
 
-    def hear(self, event: events.SpeechStarted, cause: Cause | None, now: float) -> list[Effect]:
-        """The user's turn begins, and what is said over is cut; with no *cause* it goes on."""
-        talk = self._talk
+    def _on_speech_while_muted(self, event: events.SpeechStarted) -> list[Effect]:
+        """Drop what was said before the mute and is only now heard by the server."""
+        state = self._state
+        state.utterances.discard(event.item_id)
+        # With it the server ended its response, so that is over all the same; not so a `say`.
+        audible = state.sounding.response_id if state.sounding is not None else None
+        over = state.yields and not state.session.client_managed_turns
+        over = over and not state.responses.is_ephemeral(state.responses.accepting or audible)
+        cut: list[Effect] = [CutPlayback("server_vad")] if over else []
+        return [*cut, SendEvent(events.ClearAudio())]
+
+    def begin(self, event: events.SpeechStarted, cause: Cause | None, now: Monotonic) -> list[Effect]:
+        """Begin the user's turn, and cut what is said over; with no *cause* that goes on."""
+        state = self._state
         ended: list[Effect] = []
-        if isinstance(talk.state, Hearing):
-            ended.append(stopped(talk.state.item_id, event.audio_start_ms, "silence"))
-        talk.state = Hearing(event.item_id)
-        talk.utterances.discarded, talk.commits_due = None, 0
+        if isinstance(state.phase, Hearing):
+            ended.append(stopped(state.phase.item_id, event.audio_start_ms, "silence"))
+        state.enter(Hearing(event.item_id))
+        state.utterances.on_turn()
+        state.push_to_talk.on_turn()
         cut: list[Effect] = []
         if cause is not None:
-            talk.questions.overtake()
-            talk.unwanted = False
-            cut.append(effects.CutPlayback(cause))
+            state.requests.overtake()
+            state.requests.want_unasked()
+            cut.append(CutPlayback(cause))
         return [
             *cut,
             *ended,
-            *talk.nothing_expected(),
-            effects.SetTimer(HEARING_TIMER, now + HEARING_S),
+            *state.nothing_expected(),
+            SetTimer(Timer.HEARING, later(now, HEARING_S)),
             Publish(ipc.SpeechStarted(event.item_id, event.audio_start_ms, "server")),
         ]
 
-    def speech_stopped(self, item_id: str, end_ms: int | None, now: float) -> list[Effect]:
-        """The server has heard enough silence."""
-        talk = self._talk
-        if not isinstance(talk.state, Hearing) or item_id == talk.utterances.discarded:
+    def on_speech_stopped(self, item_id: str, end_ms: int | None, now: Monotonic) -> list[Effect]:
+        """The server has heard enough silence: the turn is over."""
+        state = self._state
+        if not isinstance(state.phase, Hearing) or state.utterances.is_discarded(item_id):
             return []
-        if talk.pressed_at is not None:
+        if state.push_to_talk.pressed:
             # Of what was said before; push-to-talk ends by hand.
             return []
-        begun, talk.state = talk.state.item_id, Awaiting()
-        told: list[Effect] = [effects.ClearTimer(HEARING_TIMER)]
-        if talk.questions.asking is None:
-            if talk.session.client_managed_turns and (talk.answers.accepting or talk.sounding):
-                # It was not interrupted, and the turn waits for its end.
-                talk.state = talk.at_rest()
-            else:
-                told.append(effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S))
-        return [*told, stopped(begun, end_ms, "silence")]
+        heard_id = state.phase.item_id
+        effects: list[Effect] = [ClearTimer(Timer.HEARING)]
+        said_over = state.session.client_managed_turns and (state.responses.accepting or state.sounding)
+        if said_over and state.requests.asking is None:
+            # What is said was not interrupted, and the turn waits for its end.
+            state.rest()
+        else:
+            state.enter(Awaiting())
+            if state.requests.asking is None:
+                effects.append(SetTimer(Timer.RESPONSE_CREATED, later(now, RESPONSE_S)))
+        return [*effects, stopped(heard_id, end_ms, "silence")]
 
-    def committed(self, item_id: str, previous: str | None, now: float) -> list[Effect]:
+    def on_committed(self, item_id: str, previous: str | None, now: Monotonic) -> list[Effect]:
         """The utterance stands in the conversation."""
-        talk = self._talk
-        if item_id == talk.utterances.discarded:
+        state = self._state
+        if state.utterances.is_discarded(item_id):
             delete = SendEvent(events.DeleteItem(item_id))
-            if talk.session.client_managed_turns:
+            if state.session.client_managed_turns:
                 return [delete]
-            talk.unwanted = True
-            return [delete, effects.SetTimer(RESPONSE_TIMER, now + RESPONSE_S)]
-        talk.memory.add(item_id, "user", previous)
-        if talk.commits_due:
-            # Of push-to-talk: its answer is asked for already.
-            talk.commits_due -= 1
+            state.requests.reject_unasked()
+            return [delete, SetTimer(Timer.RESPONSE_CREATED, later(now, RESPONSE_S))]
+        state.history.add(item_id, "user", previous)
+        if state.push_to_talk.commit_acknowledged():
+            # Its response is asked for already.
             return []
         # Not every server tells where an utterance ends.
-        told = self.speech_stopped(item_id, None, now) if talk.state == Hearing(item_id) else []
-        return [*told, *self.answer(now)] if talk.session.client_managed_turns else told
+        effects = self.on_speech_stopped(item_id, None, now) if state.phase == Hearing(item_id) else []
+        return [*effects, *self._answer(now)] if state.session.client_managed_turns else effects
 
-    def answer(self, now: float) -> list[Effect]:
-        """Ask for the answer to what the server has committed, as soon as nothing is in its way."""
-        talk = self._talk
-        if talk.unwanted:
-            # Interrupted before it was asked for.
-            talk.unwanted = False
-            return [*talk.nothing_expected(), *talk.settle(now)]
-        return self.ask(now)
+    def _answer(self, now: Monotonic) -> list[Effect]:
+        """Have answered what the server has committed, unless that was interrupted already."""
+        state = self._state
+        if state.requests.take_rejection():
+            return [*state.nothing_expected(), *state.settle(now)]
+        return self.request_answer(now)
 
-    def ask(self, now: float) -> list[Effect]:
-        """Let what the user said be answered next."""
-        talk = self._talk
-        talk.questions.append_turn()
-        if isinstance(talk.state, Awaiting) and talk.questions.asking is None:
-            talk.state = talk.at_rest()
-        return [*talk.nothing_expected(), *talk.next_question(now)]
+    def request_answer(self, now: Monotonic) -> list[Effect]:
+        """Let what the user said be answered next, as soon as nothing is in its way."""
+        state = self._state
+        state.requests.enqueue_turn()
+        if state.requests.asking is None:
+            state.stop_awaiting()
+        return [*state.nothing_expected(), *state.ask_next(now)]
 
     def discard(self, reason: SpeechEnd) -> list[Effect]:
-        """End the open utterance and have nothing made of it."""
-        talk = self._talk
-        if not isinstance(talk.state, Hearing) or talk.state.item_id is None:
+        """End the utterance that the server hears, and have nothing made of it."""
+        state = self._state
+        if not isinstance(state.phase, Hearing) or state.phase.item_id is None:
             return []
-        item_id, talk.state = talk.state.item_id, talk.at_rest()
-        return [effects.ClearTimer(HEARING_TIMER), *talk.utterances.discard(item_id, reason)]
+        item_id = state.phase.item_id
+        state.rest()
+        return [ClearTimer(Timer.HEARING), *state.utterances.end_discarded(item_id, reason)]
 
-    def too_long(self) -> list[Effect]:
-        """Nobody speaks for so long: the VAD is stuck."""
-        told = self.discard("timeout")
-        return [Publish(late(f"the server heard speech for {HEARING_S:.0f} s")), *told] if told else []
+    def on_heard_too_long(self) -> list[Effect]:
+        """Nobody speaks for so long: the server's VAD is stuck."""
+        effects = self.discard("timeout")
+        if not effects:
+            return []
+        return [Publish(late(f"the server heard speech for {HEARING_S:.0f} s")), *effects]

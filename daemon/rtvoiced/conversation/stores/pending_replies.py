@@ -1,95 +1,117 @@
-"""Commands whose reply waits until what they asked for is over (``wait``: true). Pure."""
+"""Commands whose reply waits until what they asked for is over (``wait``: true). Pure.
+
+Written by `CommandHandler`, `ConnectionHandler`, `ResponseHandler` and the
+machine. A reply waits for one of two things: that a request is over (it was
+answered and heard, cut, or came to nothing), or that a new session is up. The
+machine looks after every input which requests are over; so nobody has to think
+of replies where a request ends.
+
+A client may give up at a moment that it names (``expires``): then it is
+refused, and what it asked for is withdrawn, if it has not begun.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from rtvoiced.clocks import Monotonic
 from rtvoiced.conversation.effects import ClearTimer, Effect, Refuse, ReplyTo, SetTimer
+from rtvoiced.conversation.timers import ReplyTimer
 from rtvoiced.ipc.contract import replies
 from rtvoiced.ipc.contract.events import Error
 
 MOST_WAITS = 200
-TIMER = "wait-"
-"""Each wait has a timer of its own: this and its ticket."""
+"""How many commands can wait at the same time."""
 
 
 @dataclass(slots=True)
 class PendingReply:
-    """Somebody waits for a reply."""
+    """A command that waits for its reply."""
 
     ticket: int
     key: str | None
-    """The question that has to be over; None: there has to be a new session."""
+    """The request that has to be over; None: there has to be a new session."""
     left: bool = False
     """The session that was to be replaced is gone."""
     failure: Refuse | None = None
-    """What will be answered once it is over, where it came to nothing."""
+    """What it will be answered once it is over, where it came to nothing."""
+
+    def leave(self) -> None:
+        """Know that the session that was to be replaced is gone."""
+        self.left = True
+
+    def fail(self, error: Error) -> None:
+        """Know that it came to nothing; the first reason counts."""
+        if self.failure is None:
+            self.failure = refusal(self.ticket, error)
 
 
 class PendingReplies:
-    """All who wait, and until when."""
+    """All commands that wait, and until when."""
 
     def __init__(self) -> None:
-        self._waits: dict[int, PendingReply] = {}
+        self._pending: dict[int, PendingReply] = {}
 
     @property
     def full(self) -> bool:
         """Nobody else can wait."""
-        return len(self._waits) >= MOST_WAITS
+        return len(self._pending) >= MOST_WAITS
 
-    def add(self, ticket: int, key: str | None, expires: float | None) -> list[Effect]:
-        """Answer *ticket* when the question *key* is over (None: a new session is up), or at *expires*."""
-        self._waits[ticket] = PendingReply(ticket, key)
-        return [] if expires is None else [SetTimer(f"{TIMER}{ticket}", expires)]
+    def add(self, ticket: int, key: str | None, expires: Monotonic | None) -> list[Effect]:
+        """Answer *ticket* when the request *key* is over (None: a new session is up), or at *expires*."""
+        self._pending[ticket] = PendingReply(ticket, key)
+        return [] if expires is None else [SetTimer(ReplyTimer(ticket), expires)]
 
     def fail(self, keys: Collection[str], error: Error) -> None:
-        """These questions came to nothing; what was said of them may still sound."""
-        for wait in self._waits.values():
-            if wait.key in keys and wait.failure is None:
-                wait.failure = refusal(wait.ticket, error)
+        """Know that these requests came to nothing; what was said of them may still sound."""
+        for pending in self._pending.values():
+            if pending.key in keys:
+                pending.fail(error)
 
-    def over(self, goes_on: Callable[[str], bool]) -> list[Effect]:
-        """Answer all whose question does not go on any more."""
-        told: list[Effect] = []
-        for wait in [each for each in self._waits.values() if each.key is not None]:
-            if wait.key is not None and not goes_on(wait.key):
-                told += self._answer(wait, wait.failure or done(wait.ticket, queued=True))
-        return told
+    def answer_what_is_over(self, goes_on: Callable[[str], bool]) -> list[Effect]:
+        """Answer all whose request does not go on any more."""
+        effects: list[Effect] = []
+        for pending in [each for each in self._pending.values() if each.key is not None]:
+            if pending.key is not None and not goes_on(pending.key):
+                effects += self._answer(pending, pending.failure or done(pending.ticket, queued=True))
+        return effects
 
-    def session_left(self) -> None:
-        """The session is gone: the next is the new one."""
-        for wait in self._waits.values():
-            wait.left = True
+    def on_session_left(self) -> None:
+        """Know that the session is gone: the next is the new one."""
+        for pending in self._pending.values():
+            pending.leave()
 
-    def session_up(self) -> list[Effect]:
-        """A new session is up."""
-        told: list[Effect] = []
-        for wait in [each for each in self._waits.values() if each.key is None and each.left]:
-            told += self._answer(wait, done(wait.ticket))
-        return told
+    def on_session_up(self) -> list[Effect]:
+        """Answer all who waited for a new session."""
+        effects: list[Effect] = []
+        for pending in [each for each in self._pending.values() if each.key is None and each.left]:
+            effects += self._answer(pending, done(pending.ticket))
+        return effects
 
-    def session_failed(self, error: Error) -> tuple[list[str], list[Effect]]:
-        """There will be no session until somebody acts; return also the questions that wait for one."""
-        keys = [wait.key for wait in self._waits.values() if wait.key is not None]
+    def on_link_failed(self, error: Error) -> tuple[list[str], list[Effect]]:
+        """Refuse all who wait for a session: there will be none until somebody acts.
+
+        Return also the requests that wait for one: they come to nothing.
+        """
+        keys = [pending.key for pending in self._pending.values() if pending.key is not None]
         self.fail(keys, error)
-        told: list[Effect] = []
-        for wait in [each for each in self._waits.values() if each.key is None]:
-            told += self._answer(wait, refusal(wait.ticket, error))
-        return keys, told
+        effects: list[Effect] = []
+        for pending in [each for each in self._pending.values() if each.key is None]:
+            effects += self._answer(pending, refusal(pending.ticket, error))
+        return keys, effects
 
-    def expired(self, name: str) -> tuple[str | None, list[Effect]]:
-        """The timer of a wait has run out; return also the question that nobody waits for any more."""
-        wait = self._waits.pop(int(name.removeprefix(TIMER)), None)
-        if wait is None:
+    def on_expired(self, ticket: int) -> tuple[str | None, list[Effect]]:
+        """Refuse a command whose client gives up; return also the request that nobody waits for any more."""
+        pending = self._pending.pop(ticket, None)
+        if pending is None:
             return None, []
-        return wait.key, [
-            Refuse(wait.ticket, "timeout", "it was not over before the request expired", retryable=True)
-        ]
+        message = "it was not over before the request expired"
+        return pending.key, [Refuse(ticket, "timeout", message, retryable=True)]
 
-    def _answer(self, wait: PendingReply, answer: Effect) -> list[Effect]:
-        del self._waits[wait.ticket]
-        return [ClearTimer(f"{TIMER}{wait.ticket}"), answer]
+    def _answer(self, pending: PendingReply, answer: Effect) -> list[Effect]:
+        del self._pending[pending.ticket]
+        return [ClearTimer(ReplyTimer(pending.ticket)), answer]
 
 
 def done(ticket: int, *, queued: bool = False) -> Effect:

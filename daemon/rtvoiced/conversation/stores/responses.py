@@ -1,334 +1,286 @@
-"""The assistant's answers, from `response.created` until they have drained or were cut. Pure.
+"""The assistant's responses, from ``response.created`` until they have drained or were cut. Pure.
 
-Two ids, not one: `accepting` decides which deltas are queued; what is audible
-is the ledger's business, and may be an earlier answer.
+Written by `ResponseHandler`, and by `ConnectionHandler` when the session is
+gone. What is here decides which deltas are queued for the speaker, and what
+becomes of each item once it was heard (`HeardItems`).
+
+Two ids, not one. `accepting` decides which deltas are queued; what is *audible*
+is the ledger's business, and may be an earlier response. After a cut nothing is
+accepted until the next ``response.created``: so late deltas need no list of
+dead ids.
+
+Two clocks, too. A response that is `done` at the server sounds on for a while;
+it stays here until its last item has drained.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 
 from rtvoiced.audio.events import Drained, PartHeard
-from rtvoiced.conversation import effects
-from rtvoiced.conversation.effects import Effect, Publish, SendEvent
+from rtvoiced.conversation.effects import Effect, FinishResponse, Play, Publish, SendEvent
 from rtvoiced.conversation.inputs import Cut
 from rtvoiced.conversation.reports import server_error
-from rtvoiced.conversation.stores.history import ConversationItem, HistoryStore
+from rtvoiced.conversation.stores.heard_items import HeardItems
+from rtvoiced.conversation.stores.history import HistoryStore
 from rtvoiced.conversation.stores.response import OutputItem, Response
 from rtvoiced.conversation.stores.session import Session
-from rtvoiced.dsp.pcm import FRAME_BYTES, Pcm
+from rtvoiced.dsp.pcm import FRAME_BYTES, Part, Pcm
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 
 REMEMBERED = 16
-"""Answers that are over and whose stragglers are still recognised."""
+"""How many responses are remembered that are over: their stragglers are still recognised."""
 
 
 class ResponseStore:
-    """All answers that still matter."""
+    """All responses that still matter."""
 
-    def __init__(self, memory: HistoryStore, session: Session) -> None:
+    def __init__(self, history: HistoryStore, session: Session) -> None:
         self.active: str | None = None
         """The response that the server is generating: the only one that is not done."""
         self.accepting: str | None = None
         """The active response, if its deltas are queued; None after a cut until the next one is created."""
-        self._answers: dict[str, Response] = {}
+        self.sounding: Part | None = None
+        """The part last queued, while anything is queued or in the card."""
+        self._responses: dict[str, Response] = {}
         self._over: deque[tuple[str, bool]] = deque(maxlen=REMEMBERED)
         """Response ids, and whether each was ephemeral."""
-        self._memory = memory
+        self._history = history
         self._session = session
-        self._late = 0
+        self._heard = HeardItems(history, session)
 
-    def created(
+    # ------------------------------------------------------------------ what is known of them
+
+    def is_new(self, response_id: str) -> bool:
+        """Return whether a response was never announced, or only to a session that is gone."""
+        response = self._responses.get(response_id)
+        over = any(response_id == each for each, _ in self._over)
+        return not over and (response is None or response.session != self._session.number)
+
+    def holds(self, key: str) -> bool:
+        """Return whether the response to this request is being made, or to be heard to its end."""
+        return any(key in each.keys and not each.cut for each in self._responses.values())
+
+    def keys(self, response_id: str | None) -> tuple[str, ...]:
+        """Return the requests that this response answers."""
+        response = self._responses.get(response_id or "")
+        return response.keys if response is not None else ()
+
+    @property
+    def protected(self) -> bool:
+        """Something is being made, or still to be heard, that nobody interrupts by speaking."""
+        return any(each.protected and not each.cut for each in self._responses.values())
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the command that the active response answers."""
+        response = self._responses.get(self.active or "")
+        return response.request_id if response is not None else None
+
+    def is_ephemeral(self, response_id: str | None) -> bool:
+        """Return whether this response is out of band."""
+        response = self._responses.get(response_id or "")
+        return response is not None and response.ephemeral
+
+    # -------------------------------------------------------------------------- it begins
+
+    def accept(
         self,
         response_id: str,
-        request: str | None,
+        request_id: str | None,
         keys: tuple[str, ...] = (),
         *,
         ephemeral: bool = False,
         protected: bool = False,
     ) -> list[Effect]:
-        """An answer begins and is accepted from now on."""
+        """Take up a response that begins: from now on its deltas are queued."""
         number = self._session.number
-        answer = Response(response_id, request, number, keys=keys, ephemeral=ephemeral, protected=protected)
-        told = self._begun(answer)
+        response = Response(
+            response_id, request_id, number, keys=keys, ephemeral=ephemeral, protected=protected
+        )
+        effects = self._begin(response)
         self.accepting = response_id
-        return told
+        return effects
 
-    def rejected(self, response_id: str, request: str | None, *, ephemeral: bool = False) -> list[Effect]:
-        """An answer begins that nobody wants: it is cancelled, and not one sample of it is queued."""
-        answer = Response(response_id, request, self._session.number, cut=True, ephemeral=ephemeral)
-        accepted = self._answers.get(self.accepting or "")
+    def reject(self, response_id: str, request_id: str | None, *, ephemeral: bool = False) -> list[Effect]:
+        """Cancel a response that begins and that nobody wants: not one sample of it is queued."""
+        response = Response(response_id, request_id, self._session.number, cut=True, ephemeral=ephemeral)
+        accepted = self._responses.get(self.accepting or "")
         if accepted is not None and (ephemeral or accepted.ephemeral):
-            # What is out of band runs beside the answer that is wanted, and does not end it.
+            # What is out of band runs beside the response that is wanted, and does not end it.
             self._over.append((response_id, ephemeral))
-            done = ipc.ResponseDone(response_id, "cancelled", "superseded", None, request)
-            told: list[Effect] = [Publish(ipc.ResponseCreated(response_id, request=request)), Publish(done)]
+            done = ipc.ResponseDone(response_id, "cancelled", "superseded", None, request_id)
+            effects: list[Effect] = [
+                Publish(ipc.ResponseCreated(response_id, request=request_id)),
+                Publish(done),
+            ]
         else:
-            told = self._begun(answer)
-        return [*told, SendEvent(events.CancelResponse(response_id))]
+            effects = self._begin(response)
+        return [*effects, SendEvent(events.CancelResponse(response_id))]
 
-    def is_new(self, response_id: str) -> bool:
-        """Return True for a response that was never announced, or of which the last session knew."""
-        answer = self._answers.get(response_id)
-        over = any(response_id == each for each, _ in self._over)
-        return not over and (answer is None or answer.session != self._session.number)
+    # ---------------------------------------------------------------------------- it comes
 
-    def holds(self, key: str) -> bool:
-        """Return whether the answer to this question is being made, or to be heard to its end."""
-        return any(key in answer.keys and not answer.cut for answer in self._answers.values())
-
-    def keys(self, response_id: str | None) -> tuple[str, ...]:
-        """Return the questions that this response answers."""
-        answer = self._answers.get(response_id or "")
-        return answer.keys if answer is not None else ()
-
-    @property
-    def protected(self) -> bool:
-        """Something is being made, or still to be heard, that nobody interrupts by speaking."""
-        return any(answer.protected and not answer.cut for answer in self._answers.values())
-
-    def unprotect(self) -> None:
-        """What was protected may be interrupted by speaking now."""
-        for answer in self._answers.values():
-            answer.protected = False
-
-    @property
-    def request(self) -> str | None:
-        """The request of the active response."""
-        answer = self._answers.get(self.active or "")
-        return answer.request if answer is not None else None
-
-    def is_ephemeral(self, response_id: str | None) -> bool:
-        """Return True for a response that is out of band."""
-        answer = self._answers.get(response_id or "")
-        return answer is not None and answer.ephemeral
-
-    def announced(self, event: events.OutputItemAdded) -> list[Effect]:
-        """An answer announces an item; an item of a cut answer will not be heard, so it goes."""
-        answer = self._answers.get(event.response_id)
+    def on_output_item_added(self, event: events.OutputItemAdded) -> list[Effect]:
+        """Know an item that a response announces; one of a cut response will not be heard, so it goes."""
+        response = self._responses.get(event.response_id)
         if event.kind != "message":
             return []
         over = dict(self._over).get(event.response_id)
-        if over is not None or (answer is not None and answer.cut):
-            ephemeral = over or (answer is not None and answer.ephemeral)
+        if over is not None or (response is not None and response.cut):
+            ephemeral = over or (response is not None and response.ephemeral)
             return [] if ephemeral else [SendEvent(events.DeleteItem(event.item_id))]
-        if answer is None or answer.done:
+        if response is None or response.done:
             return []
-        self._said(answer, event.item_id)
+        self._item(response, event.item_id)
         return []
 
-    def audio(self, event: events.AudioDelta, hz: int) -> list[Effect]:
-        """Queue audio of the answer that is accepted; late audio of a cut one is not even counted."""
+    def on_audio_delta(self, event: events.AudioDelta, hz: int) -> list[Effect]:
+        """Queue audio of the accepted response, which comes at *hz*; of a cut one it is not even counted."""
         part, size = event.part, len(event.pcm)
         if part.response_id != self.accepting or not size:
             return []
         if size >= FRAME_BYTES:
-            said = self._said(self._answers[part.response_id], part.item_id)
-            said.audio = True
-            said.playing.add(part.content_index)
-            self._memory.add(part.item_id, "assistant").arrival.audio(size * 1000 / (FRAME_BYTES * hz))
+            self.sounding = part
+            self._item(self._responses[part.response_id], part.item_id).on_audio(part.content_index)
+            self._history.add(part.item_id, "assistant").arrival.audio(size * 1000 / (FRAME_BYTES * hz))
         arrived = ipc.AudioArrived(part.response_id, part.item_id, size, Pcm(hz).duration_ms(size))
-        return [effects.Play(part, event.pcm, hz), Publish(arrived)]
+        return [Play(part, event.pcm, hz), Publish(arrived)]
 
-    def text(self, event: events.TextDelta) -> list[Effect]:
-        """More words of the answer that is accepted."""
+    def on_text_delta(self, event: events.TextDelta) -> list[Effect]:
+        """Keep more words of the accepted response."""
         if self.accepting is None or event.response_id not in ("", self.accepting):
             return []
-        said = self._said(self._answers[self.accepting], event.item_id)
-        said.written = said.written or event.written
-        item = self._memory.add(event.item_id, "assistant")
+        self._item(self._responses[self.accepting], event.item_id).on_text(written=event.written)
+        item = self._history.add(event.item_id, "assistant")
         item.arrival.words(item.text)
-        item.text += event.text
+        item.append(event.text)
         return [Publish(ipc.Delta(self.accepting, event.item_id, event.text))]
 
-    def text_done(self, event: events.TextDone) -> list[Effect]:
-        """All words of an item."""
-        answer = self._answers.get(event.response_id or self.accepting or "")
-        if answer is None or answer.cut or (answer.done and event.item_id not in answer.said):
+    def on_text_done(self, event: events.TextDone) -> list[Effect]:
+        """Keep all words of an item; it is settled if its audio was heard already."""
+        response = self._responses.get(event.response_id or self.accepting or "")
+        if response is None or response.cut or (response.done and event.item_id not in response.items):
             return []
-        said = self._said(answer, event.item_id)
-        said.text_done, said.written = True, said.written or event.written
+        said = self._item(response, event.item_id)
+        said.on_text_done(written=event.written)
         if event.text:
-            self._memory.add(event.item_id, "assistant").text = event.text
-        return self._heard_all(answer, said)
+            self._history.add(event.item_id, "assistant").write(event.text)
+        return self._settle_item(response, said)
 
-    def done(self, event: events.ResponseDone) -> list[Effect]:
-        """The server has generated all of an answer; it may sound for long yet."""
-        answer = self._answers.get(event.response_id)
-        told: list[Effect] = []
-        if answer is not None and not answer.done:
-            answer.whole = event.status == "completed"
-            told = self._close(answer, event.status, event.reason or event.error_code, event.usage)
+    # ---------------------------------------------------------------------------- it ends
+
+    def on_response_done(self, event: events.ResponseDone) -> list[Effect]:
+        """End a response of which the server has generated all; it may sound for long yet."""
+        response = self._responses.get(event.response_id)
+        effects: list[Effect] = []
+        if response is not None and not response.done:
+            response.on_whole(whole=event.status == "completed")
+            effects = self._close(response, event.status, event.reason or event.error_code, event.usage)
         if event.status == "failed":
-            request = answer.request if answer else event.request
-            details = {"request": request} if request else {}
+            request_id = response.request_id if response else event.request
+            details = {"request": request_id} if request_id else {}
             message = event.error_message or "the answer failed"
-            told.append(Publish(server_error(event.error_code, message, details)))
-        return told
+            effects.append(Publish(server_error(event.error_code, message, details)))
+        return effects
 
-    def drained(self, event: Drained) -> list[Effect]:
-        """A part was heard to its end."""
-        answer = self._answers.get(event.part.response_id)
-        said = answer.said.get(event.part.item_id) if answer is not None else None
-        if answer is None or said is None:
+    def on_drained(self, event: Drained) -> list[Effect]:
+        """Settle the item of a part that was heard to its end, if that was its last."""
+        if event.part == self.sounding:
+            self.sounding = None
+        response = self._responses.get(event.part.response_id)
+        said = response.items.get(event.part.item_id) if response is not None else None
+        if response is None or said is None:
             return []
-        said.playing.discard(event.part.content_index)
-        said.played_ms += event.played_ms
-        return self._heard_all(answer, said)
+        said.on_drained(event.part.content_index, event.played_ms)
+        return self._settle_item(response, said)
 
-    def cut(self, cut: Cut) -> list[Effect]:
-        """Tell the server what was heard of each item that was cut, and delete what was not."""
+    def on_cut(self, cut: Cut) -> list[Effect]:
+        """Settle what was cut: tell the server what was heard of each item, and delete what was not."""
+        self.sounding = None
         first_of_item: dict[str, PartHeard] = {}
         for heard in cut.heard.parts:
             first_of_item.setdefault(heard.part.item_id, heard)
-        told: list[Effect] = []
+        effects: list[Effect] = []
         for heard in first_of_item.values():
-            told += self._correct(heard)
+            effects += self._heard.cut(self._responses.get(heard.part.response_id), heard)
         ended = {heard.part.response_id for heard in cut.heard.parts} | {self.accepting}
-        for answer in [each for each in self._answers.values() if each.response_id in ended]:
-            for item_id in first_of_item.keys() & answer.said.keys():
-                del answer.said[item_id]
-            told += self._rest_of(answer)
-            answer.cut = True
-            self._forget_if_over(answer)
+        for response in [each for each in self._responses.values() if each.response_id in ended]:
+            for item_id in first_of_item.keys() & response.items.keys():
+                response.drop_item(item_id)
+            effects += self._heard.rest(response)
+            response.drop_items()
+            response.on_cut()
+            self._forget_if_over(response)
         self.accepting = None
-        return told
+        return effects
 
     def give_up(self) -> tuple[bool, list[Effect]]:
-        """The active response says nothing for too long: it is over as far as we are concerned.
+        """End the active response, which says nothing for too long.
 
-        Return also whether it had been cut; then there was nothing left to come but its end.
+        Return also whether it had been cut: then there was nothing left to come but its end.
         """
-        answer = self._answers.get(self.active or "")
-        if answer is None:
+        response = self._responses.get(self.active or "")
+        if response is None:
             return False, []
-        if answer.cut:
-            return True, self._close(answer, "cancelled", "timeout")
-        cancel = SendEvent(events.CancelResponse(answer.response_id))
-        return False, [*self._close(answer, "failed", "timeout"), cancel]
+        if response.cut:
+            return True, self._close(response, "cancelled", "timeout")
+        cancel = SendEvent(events.CancelResponse(response.response_id))
+        return False, [*self._close(response, "failed", "timeout"), cancel]
 
-    def link_lost(self) -> list[Effect]:
-        """What has arrived plays to its end; nothing more will come of it."""
+    def on_session_gone(self) -> list[Effect]:
+        """End the active response: what has arrived plays to its end, and nothing more will come."""
         self._over.clear()
-        answer = self._answers.get(self.active or "")
-        return self._close(answer, "failed", "link_lost") if answer is not None else []
+        response = self._responses.get(self.active or "")
+        return self._close(response, "failed", "link_lost") if response is not None else []
 
-    # ------------------------------------------------------------------- the pieces
+    def unprotect(self) -> None:
+        """Let everything be interrupted by speaking."""
+        for response in self._responses.values():
+            response.unprotect()
 
-    def _begun(self, answer: Response) -> list[Effect]:
-        """Make *answer* the active one; an older one that never ended is over."""
-        older = self._answers.get(self.active or "")
-        told: list[Effect] = []
+    # ------------------------------------------------------------------------- the pieces
+
+    def _begin(self, response: Response) -> list[Effect]:
+        """Make *response* the active one; an older one that never ended is over."""
+        older = self._responses.get(self.active or "")
+        effects: list[Effect] = []
         if older is not None:
-            told = self._close(older, "cancelled" if older.cut else "incomplete", "superseded")
+            effects = self._close(older, "cancelled" if older.cut else "incomplete", "superseded")
             if older.ephemeral and not older.cut:
-                told.append(SendEvent(events.CancelResponse(older.response_id)))
-        self._answers[answer.response_id] = answer
-        self.active = answer.response_id
-        return [*told, Publish(ipc.ResponseCreated(answer.response_id, request=answer.request))]
+                effects.append(SendEvent(events.CancelResponse(older.response_id)))
+        self._responses[response.response_id] = response
+        self.active = response.response_id
+        return [*effects, Publish(ipc.ResponseCreated(response.response_id, request=response.request_id))]
 
-    def _said(self, answer: Response, item_id: str) -> OutputItem:
-        self._memory.add(item_id, "assistant")
-        return answer.said.setdefault(item_id, OutputItem(item_id))
+    def _item(self, response: Response, item_id: str) -> OutputItem:
+        """Return a message of the response, which has its place in the history from its first sign."""
+        self._history.add(item_id, "assistant")
+        return response.item(item_id)
 
     def _close(
-        self, answer: Response, status: str, reason: str | None, usage: dict[str, object] | None = None
+        self, response: Response, status: str, reason: str | None, usage: dict[str, object] | None = None
     ) -> list[Effect]:
-        """No more of the active answer will come."""
-        answer.done, self.active, self.accepting = True, None, None
-        self._over.append((answer.response_id, answer.ephemeral))
-        told: list[Effect] = [] if answer.cut else [effects.FinishResponse(answer.response_id)]
-        for said in list(answer.said.values()):
-            told += self._heard_all(answer, said)
-        self._forget_if_over(answer)
-        done = ipc.ResponseDone(answer.response_id, status, reason, usage, answer.request)
-        return [*told, Publish(done)]
+        """End the active response: no more of it will come."""
+        response.on_done()
+        self.active, self.accepting = None, None
+        self._over.append((response.response_id, response.ephemeral))
+        effects: list[Effect] = [] if response.cut else [FinishResponse(response.response_id)]
+        for said in list(response.items.values()):
+            effects += self._settle_item(response, said)
+        self._forget_if_over(response)
+        done = ipc.ResponseDone(response.response_id, status, reason, usage, response.request_id)
+        return [*effects, Publish(done)]
 
-    def _heard_all(self, answer: Response, said: OutputItem) -> list[Effect]:
-        """Publish the words of an item once it was heard whole, and all its words are known."""
-        sounded = said.audio or said.written or answer.done
-        if not sounded or said.playing or not (said.text_done or answer.done):
+    def _settle_item(self, response: Response, said: OutputItem) -> list[Effect]:
+        """Settle an item once it was heard whole, and all its words are known."""
+        sounded = said.audio or said.written or response.done
+        if not sounded or said.playing or not (said.text_done or response.done):
             return []
-        del answer.said[said.item_id]
-        self._forget_if_over(answer)
-        return list(self._told_whole(answer, said))
+        response.drop_item(said.item_id)
+        self._forget_if_over(response)
+        return self._heard.whole(response, said)
 
-    def _told_whole(self, answer: Response, said: OutputItem) -> Iterator[Effect]:
-        item = self._memory.add(said.item_id, "assistant")
-        # A transcript runs ahead of its audio, and an answer may end before all of that has come.
-        torn = answer.done and not answer.whole and not said.written
-        played_ms = said.played_ms
-        item.heard = (
-            item.arrival.heard(item.text, played_ms, played_ms, whole=False) if torn else item.text.strip()
-        )
-        if item.text:
-            estimated = torn and said.audio
-            yield Publish(
-                ipc.AssistantTranscript(
-                    answer.response_id, item.item_id, item.text, item.heard, estimated, torn
-                )
-            )
-        if item.known:
-            yield from self._tell_server(answer, item)
-        else:
-            self._memory.remove(said.item_id)
-
-    def _tell_server(self, answer: Response, item: ConversationItem) -> Iterator[Effect]:
-        """Put words that were heard into the conversation, where the server has no item of them.
-
-        So it is with what was out of band, and with an answer of the last
-        session that was heard out: only now is known what the new one may know.
-        """
-        same = answer.session == self._session.number
-        if not self._session.up or (same and not answer.ephemeral):
-            return
-        at_end = same and self._memory.is_last(item)
-        previous = None if at_end else self._memory.before(item.item_id) or "root"
-        self._late += 1
-        item.item_id = f"{'said' if same else 'late'}_{self._late}"
-        yield SendEvent(events.CreateItem(item.item_id, "assistant", item.known, previous))
-
-    def _forget_if_over(self, answer: Response) -> None:
-        if answer.done and not answer.said:
-            self._answers.pop(answer.response_id, None)
-
-    def _correct(self, heard: PartHeard) -> Iterator[Effect]:
-        """One truncate or delete for an item that was cut; none where its session is gone."""
-        part, answer = heard.part, self._answers.get(heard.part.response_id)
-        here = answer is not None and answer.session == self._session.number and self._session.up
-        if answer is not None and here and not answer.ephemeral:
-            yield SendEvent(
-                events.TruncateItem(part.item_id, part.content_index, heard.played_ms)
-                if heard.played_ms or part.content_index
-                else events.DeleteItem(part.item_id)
-            )
-        item = self._memory.get(part.item_id)
-        if item is None:
-            return
-        whole = not item.arrival.beside or answer is None or (answer.done and answer.whole)
-        item.heard = item.arrival.heard(item.text, heard.played_ms, heard.received_ms, whole=whole)
-        if item.text:
-            estimated = heard.played_ms > 0
-            yield Publish(
-                ipc.AssistantTranscript(
-                    part.response_id, part.item_id, item.text, item.heard, estimated, True
-                )
-            )
-        if not item.known:
-            self._memory.remove(part.item_id)
-        elif answer is not None:
-            yield from self._tell_server(answer, item)
-
-    def _rest_of(self, answer: Response) -> Iterator[Effect]:
-        """The items of a cut answer that the cut itself did not touch."""
-        for said in answer.said.values():
-            if said.audio or said.written:
-                # Wholly handed to the card, or read: known to the last word.
-                yield from self._told_whole(answer, said)
-            elif answer.session == self._session.number and not answer.done:
-                self._memory.remove(said.item_id)
-                if not answer.ephemeral:
-                    yield SendEvent(events.DeleteItem(said.item_id))
-        answer.said.clear()
+    def _forget_if_over(self, response: Response) -> None:
+        if response.over:
+            self._responses.pop(response.response_id, None)

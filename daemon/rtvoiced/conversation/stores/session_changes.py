@@ -1,4 +1,10 @@
-"""What was asked of the running session and the server has not answered yet. Pure."""
+"""What was asked of the running session and the server has not answered yet. Pure.
+
+A queue of changes, written by `ConfigurationStore`. One change at a time is
+with the server, beside any switches of turn detection, which wait for nothing.
+The server answers in the order of what it got; its answer does not say to which
+``session.update`` it belongs, so the order is all that we have.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +19,7 @@ from rtvoiced.realtime.events import SessionConfig
 from rtvoiced.vocabulary import Applied
 
 MOST_CHANGES = 20
+"""How many changes can wait."""
 
 
 @dataclass(slots=True)
@@ -20,7 +27,7 @@ class SessionChange:
     """Another voice, or another configuration; with neither, turn detection switched for a while."""
 
     ticket: int | None
-    """None where nobody waits for a reply."""
+    """Where the reply goes; None where nobody waits for one."""
     voice: str | None = None
     config: SessionConfig | None = None
     rules: InterruptionRules | None = None
@@ -35,8 +42,13 @@ class SessionChange:
         """It changes for a while what is configured: nobody waits for it, and it waits for nothing."""
         return self.voice is None and self.config is None
 
+    def send_as(self, event_id: str) -> str:
+        """Know the event that it is sent with; return its id."""
+        self.event_id = event_id
+        return event_id
+
     def done(self, applied: Applied) -> list[Effect]:
-        """The change holds: ``now``, or from the ``next_session`` on."""
+        """Reply that the change holds: ``now``, or from the ``next_session`` on."""
         if self.ticket is None:
             return []
         if self.voice is not None:
@@ -45,7 +57,7 @@ class SessionChange:
         return [ReplyTo(self.ticket, replies.SetReply(self.setting.key, self.setting.value, applied))]
 
     def refused(self, code: str, message: str, *, retryable: bool = False) -> list[Effect]:
-        """Nothing came of the change."""
+        """Reply that nothing came of the change; nothing where nobody waits for it."""
         if self.ticket is None:
             return []
         arg = "voice" if self.voice is not None else "value"
@@ -54,10 +66,7 @@ class SessionChange:
 
 
 class SessionChanges:
-    """One change at a time is with the server, beside any switches; it answers in the order of what it got.
-
-    Its answer does not say to which ``session.update``.
-    """
+    """The changes that are with the server, and those that wait for them."""
 
     def __init__(self) -> None:
         self._sent: deque[SessionChange] = deque()
@@ -94,7 +103,7 @@ class SessionChanges:
         self._waiting.appendleft(SessionChange(None))
 
     def begin(self) -> SessionChange | None:
-        """Return the next to be sent, unless it has to wait for the one that is under way."""
+        """Take the next to be sent, unless it has to wait for the one that is under way."""
         if not self._waiting or (self.current is not None and not self._at_once):
             return None
         self._at_once = False
@@ -102,24 +111,24 @@ class SessionChanges:
         return self._sent[-1]
 
     def answered(self) -> SessionChange | None:
-        """Return the one that the server has answered now, which is no longer under way."""
+        """Take the one that the server has answered now, which is no longer under way."""
         return self._sent.popleft() if self._sent else None
 
     def refused(self, event_id: str | None) -> SessionChange | None:
-        """Return the one whose event the server refused, which is no longer under way."""
+        """Take the one whose event the server refused, which is no longer under way."""
         found = next((change for change in self._sent if change.event_id == event_id), None)
         if found is not None:
             self._sent.remove(found)
         return found
 
     def end(self) -> SessionChange | None:
-        """Return the change that was under way; nothing is any longer."""
+        """Take the change that was under way; nothing is any longer."""
         change = self.current
         self._sent.clear()
         return change
 
     def end_all(self) -> list[SessionChange]:
-        """Return all but switches, oldest first: the session is gone."""
+        """Take all but switches, oldest first: the session is gone."""
         ended = [change for change in [*self._sent, *self._waiting] if not change.switch]
         self._sent.clear()
         self._waiting.clear()

@@ -24,25 +24,25 @@ KINDS = (
 )
 """``input_cached`` is a part of ``input``, as the other kinds of input are: never add it to them."""
 REMEMBERED = 16
-"""Answers whose tokens are counted: none counts twice."""
+"""How many responses are remembered whose tokens are counted already: none counts twice."""
 
 
 class UsageStore:
-    """The run's sums."""
+    """The sums over the run of the daemon."""
 
     def __init__(self) -> None:
-        self.run = dict.fromkeys(KINDS, 0)
+        self._run = dict.fromkeys(KINDS, 0)
         self._counted: deque[str] = deque(maxlen=REMEMBERED)
 
-    def spent(self, event: events.ResponseDone) -> list[Effect]:
-        """Count the tokens of an answer, wanted or not: a cut one is paid for as well."""
+    def on_response_done(self, event: events.ResponseDone) -> list[Effect]:
+        """Count the tokens of a response, wanted or not: a cut one is paid for as well."""
         if event.usage is None or event.response_id in self._counted:
             return []
         self._counted.append(event.response_id)
         response = flat(event.usage)
         for kind, tokens in response.items():
-            self.run[kind] += tokens
-        return [Publish(ipc.Usage(event.response_id, response, dict(self.run)))]
+            self._run[kind] += tokens
+        return [Publish(ipc.Usage(event.response_id, response, dict(self._run)))]
 
 
 def flat(usage: dict[str, Any]) -> dict[str, int]:

@@ -1,4 +1,10 @@
-"""What the user says: items and words, but for an utterance that was discarded. Pure."""
+"""What the user says: the items of utterances and their words, but for what was discarded. Pure.
+
+Written by `UserTurnHandler` and `InterruptionHandler`. An utterance can be
+ended without a trace (muted, pressed over, a cough over a response); the server
+may still make an item, words or even a response of it. The id of the newest of
+these is kept here, so that whatever comes of it is dropped.
+"""
 
 from __future__ import annotations
 
@@ -10,32 +16,54 @@ from rtvoiced.vocabulary import SpeechEnd, SpeechSource
 
 
 class UtteranceStore:
-    """The user's side of the memory."""
+    """The user's side of the history."""
 
-    def __init__(self, memory: HistoryStore) -> None:
-        self.discarded: str | None = None
-        """The utterance that was ended last without a trace; what the server still makes of it is dropped."""
-        self._memory = memory
+    def __init__(self, history: HistoryStore) -> None:
+        self._discarded: str | None = None
+        """The utterance that was ended last without a trace."""
+        self._history = history
 
-    def added(self, item_id: str, role: str | None, previous: str | None) -> None:
-        """An item stands in the conversation, after *previous*."""
-        if role == "user" and item_id != self.discarded:
-            self._memory.add(item_id, "user", previous)
+    def is_discarded(self, item_id: str) -> bool:
+        """Return whether what the server makes of this utterance is dropped."""
+        return item_id == self._discarded
 
-    def text(self, item_id: str, text: str, *, final: bool, spoken_now: bool) -> list[Effect]:
-        """Words of an utterance, which may still go on: *spoken_now*."""
-        item = self._memory.get(item_id)
+    def discard(self, item_id: str) -> None:
+        """Drop what the server still makes of this utterance."""
+        self._discarded = item_id
+
+    def on_turn(self) -> None:
+        """A turn begins that counts: nothing comes any more of what was discarded before."""
+        self._discarded = None
+
+    def on_session_gone(self) -> None:
+        """The session that heard what was discarded is over."""
+        self._discarded = None
+
+    def on_item_added(self, item_id: str, role: str | None, previous: str | None) -> None:
+        """Keep the user's item, which stands in the conversation after *previous*."""
+        if role == "user" and not self.is_discarded(item_id):
+            self._history.add(item_id, "user", previous)
+
+    def on_transcript(self, item_id: str, text: str, *, final: bool, spoken_now: bool) -> list[Effect]:
+        """Keep the words of an utterance, which may still go on (*spoken_now*).
+
+        *text* is all of them where it is *final*, else those that come next.
+        """
+        item = self._history.get(item_id)
         if item is None:
             if not spoken_now:
                 return []
-            item = self._memory.add(item_id, "user")
-        item.text = text if final else item.text + text
+            item = self._history.add(item_id, "user")
+        if final:
+            item.write(text)
+        else:
+            item.append(text)
         return [Publish(ipc.UserTranscript(item_id, text, final))]
 
-    def discard(self, item_id: str, reason: SpeechEnd) -> list[Effect]:
-        """End an open utterance and have nothing made of it."""
-        self.discarded = item_id
-        self._memory.remove(item_id)
+    def end_discarded(self, item_id: str, reason: SpeechEnd) -> list[Effect]:
+        """End an utterance that goes on, and have nothing made of it."""
+        self.discard(item_id)
+        self._history.remove(item_id)
         return [SendEvent(events.ClearAudio()), stopped(item_id, None, reason)]
 
 
