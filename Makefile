@@ -14,7 +14,7 @@ TEST_PACKAGES := pulseaudio pulseaudio-utils mandoc libzmq3-dev systemd $(NODE_P
 BOOT_PACKAGES := systemd-container libpam-systemd dbus-user-session pulseaudio pulseaudio-utils flite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup run test conformance boot soak bench check clean
+.PHONY: help generate setup test-setup run test conformance boot soak bench check clean
 
 help:
 	@echo 'make run     hold a spoken conversation (PROVIDER=openai for the real thing; default: the local toy server)'
@@ -94,12 +94,16 @@ run: setup
 	fi
 HAS_CARD = 'import json, sys; audio = json.load(sys.stdin)["audio"]; sys.exit(not (audio["input"] and audio["output"]))'
 
+# What is made of the declarations: schemas, rtctl's verbs, both clients' methods, completions, rows of the documents.
+generate: setup
+	$(BIN)/python -m generate
+
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python tools/generate.py --check
+	$(BIN)/python -m generate --check
 
 # The tests must see no key and no setting of whoever runs them; hundreds of processes find bytecode.
 CLEAN_ENV = env -u PYTHONDONTWRITEBYTECODE $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICED?)_[A-Z0-9_]*)=.*/-u \1/p')

@@ -16,10 +16,10 @@ from __future__ import annotations
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 Direction = Literal["input", "output"]
-"""A microphone is an input, a speaker an output."""
+"""Of a card: a microphone is an input, a speaker an output."""
 
 DeviceStatus = Literal["open", "lost", "unavailable"]
-"""``lost``: it worked until now; ``unavailable``: it could not be opened."""
+"""Of a microphone or a speaker. ``lost``: it worked until now; ``unavailable``: it could not be opened."""
 
 ConnectionStatus = Literal["connecting", "up", "lost", "failed"]
 """Of the link to the server; ``failed``: somebody has to act before it can be up."""
@@ -52,10 +52,10 @@ CardKind = Literal["auto", "portaudio", "none", "wav"]
 """What `audio.card` begins with; ``wav`` is followed by two files."""
 
 EchoMode = Literal["auto", "on", "off", "half_duplex", "system"]
-"""What is to become of our own voice in the microphone."""
+"""What is to take our own voice out of the microphone, as it is configured."""
 
 EchoState = Literal["off", "converging", "on", "half_duplex", "failed"]
-"""What becomes of it."""
+"""What takes our own voice out of the microphone now."""
 
 EchoFallback = Literal["half_duplex", "server"]
 """What stands in where there is no echo canceller."""

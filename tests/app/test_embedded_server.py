@@ -13,7 +13,10 @@ import pytest
 from rtvoiced.app.embedded_server import EmbeddedServer
 from rtvoiced.realtime.endpoint import is_loopback
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for children")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for children"),
+]
 
 
 def children() -> set[int]:

@@ -14,6 +14,8 @@ import pytest
 from rtvoiced import __version__
 from rtvoiced.settings.schema import known_keys
 
+pytestmark = pytest.mark.process
+
 KEY = "sk-proj-0123456789"
 RTVOICED = (sys.executable, "-m", "rtvoiced")
 SILENT = ("--audio", "none")

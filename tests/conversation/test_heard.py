@@ -1,7 +1,6 @@
 """Which words were heard."""
 
-import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 
 import pytest
@@ -14,10 +13,10 @@ from rtvoiced.dsp.pcm import WIRE
 from rtvoiced.ipc.contract import events as ipc
 from rtvoiced.realtime import events
 from rtvoiced_server.answers.rules import ABILITIES, STORY, WHO
-from rtvoiced_server.speech.sentences import SpokenSentence, sentences
-from rtvoiced_server.speech.synthesis import speak_sentence
+from rtvoiced_server.speech.sentences import SpokenSentence
 from support.aligning import alignable, aligned
-from support.histories import A1, THINKING, after, done, effects_of, heard, published
+from support.histories import A1, THINKING, after, copied, done, effects_of, heard, published
+from support.speech import spoken
 
 MS = st.integers(0, 2000)
 MOST_OFF = 2
@@ -173,15 +172,6 @@ def test_words_heard_of_an_answer_are_whole(came: list[str | float], played_ms: 
     assert text.split()[: len(heard)] == heard
 
 
-def answered(text: str, voice: str) -> list[SpokenSentence]:
-    """The sentences of an answer of the embedded server."""
-
-    async def spoken() -> list[SpokenSentence]:
-        return [await speak_sentence(each, voice, 1.0) for each in sentences(text)]
-
-    return asyncio.run(spoken())
-
-
 def ends(spoken: Sequence[SpokenSentence]) -> list[int]:
     """When each word was really over: by its sound, and where it is a number by the synthesiser's times."""
     found: list[int] = []
@@ -193,25 +183,34 @@ def ends(spoken: Sequence[SpokenSentence]) -> list[int]:
     return found
 
 
-def heard_by(stretches: Sequence[SpokenSentence], played_ms: int, ahead: float) -> int:
-    """How many words the daemon tells to be heard; so many times as much audio has come as was played."""
+def heard_by(stretches: Sequence[SpokenSentence], moments: Sequence[int], ahead: float) -> list[int]:
+    """How many words the daemon tells to be heard when the answer is cut at each of *moments*, in ms.
+
+    By then so many times as much audio has come as was played.
+    """
     lasts_ms = sum(WIRE.duration_ms(len(stretch.pcm)) for stretch in stretches)
-    received_ms = min(lasts_ms, 200 + round(played_ms * ahead))
-    came: list[Input] = [events.OutputItemAdded("r1", "a1", "message")]
-    begin_ms = 0
-    for stretch in stretches:
-        if begin_ms < received_ms:
-            text = f"{' ' if begin_ms else ''}{stretch.text}"
-            pcm = stretch.pcm[: WIRE.size(received_ms - begin_ms)]
-            came += [events.TextDelta("r1", "a1", text, False), events.AudioDelta(A1, pcm)]
-        begin_ms += WIRE.duration_ms(len(stretch.pcm))
-    if received_ms == lasts_ms:
-        came += [events.AudioDone(A1), done("r1")]
-    cut = (events.SpeechStarted("u2", 0), Cut(heard((A1, played_ms, received_ms)), "server_vad"))
-    told = published(effects_of(after(*THINKING, *came), *cut))
-    transcripts = [each for each in told if isinstance(each, ipc.AssistantTranscript)]
-    assert len(transcripts) == 1
-    return len(transcripts[0].heard.split())
+    conversation = after(*THINKING, events.OutputItemAdded("r1", "a1", "message"))
+    coming, begin_ms, found = deque(stretches), 0, []
+
+    def comes(stretch: SpokenSentence, ms: int) -> tuple[Input, ...]:
+        text = f"{' ' if begin_ms else ''}{stretch.text}"
+        return events.TextDelta("r1", "a1", text, False), events.AudioDelta(A1, stretch.pcm[: WIRE.size(ms)])
+
+    for played_ms in moments:
+        received_ms = min(lasts_ms, 200 + round(played_ms * ahead))
+        while coming and begin_ms + (ms := WIRE.duration_ms(len(coming[0].pcm))) < received_ms:
+            effects_of(conversation, *comes(coming.popleft(), ms + 1))
+            begin_ms += ms
+        cut_short = copied(conversation)
+        if coming and begin_ms < received_ms:
+            effects_of(cut_short, *comes(coming[0], received_ms - begin_ms))
+        if received_ms == lasts_ms:
+            effects_of(cut_short, events.AudioDone(A1), done("r1"))
+        cut = (events.SpeechStarted("u2", 0), Cut(heard((A1, played_ms, received_ms)), "server_vad"))
+        told = published(effects_of(cut_short, *cut))
+        (transcript,) = [each for each in told if isinstance(each, ipc.AssistantTranscript)]
+        found.append(len(transcript.heard.split()))
+    return found
 
 
 @pytest.mark.parametrize(
@@ -226,14 +225,14 @@ def heard_by(stretches: Sequence[SpokenSentence], played_ms: int, ahead: float) 
 def test_words_heard_of_a_cut_answer_are_those_that_were_played(voice: str, rates: tuple[float, ...]) -> None:
     off: Counter[int] = Counter()
     for answer in ANSWERS:
-        spoken = answered(answer, voice)
-        really = ends(spoken)
+        said = spoken(answer, voice)
+        really = ends(said)
         assert len(really) == len(answer.split())
-        stretches = [stretch for sentence in spoken for stretch in sentence.stretches()]
-        for played_ms in range(50, sum(WIRE.duration_ms(len(each.pcm)) for each in spoken), 320):
-            for ahead in rates:
-                words = heard_by(stretches, played_ms, ahead) - sum(end <= played_ms for end in really)
-                off[abs(words)] += 1
+        stretches = [stretch for sentence in said for stretch in sentence.stretches()]
+        moments = range(50, sum(WIRE.duration_ms(len(each.pcm)) for each in said), 320)
+        for ahead in rates:
+            for played_ms, words in zip(moments, heard_by(stretches, moments, ahead), strict=True):
+                off[abs(words - sum(end <= played_ms for end in really))] += 1
 
     assert off.total() > 500
     assert max(off) <= MOST_OFF

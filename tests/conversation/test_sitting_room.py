@@ -11,12 +11,12 @@ from support.sitting_room import SittingRoom
 
 @pytest.mark.parametrize("gain", [0.45, 2.0])
 def test_assistant_alone_is_never_interrupted(gain: float) -> None:
-    """P20: one minute of it."""
-    it = alone(1, gain)
+    """P20: half a minute of it."""
+    it = alone(0.5, gain)
 
     assert [told.event for told in it.cuts] == []
     assert len(it.holds) <= 1
-    assert len(it.playback_told("started")) == 6
+    assert len(it.playback_told("started")) == 3
 
 
 def test_without_the_canceller_it_interrupts_itself_all_the_time() -> None:
@@ -24,13 +24,13 @@ def test_without_the_canceller_it_interrupts_itself_all_the_time() -> None:
 
 
 def test_voice_over_an_answer_cuts_it() -> None:
-    overlaps, _ = barge_ins(6)
+    overlaps, _ = barge_ins(4)
     silence_ms = sorted(each.silence_told_ms for each in overlaps if each.silence_told_ms)
 
-    assert [each.cut for each in overlaps] == [True] * 6
-    assert silence_ms[2] <= 150
+    assert [each.cut for each in overlaps] == [True] * 4
+    assert silence_ms[1] <= 150
     # The first falls into the first seconds, in which the canceller is doubted.
-    assert silence_ms[5] <= 500
+    assert silence_ms[3] <= 500
 
 
 def heard_whole(it: SittingRoom, answers: int) -> None:
@@ -41,17 +41,17 @@ def heard_whole(it: SittingRoom, answers: int) -> None:
 
 
 def test_coughs_clicks_and_chords_cut_nothing_under_managed() -> None:
-    heard_whole(noises(4, "managed"), answers=5)
+    heard_whole(noises(3, "managed"), answers=4)
 
 
 def test_coughs_clicks_and_chords_cut_nothing_under_hold_where_the_server_ignores_them() -> None:
-    heard_whole(noises(4, "hold", deaf=True), answers=5)
+    heard_whole(noises(3, "hold", deaf=True), answers=4)
 
 
 def test_voice_over_an_answer_that_a_deaf_server_ignores_is_held_and_goes_on() -> None:
     """The hold itself is tried here: the noises above are mostly too little of a voice to hold anything."""
-    overlaps, it = barge_ins(3, deaf=True)
+    overlaps, it = barge_ins(2, deaf=True)
 
-    assert [each.cut for each in overlaps] == [False] * 3
-    assert len(it.holds) >= 3
-    heard_whole(it, answers=3)
+    assert [each.cut for each in overlaps] == [False] * 2
+    assert len(it.holds) >= 2
+    heard_whole(it, answers=2)

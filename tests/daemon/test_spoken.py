@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import wave
 
 from rtvoiced.dsp.pcm import FRAME_BYTES, WIRE
 from rtvoiced_server.answers.rules import STORY
-from rtvoiced_server.speech.sentences import sentences
-from rtvoiced_server.speech.synthesis import speak_sentence
 from support.running import Room, Running, eventually, room
+from support.speech import spoken
 from support.validation import check_recordings
 
 QUICK = ("--provider", "local", "--set", "turn.silence_ms=300")
@@ -31,27 +29,18 @@ def heard_of(here: Room) -> bytes:
         return bytes(file.readframes(file.getnframes()))
 
 
-def spoken(text: str, voice: str = "slt") -> bytes:
+def sent_for(text: str) -> bytes:
     """Return what the embedded server sends for *text*."""
-
-    async def uttered() -> bytes:
-        return b"".join([(await speak_sentence(each, voice, 1.0)).pcm for each in sentences(text)])
-
-    return asyncio.run(uttered())
+    return b"".join(each.pcm for each in spoken(text))
 
 
-def words_spoken(text: str, played_ms: int, voice: str = "slt") -> int:
+def words_spoken(text: str, played_ms: int) -> int:
     """Return how many words of *text* have ended by then, by the synthesiser's own times."""
-
-    async def ends() -> list[int]:
-        found, begin_ms = [], 0
-        for each in sentences(text):
-            sentence = await speak_sentence(each, voice, 1.0)
-            found += [begin_ms + mark.ms for mark in sentence.word_ends]
-            begin_ms += WIRE.duration_ms(len(sentence.pcm))
-        return found
-
-    return sum(end_ms <= played_ms for end_ms in asyncio.run(ends()))
+    ends, begin_ms = [], 0
+    for each in spoken(text):
+        ends += [begin_ms + mark.ms for mark in each.word_ends]
+        begin_ms += WIRE.duration_ms(len(each.pcm))
+    return sum(end_ms <= played_ms for end_ms in ends)
 
 
 def place_of(heard: bytes, piece: bytes) -> int:
@@ -118,7 +107,7 @@ def test_spoken_words_interrupt_a_story_and_are_answered() -> None:
         # What the events say of the story is what the listener heard of it.
         played_ms = interrupt["data"]["played_ms"]
         heard = heard_of(here)
-        assert abs(written_ms(heard, spoken(STORY)) + FADE_MS - played_ms) <= EXACT_MS
+        assert abs(written_ms(heard, sent_for(STORY)) + FADE_MS - played_ms) <= EXACT_MS
         assert first["data"]["interrupted"]
         assert STORY.startswith(first["data"]["heard"])
         words = len(first["data"]["heard"].split())
@@ -126,7 +115,7 @@ def test_spoken_words_interrupt_a_story_and_are_answered() -> None:
         assert abs(words - words_spoken(STORY, played_ms)) <= 2
         # The next answer was heard whole.
         assert second["data"]["heard"] == "You said: tell me a long story"
-        answer = spoken(second["data"]["text"])
+        answer = sent_for(second["data"]["text"])
         assert written_ms(heard, answer) == len(answer) // WIRE.size(1)
         assert drained["data"]["played_ms"] == WIRE.duration_ms(len(answer))
 
@@ -182,7 +171,7 @@ def test_spoken_words_interrupt_a_story_that_only_speech_may_interrupt() -> None
         assert STORY.startswith(first["data"]["heard"])
         assert daemon.named("error") == []
         assert (
-            abs(written_ms(heard_of(here), spoken(STORY)) + FADE_MS - held["data"]["played_ms"]) <= EXACT_MS
+            abs(written_ms(heard_of(here), sent_for(STORY)) + FADE_MS - held["data"]["played_ms"]) <= EXACT_MS
         )
 
 

@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 
 from rtvoiced.dsp.pcm import WIRE
-from rtvoiced_server.speech.sentences import sentences
-from rtvoiced_server.speech.synthesis import speak_sentence
 from support.listening import (
     AUDIBLE,
     as_recorded,
@@ -33,6 +31,7 @@ from support.listening import (
 from support.measuring import cpu_s
 from support.running import Running, eventually, room
 from support.scripted_server import DELTA_BYTES, Visit, scripted_server_beside
+from support.speech import spoken
 from support.virtual_card import RECORD_HZ, Recording, VirtualCard, available, virtual_card
 
 pytestmark = [
@@ -94,11 +93,7 @@ def figures(name: str, values: Sequence[float]) -> str:
 
 def uttered(text: str) -> bytes:
     """Return what the embedded server sends for *text*."""
-
-    async def made() -> list[bytes]:
-        return [(await speak_sentence(each, "slt", 1.0)).pcm for each in sentences(text)]
-
-    return b"".join(asyncio.run(made()))
+    return b"".join(each.pcm for each in spoken(text))
 
 
 def test_spoken_question_is_answered_aloud_and_heard_whole(card: VirtualCard, tmp_path: Path) -> None:

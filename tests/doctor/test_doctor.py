@@ -23,6 +23,8 @@ from support.running import Room, Running, room
 from support.scripted_server import Refusal, error_body
 from support.stage import Stage, stage
 
+pytestmark = pytest.mark.process
+
 KEY = "sk-doctor-0123456789abcdef"
 SILENT = ("--audio", "none")
 

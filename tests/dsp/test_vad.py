@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rtvoiced.dsp.resample import Resampler
 from rtvoiced.dsp.vad import VAD_HZ, WINDOW, LevelGate, Offset, Onset, VoiceDetector, level_db
-from rtvoiced_server.speech.voices import speak
+from support.speech import said
 
 LOUD = np.full(WINDOW, 8000, np.int16)
 SILENT = np.zeros(WINDOW, np.int16)
@@ -35,8 +34,7 @@ def run(probabilities: list[float], silence_ms: int = 96) -> list[Onset | Offset
 
 
 def speech(text: str) -> NDArray[np.int16]:
-    pcm, hz = speak(text)
-    return Resampler(hz, VAD_HZ).process(np.frombuffer(pcm, np.int16))
+    return np.frombuffer(said(text, "slt", VAD_HZ), np.int16)
 
 
 def noise(seconds: float, level: float) -> NDArray[np.int16]:

@@ -6,6 +6,10 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.process
+
 KEY = "sk-proj-0123456789"
 SPEAK = f"""
 import logging, sys

@@ -69,6 +69,7 @@ def test_daemon_and_client_agree() -> None:
         assert runtime_dir(None, environ, daemon=True) == runtime_dir(None, environ)
 
 
+@pytest.mark.process
 def test_platformdirs_is_imported_only_as_the_last_resort() -> None:
     code = (
         "import sys, rtvoiced.host.paths as p\n"

@@ -110,7 +110,7 @@ def test_rtvoice_ipc_7_has_every_event_and_command_with_its_fields() -> None:
         for name, kind in kinds.items():
             found = re.search(rf"(?:^|[.:]) {name} (?:(\([^)]*\)) )?[A-Z0-9]", text)
             assert found, name
-            told = re.sub(r" = [a-z| ]+| or", "", found[1] or "()")
+            told = re.sub(r" = [\w.| ]+", "", found[1] or "()")
 
             assert re.findall(r"\w+", told) == [each.name for each in fields(kind)]
     assert [code for code in STATUS_OF_CODE if code not in parts[2]] == []

@@ -24,6 +24,8 @@ from support.flooding import Flood, flooding
 from support.running import Room, Running, eventually, room
 from support.stage import Stage, stage
 
+pytestmark = pytest.mark.process
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 NODE_MODULES = Path(sys.prefix) / "node" / "node_modules"
 BIN = Path(sys.executable).parent

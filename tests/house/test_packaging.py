@@ -18,6 +18,8 @@ import pytest
 
 from rtvoiced import __version__
 
+pytestmark = pytest.mark.process
+
 TOP = Path(__file__).parents[2]
 MODULES = {"pyzmq": "zmq"}
 """Distributions whose module is called otherwise."""

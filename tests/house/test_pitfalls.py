@@ -92,7 +92,7 @@ PITFALLS: dict[int, tuple[str, Tests | str]] = {
     12: (
         "the queue is empty and the card still speaks",
         (
-            "audio/thread/test_duplex::test_cut_is_silence_within_the_reserve_a_block_and_the_fade",
+            "audio/thread/test_duplex::test_cut_is_silence_within_the_buffer_target_a_block_and_the_fade",
             "device/test_audio::test_cut_is_silence_within_80_ms",
         ),
     ),

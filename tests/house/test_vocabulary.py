@@ -22,15 +22,15 @@ CLOSED = {
 """Names of fields that have a vocabulary, in whatever class they stand."""
 FREE_TEXT = {"str", "str | None"}
 FREE = {
-    "rtvoiced.ipc.contract.commands.state.ConnectionStatus.provider": "its schema promises a text",
-    "rtvoiced.ipc.contract.events.State.provider": "its schema promises a text",
-    "rtvoiced.ipc.contract.events.ResponseCreated.status": "the server's word, passed on as it came",
-    "rtvoiced.ipc.contract.events.ResponseDone.status": "the server's word, passed on as it came",
-    "rtvoiced.realtime.events.ResponseDone.status": "the server's word, read as it came",
-    "rtvoiced.realtime.events.ItemAdded.role": "the server's word, read as it came",
-    "rtvoiced.realtime.events.CreateItem.role": "the protocol has roles that our history does not keep",
-    "rtctl.service.supervisor.WantedService.provider": "what stands in a unit, which anybody may edit",
-    "rtctl.service.supervisor.ServiceState.status": "a sentence: what the daemon last told of itself",
+    "rtvoiced.ipc.ConnectionStatus.provider": "its schema promises a text",
+    "rtvoiced.ipc.State.provider": "its schema promises a text",
+    "rtvoiced.ipc.ResponseCreated.status": "the server's word, passed on as it came",
+    "rtvoiced.ipc.ResponseDone.status": "the server's word, passed on as it came",
+    "rtvoiced.realtime.ResponseDone.status": "the server's word, read as it came",
+    "rtvoiced.realtime.ItemAdded.role": "the server's word, read as it came",
+    "rtvoiced.realtime.CreateItem.role": "the protocol has roles that our history does not keep",
+    "rtctl.service.WantedService.provider": "what stands in a unit, which anybody may edit",
+    "rtctl.service.ServiceState.status": "a sentence: what the daemon last told of itself",
 }
 """Fields that are free texts all the same, and why."""
 
@@ -39,10 +39,10 @@ def free_texts() -> Iterator[str]:
     """Yield the fields of all classes whose name has a vocabulary and whose type has none."""
     for package, root in ROOTS.items():
         for file in sorted(root.rglob("*.py")):
-            module = ".".join([package, *file.relative_to(root).with_suffix("").parts])
+            folder = ".".join([package, *file.relative_to(root).parts[:1]])
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 if isinstance(node, ast.ClassDef):
-                    yield from (f"{module}.{node.name}.{name}" for name in _fields(node))
+                    yield from (f"{folder}.{node.name}.{name}" for name in _fields(node))
 
 
 def _fields(node: ast.ClassDef) -> Iterator[str]:

@@ -54,6 +54,7 @@ def test_a_program_of_the_page_is_python(title: str) -> None:
     compile(snippets()[title].code, title, "exec")
 
 
+@pytest.mark.process
 def test_the_program_for_openai_python_prints_what_the_page_says(url: str) -> None:
     snippet = snippets()["openai-python"]
 
@@ -71,6 +72,7 @@ def test_every_behaviour_has_a_test_or_a_reason() -> None:
     assert untested == []
 
 
+@pytest.mark.process
 def test_every_test_that_the_page_names_is_run() -> None:
     named = {each for _, tests in rows() for each in TEST.findall(tests)}
     here = Path(__file__).parents[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generators.setting_rows import rows
+from generate.setting_rows import rows
 
 
 def test_a_row_has_the_text_the_words_the_range_with_its_unit_and_the_default() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rtvoiced.errors import ConfigError
-from rtvoiced.settings.reading import card, load
+from rtvoiced.settings.reading import card, has_devices, load
 from rtvoiced.settings.schema import Settings, known_keys
 
 KEYS = [
@@ -244,3 +244,10 @@ def test_no_other_card_is_taken(text: str) -> None:
 
 def test_settings_show_no_key_by_accident() -> None:
     assert "sk-1" not in repr(load([flag("session.url", "wss://me:sk-1@host/")], {}, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "devices"), [("auto", True), ("portaudio", True), ("none", False), ("wav:a.wav,b.wav", False)]
+)
+def test_only_some_cards_have_devices_to_choose_from(text: str, devices: bool) -> None:
+    assert has_devices(load([flag("audio.card", text)], {}, None)) is devices

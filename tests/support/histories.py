@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
@@ -147,6 +148,12 @@ def after(*history: Input, now: float = 0.0) -> PlainConversation:
 
 def phase_of(conversation: Conversation) -> Phase:
     return conversation.phase
+
+
+def copied(conversation: PlainConversation) -> PlainConversation:
+    """Another conversation in the same state, made faster than by its history."""
+    made: PlainConversation = pickle.loads(pickle.dumps(conversation, pickle.HIGHEST_PROTOCOL))
+    return made
 
 
 def effects_of(conversation: PlainConversation, *inputs: Input, now: float = 1.0) -> list[Effect]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +13,11 @@ from rtvoiced.audio.events import EchoChanged, MicrophoneBlock, PlaybackMoved, V
 from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.audio.thread.duplex import Duplex, Report
 from rtvoiced.dsp.pcm import WIRE, Part
-from rtvoiced.dsp.resample import Resampler
 from rtvoiced.settings.schema import EchoSettings, VadSettings
 from rtvoiced.vocabulary import EchoMode
-from rtvoiced_server.speech.voices import speak
 from support.fakes import SimulatedClock
 from support.room import DESK, Acoustics, RoomCard, as_pcm, at_level, rms_dbfs
+from support.speech import ESPEAK, said
 
 HZ = WIRE.hz
 STORY = (
@@ -31,17 +28,9 @@ STORY = (
 )
 
 
-ESPEAK = "en+f3"
-
-
-@lru_cache(maxsize=64)
 def speech(text: str, voice: str = "slt", hz: int = HZ) -> NDArray[np.int16]:
     """Speech of one of flite's voices, or of espeak-ng's."""
-    if voice == ESPEAK:
-        said = subprocess.run(("espeak-ng", "-v", voice, "--stdout", text), capture_output=True, check=True)
-        return Resampler(22_050, hz).process(np.frombuffer(said.stdout[44:], "<i2"))
-    pcm, made_hz = speak(text, voice)
-    return Resampler(made_hz, hz).process(np.frombuffer(pcm, "<i2"))
+    return np.frombuffer(said(text, voice, hz), "<i2")
 
 
 def assistant(text: str, voice: str = ESPEAK, dbfs: float = -20.0) -> NDArray[np.int16]:

@@ -4,21 +4,17 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
 from rtvoiced.dsp.pcm import WIRE
-from rtvoiced.dsp.resample import Resampler
 from rtvoiced_server.audio.processing import SessionAudio
 from rtvoiced_server.protocol.outputs import RecogniseAudio, SendToClient, SessionOutput, SpeakText
 from rtvoiced_server.protocol.session import ServerSession
 from rtvoiced_server.protocol.word_end import WordEnd
 from rtvoiced_server.speech.sentences import SpokenSentence, sentences
-from rtvoiced_server.speech.voices import speak
 from rtvoiced_server.vocabulary import SessionKind
+from support.speech import said
 from support.validation import check_wire
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
@@ -148,12 +144,9 @@ def refusal(events: Sequence[Json]) -> tuple[Any, Any, Any]:
     return error["code"], error["param"], error["event_id"]
 
 
-@lru_cache
 def voiced(text: str, voice: str = "slt") -> bytes:
     """The user's speech at 24 kHz."""
-    pcm, hz = speak(text, voice)
-    resampler = Resampler(hz, WIRE.hz)
-    return np.concatenate((resampler.process(np.frombuffer(pcm, np.int16)), resampler.flush())).tobytes()
+    return said(text, voice, WIRE.hz)
 
 
 def turn(text: str, voice: str = "slt") -> bytes:

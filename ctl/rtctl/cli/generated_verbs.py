@@ -1,4 +1,4 @@
-"""The verbs that are commands of the daemon. Made by ``python tools/generate.py``: do not edit.
+"""The verbs that are commands of the daemon. Made by ``make generate``: do not edit.
 
 They follow from the declarations in `rtvoiced.ipc.contract.commands`.
 """

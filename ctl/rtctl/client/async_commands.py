@@ -1,4 +1,4 @@
-"""The commands as methods of `rtctl.aio.AsyncClient`. Made by ``python tools/generate.py``: do not edit.
+"""The commands as methods of `rtctl.aio.AsyncClient`. Made by ``make generate``: do not edit.
 
 They follow from the declarations in `rtvoiced.ipc.contract.commands`.
 """

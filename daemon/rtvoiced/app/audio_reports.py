@@ -50,7 +50,7 @@ from rtvoiced.ipc.contract import events as ipc
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class AudioReports:
     """The receiver of the audio thread's reports; made in the running loop."""
 
@@ -107,7 +107,7 @@ class AudioReports:
         return moved
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class AudioStall:
     """Gives the audio thread up, which hangs in a call of the sound system; called by the heartbeat.
 

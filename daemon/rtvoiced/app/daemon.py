@@ -31,7 +31,7 @@ from rtvoiced.conversation.machine import Conversation
 from rtvoiced.realtime.events import SpeechStarted
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class Daemon:
     """One daemon: everything in it is complete, and `run` sets it going."""
 

@@ -32,7 +32,7 @@ from rtvoiced.errors import CommandError
 from rtvoiced.realtime.link import Link
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class EffectRunner:
     """The ports that effects go to."""
 

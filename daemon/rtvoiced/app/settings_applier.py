@@ -31,7 +31,7 @@ SESSION_KEYS = frozenset(
 """The keys of which the conversation, and mostly the server, has to be told."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class SettingsApplier:
     """Everybody who has to be told of a changed setting."""
 

@@ -38,7 +38,7 @@ CLOSE_S = 1.5
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Shells:
     """All that is begun when the daemon runs and has to be closed when it ends."""
 

@@ -26,7 +26,7 @@ from rtvoiced.ipc.contract import events as ipc
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class SignalHandlers:
     """What is done about each signal."""
 

@@ -32,7 +32,7 @@ TALK_MS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _KeptBlock:
     """20 ms of the microphone, s16le mono at *hz*."""
 
     pcm: bytes
@@ -54,7 +54,7 @@ class Uplink:
         self._hz = 24_000
         self._resampler = Resampler(24_000, 24_000)
         self._rates = (24_000, 24_000)
-        self._preroll: deque[_Kept] = deque()
+        self._preroll: deque[_KeptBlock] = deque()
         self._kept_ms = 0
         self._sent_frames = 0
         """Frames that this session was sent, at its rate."""
@@ -100,7 +100,7 @@ class Uplink:
             case MicrophoneGate.CLOSED | MicrophoneGate.OFF:
                 pass
         if self._gate not in (MicrophoneGate.SILENCE, MicrophoneGate.OFF):
-            self._keep(_Kept(silence if echoes else pcm, card_hz))
+            self._keep(_KeptBlock(silence if echoes else pcm, card_hz))
 
     def read_at(self, ms: float) -> float | None:
         """Return when the audio at *ms* of the session was read, CLOCK_MONOTONIC seconds; None if unknown."""
@@ -125,7 +125,7 @@ class Uplink:
             self._sent_at = at if at is not None else self._sent_at
             self._send(AppendAudio(samples.astype("<i2").tobytes(), at))
 
-    def _keep(self, kept: _Kept) -> None:
+    def _keep(self, kept: _KeptBlock) -> None:
         self._preroll.append(kept)
         self._kept_ms += kept.ms
         while self._kept_ms > max(self.preroll_ms, TALK_MS):

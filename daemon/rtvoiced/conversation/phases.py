@@ -4,7 +4,7 @@ The phase is one field of `ConversationState`; each holds exactly what is true
 in it. `word` is how subscribers see it. `ConversationState.enter` is its only
 writer, and holds every change against `ALLOWED`: one that does not stand there
 is a bug, and ends the daemon. The diagram in docs/architecture.md is made from
-that table (`tools/generate.py`).
+that table (`make generate`).
 """
 
 from __future__ import annotations

@@ -18,12 +18,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from rtvoiced.vocabulary import words
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 ORIGINS = "origins"
 """The one field of `Settings` that is no section."""
@@ -84,7 +81,7 @@ class Setting:
         return self.key.partition(".")[2]
 
 
-def declarations(defaults: DataclassInstance) -> dict[str, Setting]:
+def declarations(defaults: Any) -> dict[str, Setting]:
     """Return every setting by its key, in the order of their declaration.
 
     *defaults* are the settings, a dataclass of sections, with nothing given.

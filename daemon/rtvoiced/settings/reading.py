@@ -25,7 +25,10 @@ PREFIX = "RTVOICE_"
 """What the name of every variable of the configuration begins with: ``RTVOICE_SECTION_KEY``."""
 RESERVED = frozenset({"RTVOICE_CONFIG", "RTVOICE_RUNTIME_DIR"})
 """Variables with that prefix that are no settings: `host.paths` reads them."""
+DEVICE_CARDS: frozenset[CardKind] = frozenset({"auto", "portaudio"})
+"""The kinds of `audio.card` that mean devices of the system."""
 KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+"""What a value must be, in words, by its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,15 @@ def card(settings: Settings) -> tuple[CardKind, str]:
         f"audio.card ({settings.origin('audio.card')}): {settings.audio.card!r} is none of"
         " auto, portaudio, none, wav:IN,OUT"
     )
+
+
+def has_devices(settings: Settings) -> bool:
+    """Tell whether `audio.card` means devices of the system.
+
+    Among these one can choose, a missing one may come later, and microphone and speaker
+    are in one room; none of this is true of files, or where no card is wanted.
+    """
+    return card(settings)[0] in DEVICE_CARDS
 
 
 def from_file(file: Path | None, must_exist: bool = True) -> Iterator[Given]:

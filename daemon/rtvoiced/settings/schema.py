@@ -4,7 +4,7 @@ A section of the configuration is a dataclass, a setting is one of its fields. A
 field says all that there is to say: its name (with its unit: ``_ms``, ``_s``,
 ``_percent``, ``_db``), its type, its range (`Range`), whether it changes while
 the daemon runs (`LIVE`), its default, and what it does: the text below it, of
-which the manual page is made (tools/generate.py).
+which the manual page is made (daemon/generate).
 
 The settings are frozen: a change makes new ones (`settings.runtime`). Nothing here
 reads a file or opens a device; `settings.reading` makes `Settings` of flags, the

@@ -26,16 +26,20 @@ DRIFTING = Acoustics(drift_ppm=100)
 LOUD = Acoustics(gain=2.0)
 
 
+UNTIL = 12.0
+"""Seconds of the story, half of it: what is left of its echo stays the same; `make soak` hears it all."""
+
+
 @lru_cache(maxsize=16)
-def alone(acoustics: Acoustics, mode: EchoMode = "auto", until: float = 21) -> Scene:
-    """The assistant tells a story for 19 s, and nobody else says a word."""
+def alone(acoustics: Acoustics, mode: EchoMode = "auto", until: float = UNTIL) -> Scene:
+    """The assistant tells a story, and nobody else says a word."""
     scene = Scene(acoustics, mode=mode)
     scene.answer(1.0, speech(STORY))
     return scene.run(until)
 
 
 def cancels(scene: Scene, db: float) -> bool:
-    return scene.erle_db(6, 20) >= db
+    return scene.erle_db(6, scene.clock.now - 0.5) >= db
 
 
 @pytest.mark.parametrize(
@@ -45,7 +49,7 @@ def cancels(scene: Scene, db: float) -> bool:
 )
 def test_echo_is_cancelled(acoustics: Acoustics, db: float) -> None:
     assert cancels(alone(acoustics), db)
-    assert not cancels(alone(acoustics, "off"), db)
+    assert not cancels(alone(acoustics, "off", until=8), db)
 
 
 @pytest.mark.parametrize("acoustics", [DESK, AHEAD, LOUD], ids=["desk", "250 ms", "loud"])
@@ -59,34 +63,42 @@ def test_assistant_does_not_hear_itself(acoustics: Acoustics) -> None:
 def test_card_of_any_rates_is_cancelled_alike(input_hz: int, output_hz: int) -> None:
     scene = Scene(hz=input_hz, output_hz=output_hz)
     scene.answer(1.0, speech(STORY))
-    scene.run(21)
+    scene.run(UNTIL)
 
     assert cancels(scene, 20)
     # Every 20 ms, whatever the blocks of the card: 160, 441 or 480 frames.
-    assert len(scene.microphone) == 2 * CANCEL_HZ * 21
+    assert len(scene.microphone) == 2 * CANCEL_HZ * UNTIL
 
 
-def moved(mode: EchoMode) -> Scene:
+def moved(mode: EchoMode, until: float) -> Scene:
     scene = Scene(mode=mode)
     for at in (1, 20):
         scene.answer(at, speech(STORY))
     scene.clock.at(10, lambda: setattr(scene.card, "delay_ms", DESK.delay_ms + 30))
-    return scene.run(38)
+    return scene.run(until)
 
 
 def test_lag_that_jumps_is_found_again_within_ten_seconds() -> None:
-    scene = moved("auto")
+    scene = moved("auto", until=38)
 
     assert scene.erle_db(22, 37) >= 20
     assert {round(told.lag_ms) for told in scene.echo if told.lag_ms} == {40, 70}
     assert scene.echo[-1].state == "on"
-    assert moved("off").erle_db(22, 37) < 20
+    assert moved("off", until=12).erle_db(6, 12) < 20
+
+
+@lru_cache
+def in_the_room() -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    """Return 12 s of the assistant, and how they sound in the room."""
+    reference, response = assistant(STORY)[: 12 * HZ], impulse_response(DESK, HZ)
+    size = 1 << (len(reference) + len(response)).bit_length()
+    room = np.fft.irfft(np.fft.rfft(reference, size) * np.fft.rfft(response, size), size)
+    return reference, room[: len(reference)]
 
 
 def path_at(lag_ms: float) -> tuple[EchoPath, float]:
     """A canceller whose microphone has the echo so long after the reference, and how well it does."""
-    reference = assistant(STORY)[: 18 * HZ]
-    room = np.convolve(reference, impulse_response(DESK, HZ))[: len(reference)]
+    reference, room = in_the_room()
     frames = int(lag_ms * HZ / 1000)
     ahead = np.concatenate((np.zeros(max(0, frames)), room, np.zeros(max(0, -frames))))
     noise = np.random.default_rng(1).normal(0, 26, len(reference))
@@ -158,12 +170,12 @@ def test_canceller_rests_while_nothing_is_played_and_nobody_hears_when() -> None
 
 @lru_cache(maxsize=4)
 def double_talk(bypass: bool, answer: bool = True) -> Scene:
-    """After 10 s somebody speaks for 5 s, as loud as the echo, while the story goes on."""
+    """After 7 s somebody speaks for 5 s, as loud as the echo, while the story goes on."""
     scene = Scene(bypass=bypass)
     if answer:
         scene.answer(1.0, assistant(STORY))
-    scene.card.speak(10.0, near())
-    return scene.run(17)
+    scene.card.speak(7.0, near())
+    return scene.run(14)
 
 
 def near() -> NDArray[np.float64]:
@@ -183,7 +195,7 @@ def likeness(scene: Scene) -> tuple[float, float]:
     heard = np.frombuffer(bytes(scene.microphone), "<i2").astype(np.float64)
     if scene.microphone_hz != CANCEL_HZ:
         heard = Resampler(HZ, CANCEL_HZ).process(heard.astype(np.int16)).astype(np.float64)
-    heard = heard[10 * CANCEL_HZ : 10 * CANCEL_HZ + len(said) + 800]
+    heard = heard[7 * CANCEL_HZ : 7 * CANCEL_HZ + len(said) + 800]
     size = 1 << len(heard).bit_length()
     match = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(said, size)))[:800]
     heard = heard[int(np.argmax(match)) :][: len(said)]

@@ -94,31 +94,31 @@ def test_clock_that_is_not_faster_is_not_followed(drift_ppm: float) -> None:
 
 def test_stall_an_underrun_and_another_reserve_are_no_drift() -> None:
     scene = Scene()
-    scene.card.stalls.update({300: 0.03, 900: 0.06, 1500: 0.09})
+    scene.card.stalls.update({300: 0.03, 700: 0.06, 1100: 0.09})
     stretched: set[float] = set()
 
     def look() -> None:
         assert scene.front.path
         stretched.add(scene.front.path.reference.stretch)
 
-    for second in range(1, 30):
+    for second in range(1, 19):
         scene.clock.at(second, look)
     scene.answer(1.0, speech(STORY))
-    scene.run(30)
+    scene.run(19)
 
     assert scene.duplex.stats().underruns == 3
     assert scene.duplex.stats().target_fill_ms == 20
     assert stretched == {0.0}
 
 
-@pytest.mark.parametrize("drift_ppm", [500, -500])
+@pytest.mark.parametrize("drift_ppm", [1000, -1000])
 def test_echo_stays_cancelled_while_the_clocks_run_apart(drift_ppm: float) -> None:
-    """P25: without stretching the lag would be used up within two minutes."""
+    """P25: without stretching the lag would be used up within a minute; `make soak` has half as fast ones."""
     scene = Scene(Acoustics(drift_ppm=drift_ppm))
     story = speech(STORY)
-    for at in (1, 21, 41):
+    for at in (1, 21):
         scene.answer(at, story)
-    scene.run(58)
+    scene.run(29)
 
-    assert scene.erle_db(45, 57) > 20
+    assert scene.erle_db(22, 28) > 20
     assert [onset for onset in scene.onsets if onset.told > 3] == []

@@ -14,6 +14,8 @@ from rtvoiced.audio.cards.device_list import COMMAND, DeviceList
 from rtvoiced.audio.cards.portaudio import FoundDevice
 from rtvoiced.errors import AudioError
 
+pytestmark = pytest.mark.process
+
 DESK = FoundDevice(0, "desk", "ALSA", 1, 0, 48_000, default_input=True, default_output=False)
 
 

@@ -152,6 +152,7 @@ def test_it_closes_its_list_at_the_end() -> None:
     assert watched((0.0, HALF), until=12.0, listing=Listing(took_s=5.0)).listing.closed
 
 
+@pytest.mark.process
 def test_no_child_is_left_behind(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(600)"

@@ -166,6 +166,7 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.process
 def test_libraries_are_silent_and_we_are_not() -> None:
     result = run_python(
         "import sys; from rtvoiced.audio.cards.portaudio import quiet_stderr\n"
@@ -176,12 +177,14 @@ def test_libraries_are_silent_and_we_are_not() -> None:
     assert result.stderr == "before\nafter\n"
 
 
+@pytest.mark.process
 def test_tracebacks_still_reach_standard_error() -> None:
     result = run_python("from rtvoiced.audio.cards.portaudio import quiet_stderr; quiet_stderr(); 1 / 0")
 
     assert "ZeroDivisionError" in result.stderr
 
 
+@pytest.mark.process
 def test_crashes_still_reach_standard_error() -> None:
     result = run_python(
         "import faulthandler, os, signal; from rtvoiced.audio.cards.portaudio import quiet_stderr\n"
@@ -191,6 +194,7 @@ def test_crashes_still_reach_standard_error() -> None:
     assert "Fatal Python error: Segmentation fault" in result.stderr
 
 
+@pytest.mark.process
 def test_silence_on_stderr_ends_with_its_block() -> None:
     result = run_python(
         "from rtvoiced.audio.cards.portaudio import silenced_stderr\n"

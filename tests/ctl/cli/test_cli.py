@@ -7,7 +7,6 @@ import os
 import pty
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -43,65 +42,18 @@ from rtvoiced.ipc.contract.commands import (
     Volume,
 )
 from rtvoiced.ipc.contract.events import EVENTS, SpeechStarted
-from rtvoiced.ipc.contract.events import Interrupt as Interrupted
 from rtvoiced.ipc.contract.protocol import Request
+from support.answers import CUT, MUTED, STATUS
+from support.rtctl import PATIENCE_S, ended, line, rtctl, run, start
 from support.small_daemon import refusing, short_dir, small_daemon_beside
 
 NEVER_IMPORTED = {"asyncio", "structlog", "websockets", "pyaudio", "numpy"}
-MUTED = {"muted": True, "until": None, "changed": True}
-CUT = Interrupted("command", "resp_9", "item_8", 2310, 5160, None, 21.0)
-STATUS: dict[str, Any] = {
-    "conversation": "speaking",
-    "muted": True,
-    "muted_until": 1795204800.0,
-    "push_to_talk": False,
-    "connection": {
-        "status": "up",
-        "provider": "local",
-        "model": "rtvoice-local",
-        "voice": "slt",
-        "session_id": "sess_1",
-        "since": 1795200400.0,
-        "attempt": 0,
-        "expires_at": None,
-        "reason": None,
-    },
-    "input": {"status": "open", "name": "pulse", "rate_hz": 24000, "latency_ms": 20.0},
-    "output": {"status": "unavailable", "name": None, "rate_hz": None, "latency_ms": None},
-    "response": {"response_id": "resp_9", "item_id": "item_8", "played_ms": 840, "queued_ms": 5160},
-    "interruption": "server",
-    "echo": {"mode": "auto", "state": "on", "lag_ms": 40.0, "erle_db": 38.4, "reason": None},
-    "subscribers": 1,
-    "uptime_s": 3600.1,
-    "pid": 4242,
-    "run": "9f3a61c2",
-    "seq": 412,
-    "version": "0.1.0",
-    "supervisor": "systemd",
-    "last_error": None,
-}
 
 
 @pytest.fixture
 def room() -> Iterator[Path]:
     with short_dir() as made:
         yield made
-
-
-def rtctl(room: Path, *words: str) -> int:
-    return cli.main(["--runtime-dir", str(room / "run"), *words])
-
-
-def start(room: Path, *words: str, **kind: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "rtctl.cli", "--runtime-dir", str(room / "run"), *words]
-    kind = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | kind
-    return subprocess.Popen(command, text=True, **kind)
-
-
-def run(room: Path, *words: str) -> tuple[int, str, str]:
-    process = start(room, *words)
-    out, err = process.communicate()
-    return process.returncode, out, err
 
 
 # What is sent
@@ -243,6 +195,7 @@ def test_mistakes_and_a_dead_daemon_are_told_in_one_line(
         assert said in err
 
 
+@pytest.mark.process
 def test_json_stays_json_on_a_terminal_without_unicode(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     with small_daemon_beside(room / "run", lambda _: {"voice": "Jürgen", "applied": "now"}):
@@ -310,6 +263,7 @@ def test_a_stopped_daemon_is_told_by_the_timeout(
     )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("reply", [{"ok": True}, "rubbish"])
 def test_an_answer_of_another_protocol_is_told(
     room: Path, reply: object, capsys: pytest.CaptureFixture[str]
@@ -323,8 +277,8 @@ def test_an_answer_of_another_protocol_is_told(
         asking = start(room, "status", "--json")
         rep.recv()
         rep.send_json(reply)
-        out, err = asking.communicate()
-    assert (asking.returncode, json.loads(out)["error"]["code"], err) == (76, "unsupported_protocol", "")
+        status, out, err = ended(asking)
+    assert (status, json.loads(out)["error"]["code"], err) == (76, "unsupported_protocol", "")
 
 
 @pytest.mark.parametrize(
@@ -463,10 +417,10 @@ def test_every_event_fits_the_column() -> None:
 
 def joined(process: subprocess.Popen[str]) -> None:
     """Wait for the welcome, which is printed when every subscription is in force."""
-    assert process.stdout
-    assert json.loads(process.stdout.readline())["event"] == "welcome"
+    assert json.loads(line(process))["event"] == "welcome"
 
 
+@pytest.mark.process
 def test_events_are_json_lines_when_piped_and_end_after_count(room: Path) -> None:
     with small_daemon_beside(room / "run") as (daemon, act):
         process = start(room, "events", "welcome", "interrupt", "--count", "3")
@@ -474,14 +428,15 @@ def test_events_are_json_lines_when_piped_and_end_after_count(room: Path) -> Non
         for _ in range(2):
             act(lambda: daemon.publisher.publish(SpeechStarted("item_7", 5120, "server")))
             act(lambda: daemon.publisher.publish(CUT))
-        out, err = process.communicate()
+        status, out, err = ended(process)
     events = [json.loads(line) for line in out.splitlines()]
 
-    assert (process.returncode, err) == (0, "")
+    assert (status, err) == (0, "")
     assert [(event["event"], event["seq"]) for event in events] == [("interrupt", 2), ("interrupt", 4)]
     assert events[0]["data"]["dropped_ms"] == 5160
 
 
+@pytest.mark.process
 def test_without_names_every_counted_event_comes(room: Path) -> None:
     with small_daemon_beside(room / "run") as (daemon, act):
         act(lambda: daemon.publisher.publish(CUT))
@@ -490,10 +445,11 @@ def test_without_names_every_counted_event_comes(room: Path) -> None:
             time.sleep(0.01)
         act(lambda: daemon.publisher.publish(SpeechStarted("item_7", 5120, "server")))
         act(lambda: daemon.publisher.publish(CUT))
-        out, _ = process.communicate()
-    assert [json.loads(line)["event"] for line in out.splitlines()] == ["speech_started", "interrupt"]
+        _, out, _ = ended(process)
+    assert [json.loads(each)["event"] for each in out.splitlines()] == ["speech_started", "interrupt"]
 
 
+@pytest.mark.process
 def test_events_are_readable_on_a_terminal(room: Path) -> None:
     controller, terminal = pty.openpty()
     with small_daemon_beside(room / "run") as (daemon, act):
@@ -505,7 +461,7 @@ def test_events_are_readable_on_a_terminal(room: Path) -> None:
         act(lambda: daemon.publisher.publish(CUT))
         while lines.count(b"\n") < 2:
             lines += os.read(controller, 4096)
-        assert process.communicate()[1] == ""
+        assert ended(process)[2] == ""
     os.close(controller)
     assert b"dropped_ms" in lines
     assert b"5160" in lines
@@ -513,12 +469,13 @@ def test_events_are_readable_on_a_terminal(room: Path) -> None:
     assert b"{" not in lines
 
 
+@pytest.mark.process
 def test_bye_is_an_event_too(room: Path) -> None:
     with small_daemon_beside(room / "run"):
         process = start(room, "events", "welcome", "bye", "--count", "2")
         joined(process)
-    out, err = process.communicate()
-    assert (process.returncode, json.loads(out)["data"], err) == (0, {"reason": "command"}, "")
+    status, out, err = ended(process)
+    assert (status, json.loads(out)["data"], err) == (0, {"reason": "command"}, "")
 
 
 def test_a_daemon_that_does_not_welcome_is_told_by_the_timeout(
@@ -534,15 +491,16 @@ def test_a_daemon_that_does_not_welcome_is_told_by_the_timeout(
     assert "busy or stopped" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_ctrl_c_ends_quietly(room: Path) -> None:
     with small_daemon_beside(room / "run"):
         process = start(room, "events", "welcome")
         joined(process)
         process.send_signal(signal.SIGINT)
-        assert process.communicate() == ("", "")
-    assert process.returncode == 130
+        assert ended(process) == (130, "", "")
 
 
+@pytest.mark.process
 def test_a_reader_that_has_enough_ends_it_quietly(room: Path) -> None:
     with small_daemon_beside(room / "run") as (daemon, act):
         process = start(room, "events", "welcome", "interrupt")
@@ -551,13 +509,14 @@ def test_a_reader_that_has_enough_ends_it_quietly(room: Path) -> None:
         process.stdout.close()
         act(lambda: daemon.publisher.publish(CUT))
         assert process.stderr
-        assert (process.wait(), process.stderr.read()) == (0, "")
+        assert (process.wait(PATIENCE_S), process.stderr.read()) == (0, "")
         process.stderr.close()
 
 
 # How it starts
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("alive", [False, True])
 def test_nothing_heavy_is_imported(room: Path, alive: bool) -> None:
     code = "import sys; from rtctl.cli.__main__ import main; main(sys.argv[1:]); print(*sys.modules)"
@@ -575,6 +534,7 @@ def test_nothing_heavy_is_imported(room: Path, alive: bool) -> None:
     assert ours <= {"rtvoiced.errors", "rtvoiced.host", "rtvoiced.host.paths"}
 
 
+@pytest.mark.process
 def test_a_dead_daemon_is_told_within_150_ms_of_a_bare_python(room: Path) -> None:
     def took(words: list[str]) -> float:
         begun = time.perf_counter()
@@ -584,8 +544,10 @@ def test_a_dead_daemon_is_told_within_150_ms_of_a_bare_python(room: Path) -> Non
     bare = [sys.executable, "-c", "pass"]
     asking = [sys.executable, "-m", "rtctl.cli", "--runtime-dir", str(room / "run"), "status"]
     rounds = [(took(bare), took(asking)) for _ in range(11)]
+    # The quickest of each: what somebody else has had of the processor is in all the others.
+    bare_s, asking_s = (min(column) for column in zip(*rounds, strict=True))
 
-    assert statistics.median(asked for _, asked in rounds) < statistics.median(b for b, _ in rounds) + 0.150
+    assert asking_s < bare_s + 0.150
 
 
 def test_a_retry_of_a_whole_command_is_another_one(room: Path) -> None:

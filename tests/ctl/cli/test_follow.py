@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from ctl.cli.test_cli import CUT, rtctl, run, start
-from ctl.client.test_client import STATE, WHOLE, answers
 from rtctl.cli import __main__ as cli
 from rtctl.cli import bars, show, tables
 from rtctl.cli.event_verbs import as_message, line_of
 from rtctl.cli.verbs import parser
 from rtctl.client.follow import Back, Gap, Gone, Restarted
 from rtvoiced.ipc.contract.events import State
+from support.answers import CUT, STATE, WHOLE, answers
+from support.rtctl import ended, going, line, rtctl, run, started
 from support.small_daemon import short_dir, small_daemon_beside
 
 STATE_WORDS = {
@@ -41,7 +41,7 @@ import asyncio, sys
 from pathlib import Path
 from rtvoiced.ipc.contract.events import State
 from support.small_daemon import SmallDaemon
-from ctl.client.test_client import WHOLE
+from support.answers import WHOLE
 
 async def main():
     daemon = SmallDaemon(Path(sys.argv[1]), lambda request: WHOLE)
@@ -67,28 +67,11 @@ def child_daemon(room: Path, name: str = "9f3a61c2") -> Iterator[subprocess.Pope
     command = [sys.executable, "-c", PROGRAM, str(room / "run"), name]
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, env=environ) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "up\n"
         try:
+            assert line(process) == "up"
             yield process
         finally:
             process.kill()
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout
-    return process.stdout.readline().rstrip("\n")
-
-
-@contextmanager
-def going(room: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """Yield an rtctl that goes on until it is interrupted."""
-    with start(room, *words) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.communicate()
 
 
 # A stopped daemon
@@ -105,6 +88,7 @@ def needed(verb: argparse.ArgumentParser) -> list[str]:
     return [str(next(iter(each.choices or ["x"]))) for each in words]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_of_a_stopped_daemon_every_verb_tells_within_its_timeout(
     room: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
@@ -133,6 +117,7 @@ def test_of_a_stopped_daemon_every_verb_tells_within_its_timeout(
 # events
 
 
+@pytest.mark.process
 def test_events_tell_the_daemons_end_and_go_on_with_the_next(room: Path) -> None:
     with child_daemon(room) as first, going(room, "events", "welcome") as process:
         told = [json.loads(line(process))]
@@ -146,6 +131,7 @@ def test_events_tell_the_daemons_end_and_go_on_with_the_next(room: Path) -> None
     assert told[2] == {"restarted": {"run": "11111111"}}
 
 
+@pytest.mark.process
 def test_events_since_a_number_are_replayed(room: Path) -> None:
     with small_daemon_beside(room / "run", answers(lambda: daemon)) as (daemon, act):
         for _ in range(3):
@@ -154,6 +140,7 @@ def test_events_since_a_number_are_replayed(room: Path) -> None:
     assert (status, [json.loads(each)["seq"] for each in out.splitlines()], err) == (0, [2, 3], "")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("as_json", [False, True])
 def test_events_that_are_gone_are_told(room: Path, as_json: bool) -> None:
     with small_daemon_beside(room / "run", answers(lambda: daemon)) as (daemon, act):
@@ -164,6 +151,7 @@ def test_events_that_are_gone_are_told(room: Path, as_json: bool) -> None:
     assert "--since 5" in (out if as_json else err)
 
 
+@pytest.mark.process
 def test_events_can_begin_with_the_snapshot(room: Path) -> None:
     with (
         small_daemon_beside(room / "run", answers()),
@@ -199,18 +187,19 @@ def test_what_is_no_event_is_told_as_a_line(item: Any, message: dict[str, Any], 
 # wait
 
 
+@pytest.mark.process
 def test_wait_ends_when_all_conditions_hold_at_once(room: Path) -> None:
     muted = State("listening", True, False, "up", "open", "open", "slt", "local")
     with (
         small_daemon_beside(room / "run", answers()) as (daemon, act),
-        start(room, "wait", "listening", "muted=off", "connection=up", "--json") as process,
+        started(room, "wait", "listening", "muted=off", "connection=up", "--json") as process,
     ):
         while not any(request.name == "snapshot" for _, request in list(daemon.served)):
             time.sleep(0.01)
         act(lambda: daemon.publisher.publish(muted))
         act(lambda: daemon.publisher.publish(STATE))
-        out, _ = process.communicate()
-    assert (process.returncode, json.loads(out)) == (0, STATE_WORDS)
+        status, out, _ = ended(process)
+    assert (status, json.loads(out)) == (0, STATE_WORDS)
 
 
 def test_wait_knows_what_is_true_already(room: Path) -> None:
@@ -229,13 +218,13 @@ def test_wait_is_bounded_by_its_timeout(
     assert (json.loads(out)["error"]["code"], err) == ("timeout", "") if as_json else "within 0.3 s" in err
 
 
+@pytest.mark.process
 def test_wait_ends_with_the_daemon(room: Path) -> None:
-    with child_daemon(room) as daemon, start(room, "wait", "idle") as process:
+    with child_daemon(room) as daemon, started(room, "wait", "idle") as process:
         time.sleep(0.5)  # Whether before or behind its join: the end is told.
         daemon.kill()
         daemon.wait()
-        assert process.wait() == 69
-        process.communicate()
+        assert ended(process)[0] == 69
 
 
 # is-muted
@@ -256,6 +245,7 @@ def test_is_muted_answers_by_word_json_or_exit_status(
 # watch
 
 
+@pytest.mark.process
 def test_a_bar_has_its_first_line_at_once_and_one_for_each_change(room: Path) -> None:
     with small_daemon_beside(room / "run", answers()) as (daemon, act), going(room, "watch") as process:
         assert line(process) == "muted, speaking"
@@ -265,6 +255,7 @@ def test_a_bar_has_its_first_line_at_once_and_one_for_each_change(room: Path) ->
         assert [line(process), line(process)] == ["listening", "hearing"]
 
 
+@pytest.mark.process
 def test_a_bar_survives_its_daemon(room: Path) -> None:
     with going(room, "watch", "--format", "waybar") as process:
         shown = [json.loads(line(process))["class"]]
@@ -276,6 +267,7 @@ def test_a_bar_survives_its_daemon(room: Path) -> None:
     assert shown == ["offline", "muted", "offline", "muted", "offline"]
 
 
+@pytest.mark.process
 def test_a_bar_shows_a_stopped_daemon_as_offline_at_once(room: Path) -> None:
     with child_daemon(room) as daemon:
         daemon.send_signal(signal.SIGSTOP)

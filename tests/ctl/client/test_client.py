@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import zmq
 
-from ctl.cli.test_cli import CUT, MUTED, STATUS, start
 from rtctl.client.aio import AsyncClient
 from rtctl.client.follow import Event, Gap, Gone, Item, Restarted, Snapshot
 from rtctl.client.messages import request_of
@@ -23,35 +22,16 @@ from rtctl.client.typed import typed
 from rtvoiced.errors import CommandError, NotRunningError
 from rtvoiced.host.paths import control_socket
 from rtvoiced.ipc.contract import replies
-from rtvoiced.ipc.contract.events import State
-from rtvoiced.ipc.contract.protocol import Request, parse_request, request_body
-from support.small_daemon import Answer, SmallDaemon, refusing, short_dir, small_daemon_beside
-
-WHOLE = {**STATUS, "volume_percent": 80}
-STATE = State("listening", False, False, "up", "open", "open", "slt", "local")
+from rtvoiced.ipc.contract.protocol import parse_request, request_body
+from support.answers import CUT, MUTED, STATE, WHOLE, answers
+from support.rtctl import ended, started
+from support.small_daemon import SmallDaemon, refusing, short_dir, small_daemon_beside
 
 
 @pytest.fixture
 def room() -> Iterator[Path]:
     with short_dir() as made:
         yield made
-
-
-def answers(daemon: Callable[[], SmallDaemon] | None = None) -> Answer:
-    """Return an answer to what a follower asks."""
-
-    def answer(request: Request) -> Any:
-        match request.name:
-            case "replay":
-                assert daemon
-                command: Any = request.command
-                return daemon().publisher.replay(command.run, command.since, command.events)
-            case "mute":
-                return MUTED | {"of_a_newer_daemon": 1}
-            case _:
-                return WHOLE
-
-    return answer
 
 
 class Rep:
@@ -165,13 +145,14 @@ def test_a_lost_reply_is_asked_for_again_with_the_same_id(room: Path, rep: Rep) 
     asyncio.run(main())
 
 
+@pytest.mark.process
 def test_rtctl_asks_again_too(room: Path, rep: Rep) -> None:
-    with start(room, "mute", "toggle", "--timeout", "20") as process:
+    with started(room, "mute", "toggle", "--timeout", "20") as process:
         _, first = rep.take()
         envelope, second = rep.take()
         rep.socket.send_multipart([*envelope, reply_to(second, MUTED)])
-        out, _ = process.communicate()
-    assert (first, process.returncode, out) == (second, 0, "muted\n")
+        status, out, _ = ended(process)
+    assert (first, status, out) == (second, 0, "muted\n")
 
 
 def test_a_late_reply_is_nobody_elses(room: Path, rep: Rep) -> None:

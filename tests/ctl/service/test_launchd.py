@@ -19,6 +19,8 @@ from rtvoiced.errors import ConfigError, PermissionRefusedError
 from support.fake_supervisors import PROGRAM, FakeLaunchd
 from support.running import KEPT, Room, room
 
+pytestmark = pytest.mark.process
+
 KEY = "sk-test-0123456789abcdef"
 CONFIG = """
 [audio]

@@ -31,6 +31,7 @@ def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
 # ------------------------------------------------------------------------------------ a life
 
 
+@pytest.mark.process
 def test_it_is_installed_answers_and_is_taken_away_but_for_the_configuration(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,6 +63,7 @@ def test_it_is_installed_answers_and_is_taken_away_but_for_the_configuration(
         house.do("uninstall")
 
 
+@pytest.mark.process
 def test_a_service_that_ends_at_once_says_why_and_what_to_do(house: House) -> None:
     house.configure()
     house.do("--dry-run", "install")
@@ -87,6 +89,7 @@ def test_nothing_is_started_that_is_not_installed(house: House) -> None:
 # --------------------------------------------------------------------------------- provider
 
 
+@pytest.mark.process
 def test_the_provider_stands_in_the_unit_and_stays_when_it_is_installed_again(house: House) -> None:
     house.configure()
     house.do("install")
@@ -98,6 +101,7 @@ def test_the_provider_stands_in_the_unit_and_stays_when_it_is_installed_again(ho
     assert "--provider local\n" in house.unit.read_text()
 
 
+@pytest.mark.process
 def test_a_dry_run_tells_and_does_nothing(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     house.configure(auth="bearer")
     before = house.written()
@@ -127,6 +131,7 @@ def test_a_unit_of_somebody_elses_is_not_overwritten(house: House) -> None:
     assert (house.units / "elsewhere").read_text() == "[Service]\nExecStart=/my/own\n"
 
 
+@pytest.mark.process
 def test_drop_ins_of_the_users_own_stay(house: House) -> None:
     house.configure()
     house.do("install", "--hardened")

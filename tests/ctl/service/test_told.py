@@ -19,6 +19,8 @@ from support.fake_supervisors import PROGRAM
 from support.running import Room, Running
 from support.service_house import KEY, House, service_house
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:

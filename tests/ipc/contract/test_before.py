@@ -59,8 +59,11 @@ def helps() -> dict[str, str]:
 @pytest.mark.parametrize("verb", snapshot("help.json"))
 def test_help_of_every_verb_is_the_same(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
+    before = snapshot("help.json")
+    new = tuple(f"    {name} " for name in helps().keys() - before.keys())
+    lines = [line for line in helps()[verb].splitlines() if verb or not line.startswith(new)]
 
-    assert helps()[verb] == snapshot("help.json")[verb]
+    assert lines == before[verb].splitlines()
 
 
 def test_exit_statuses_are_the_same() -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from rtvoiced.ipc.contract.commands import COMMANDS
 from support.running import Running, room
+
+pytestmark = pytest.mark.process
 
 LOCAL = ("--provider", "local", "--audio", "none")
 RIGHT: dict[str, dict[str, Any]] = {

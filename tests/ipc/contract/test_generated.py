@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 import generate
-from generators import mdoc
-from generators.texts import between
+from generate import mdoc
+from generate.texts import between
 
 TREES = ("docs/man", "ctl/rtctl", "daemon/rtvoiced/ipc/contract")
 
 
 def test_everything_that_is_generated_is_fresh() -> None:
-    assert list(generate.stale()) == [], "run: python tools/generate.py"
+    assert list(generate.stale()) == [], "run: make generate"
 
 
 @pytest.fixture

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rtvoiced.ipc.contract.commands import COMMANDS
 from support.fuzzing import NOWHERE, abuse
 from support.running import Running, room
+
+pytestmark = pytest.mark.process
 
 FRAMES = 5000
 OF_EVERY_COMMAND = 60

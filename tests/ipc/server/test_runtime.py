@@ -142,6 +142,7 @@ def test_a_pid_of_a_living_stranger_holds_nothing(room: Path) -> None:
     claim(room).release()
 
 
+@pytest.mark.process
 def test_a_killed_daemon_holds_nothing(room: Path) -> None:
     claimer = start_claimer(room)
     say(claimer)
@@ -152,6 +153,7 @@ def test_a_killed_daemon_holds_nothing(room: Path) -> None:
     claim(room).release()
 
 
+@pytest.mark.process
 def test_of_twenty_daemons_at_once_exactly_one_wins(room: Path) -> None:
     claimers = [start_claimer(room / "run") for _ in range(20)]
     for claimer in claimers:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.flooding import flooding
 from support.following import standstill
 from support.measuring import percentile
 from support.running import Running, room
+
+pytestmark = pytest.mark.process
 
 EVENTS = 8_000
 PER_S = 4_000.0

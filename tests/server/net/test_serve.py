@@ -35,7 +35,10 @@ from support.serving import (
     written,
 )
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for children")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for children"),
+]
 
 
 def programs(pid: int) -> list[str]:

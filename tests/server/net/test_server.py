@@ -18,6 +18,8 @@ from rtvoiced.dsp.pcm import WIRE
 from support.serving import Json, ask, audio_of, children, eventually, send, served, talking, until
 from support.talking import types, voiced
 
+pytestmark = pytest.mark.process
+
 RECOGNISERS = min(2, os.cpu_count() or 1)
 """For commands; that for dictation is started when it is needed."""
 

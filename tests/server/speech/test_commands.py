@@ -9,6 +9,8 @@ from support.serving import served
 from support.speaking import COMMANDS, REPEATS, Repeat, heard, speaking, words_wrong
 from support.talking import voiced
 
+pytestmark = pytest.mark.process
+
 VOICES = ("slt", "rms", "awb")
 MOST_MISSED = 1
 """Of 20 commands: 95 % are right."""

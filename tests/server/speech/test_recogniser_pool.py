@@ -13,6 +13,8 @@ from rtvoiced_server.speech.recogniser_pool import RecogniserPool
 from rtvoiced_server.speech.recogniser_process import ProcessPool, RecogniserProcess
 from support.talking import turn
 
+pytestmark = pytest.mark.process
+
 PATIENCE_S = 60
 ECHO = """
 import json, os, sys

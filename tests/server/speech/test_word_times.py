@@ -21,6 +21,7 @@ from rtvoiced_server.speech.word_times import (
     words_apart,
 )
 from support.aligning import aligned
+from support.speech import spoken_sentence
 
 SENTENCES = (*sentences(STORY)[:6], "Hello! What can I do for you?", "You are welcome.")
 EXACT_MS = 60
@@ -32,10 +33,10 @@ A_WORD_MS = 300
 def test_words_end_when_they_are_heard_to_end(voice: str, speed: float) -> None:
     off: list[int] = []
     for sentence in SENTENCES:
-        spoken = asyncio.run(speak_sentence(sentence, voice, speed))
-        ends = aligned(spoken)
-        assert len(ends) == len(spoken.word_ends) == len(sentence.split())
-        off += [abs(mark.ms - end) for mark, end in zip(spoken.word_ends, ends, strict=True)]
+        said = spoken_sentence(sentence, voice, speed)
+        ends = aligned(said)
+        assert len(ends) == len(said.word_ends) == len(sentence.split())
+        off += [abs(mark.ms - end) for mark, end in zip(said.word_ends, ends, strict=True)]
 
     assert len(off) > 90
     assert np.percentile(off, 90) <= EXACT_MS
@@ -90,13 +91,13 @@ def test_pauses_around_the_words_belong_to_no_word() -> None:
 
 
 def test_an_item_that_is_truncated_keeps_the_words_that_were_played() -> None:
-    spoken = [asyncio.run(speak_sentence(sentence, "rms", 1.0)) for sentence in SENTENCES[:2]]
+    said = [spoken_sentence(sentence, "rms") for sentence in SENTENCES[:2]]
     ends: list[int] = []
-    for begin, one in zip((0, WIRE.duration_ms(len(spoken[0].pcm))), spoken, strict=True):
+    for begin, one in zip((0, WIRE.duration_ms(len(said[0].pcm))), said, strict=True):
         ends += [begin + end for end in aligned(one)]
     for cut_ms in range(0, ends[-1] + 300, 97):
         part = OutputAudioPart()
-        for one in (stretch for sentence in spoken for stretch in sentence.stretches()):
+        for one in (stretch for sentence in said for stretch in sentence.stretches()):
             part.extend(" " if part.words else "", one.text, one.word_ends)
             part.made_ms += WIRE.duration_ms(len(one.pcm))
         part.truncate(cut_ms)

@@ -8,7 +8,7 @@ stand on it:
 |---|---|
 | `launch` | nothing: what was asked for, and what of the machine a test puts its own in place of |
 | `process` | the lock on the directory, the loop, the context of the sockets |
-| `base` | settings, conversation, playback queue, publisher, lifetime: many stand on them |
+| `core` | settings, conversation, playback queue, publisher, lifetime: many stand on them |
 | `sound` | audio thread, card, uplink, the watch for missing devices |
 | `commands` | command socket, table of handlers, command service |
 | `daemon` | link, events, effects, signals, and the daemon itself |

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rtvoiced.app.build.base import Base
-from rtvoiced.app.build.sound import Sound
+from rtvoiced.app.build.core import Core
+from rtvoiced.app.build.sound import SoundParts
 from rtvoiced.app.commands import conversation
 from rtvoiced.app.commands.calls import CommandCall, Handlers, call_of
 from rtvoiced.app.commands.devices import DeviceCommands
@@ -25,8 +25,8 @@ from rtvoiced.ipc.server.sockets import Context
 from rtvoiced.realtime.link import Link
 
 
-@dataclass(frozen=True, slots=True)
-class Commands:
+@dataclass(eq=False, repr=False)
+class CommandParts:
     """Where commands come in, and who answers them."""
 
     control: Control
@@ -34,10 +34,15 @@ class Commands:
 
 
 def build_commands(
-    base: Base, sound: Sound, link: Link, applier: SettingsApplier, context: Context, directory: Path
-) -> Commands:
+    core: Core,
+    sound: SoundParts,
+    link: Link,
+    applier: SettingsApplier,
+    context: Context,
+    directory: Path,
+) -> CommandParts:
     """Return both; the socket is bound in *directory*, and answers once the loop goes on."""
-    publisher = base.publisher
+    publisher = core.publisher
     calls: Mailbox[CommandCall[Any]] = Mailbox()
     control = Control(
         context,
@@ -49,41 +54,41 @@ def build_commands(
         device_list=sound.device_list,
         device_watch=sound.device_watch,
         audio=sound.audio,
-        runtime_settings=base.runtime_settings,
-        shell_status=base.shell_status,
+        runtime_settings=core.runtime_settings,
+        shell_status=core.shell_status,
     )
     handlers: Handlers = {
         **conversation.handlers(),
-        **HistoryCommands(base.conversation, publisher).handlers(),
-        **SettingsCommands(base.runtime_settings, applier).handlers(),
+        **HistoryCommands(core.conversation, publisher).handlers(),
+        **SettingsCommands(core.runtime_settings, applier).handlers(),
         **devices.handlers(),
-        **_status_handlers(base, directory, sound.audio, link, control),
+        **_status_handlers(core, directory, sound.audio, link, control),
     }
-    return Commands(control, CommandService(calls, control, handlers, base.inputs, base.lifetime))
+    return CommandParts(control, CommandService(calls, control, handlers, core.inputs, core.lifetime))
 
 
-def _status_handlers(base: Base, directory: Path, audio: Duplex, link: Link, control: Control) -> Handlers:
+def _status_handlers(core: Core, directory: Path, audio: Duplex, link: Link, control: Control) -> Handlers:
     """Return the handlers of the commands that tell what is true, and what was counted."""
     endpoints = {
         "control": str(paths.control_socket(directory)),
         "events": str(paths.events_socket(directory)),
     }
     current = StatusCommands(
-        conversation=base.conversation,
-        shell_status=base.shell_status,
-        playback=base.playback,
-        front_end=base.front_end,
-        runtime_settings=base.runtime_settings,
-        publisher=base.publisher,
+        conversation=core.conversation,
+        shell_status=core.shell_status,
+        playback=core.playback,
+        front_end=core.front_end,
+        runtime_settings=core.runtime_settings,
+        publisher=core.publisher,
         endpoints=endpoints,
     )
     counted = StatsCommands(
-        stats_recorder=base.stats,
-        conversation=base.conversation,
+        stats_recorder=core.stats,
+        conversation=core.conversation,
         audio=audio,
         link=link,
         control=control,
-        publisher=base.publisher,
-        shell_status=base.shell_status,
+        publisher=core.publisher,
+        shell_status=core.shell_status,
     )
     return {**current.handlers(), **counted.handlers()}

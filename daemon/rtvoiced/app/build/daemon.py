@@ -12,10 +12,10 @@ from pathlib import Path
 
 from rtvoiced.app import status
 from rtvoiced.app.audio_reports import AudioStall
-from rtvoiced.app.build.base import Base, build_base
 from rtvoiced.app.build.commands import build_commands
+from rtvoiced.app.build.core import Core, build_core
 from rtvoiced.app.build.launch import Launch, Parts
-from rtvoiced.app.build.sound import Sound, build_sound
+from rtvoiced.app.build.sound import SoundParts, build_sound
 from rtvoiced.app.commands.service import CommandService
 from rtvoiced.app.daemon import Daemon
 from rtvoiced.app.effect_runner import EffectRunner
@@ -45,26 +45,26 @@ def build(launch: Launch, provider: Provider, directory: Path, context: Context,
     Its sockets are bound in *directory* already. Its first input waits in the
     mailbox: how the last run left the microphone.
     """
-    base = build_base(launch, provider, context, directory, parts)
-    embedded_server = EmbeddedServer(base.config.log.level)
-    link = _link(base, embedded_server)
-    sound = build_sound(base, link)
+    core = build_core(launch, provider, context, directory, parts)
+    embedded_server = EmbeddedServer(core.config.log.level)
+    link = _link(core, embedded_server)
+    sound = build_sound(core, link)
     applier = SettingsApplier(
-        runtime_settings=base.runtime_settings,
-        playback=base.playback,
-        front_end=base.front_end,
+        runtime_settings=core.runtime_settings,
+        playback=core.playback,
+        front_end=core.front_end,
         uplink=sound.uplink,
-        inputs=base.inputs,
+        inputs=core.inputs,
         session_config=lambda settings: session_config(settings, provider),
     )
-    commands = build_commands(base, sound, link, applier, context, directory)
-    events = EventFanOut(base.publisher, base.stats, base.shell_status, base.show)
-    heartbeat = _heartbeat(base, sound.audio, events)
-    effects = _effects(base, sound, link, commands.service, events, paths.state_dir(launch.environ))
+    commands = build_commands(core, sound, link, applier, context, directory)
+    events = EventFanOut(core.publisher, core.stats, core.shell_status, core.show)
+    heartbeat = _heartbeat(core, sound.audio, events)
+    effects = _effects(core, sound, link, commands.service, events, paths.state_dir(launch.environ))
     shells = Shells(
         timers=effects.timers,
         control=commands.control,
-        publisher=base.publisher,
+        publisher=core.publisher,
         link=link,
         audio=sound.audio,
         embedded_server=embedded_server,
@@ -73,42 +73,55 @@ def build(launch: Launch, provider: Provider, directory: Path, context: Context,
         device_watch=sound.device_watch,
         device_list=sound.device_list,
     )
-    signals = SignalHandlers(base.inputs, Terminal(), heartbeat, applier, events)
-    base.inputs.post(effects.mute_file.read(base.config.audio.start_muted, time.time()))
-    return Daemon(base.inputs, base.conversation, effects, sound.uplink, shells, signals, base.lifetime)
-
-
-def _link(base: Base, embedded_server: EmbeddedServer) -> Link:
-    async def where() -> Endpoint:
-        return base.provider.endpoint or await embedded_server.endpoint()
-
-    link = base.config.link
-    return Link(where, base.inputs.post, Backoff(link.retry_first_s, link.retry_max_s), link.ping_s)
-
-
-def _effects(
-    base: Base, sound: Sound, link: Link, replies: CommandService, events: EventFanOut, state_dir: Path
-) -> EffectRunner:
-    return EffectRunner(
-        link=link,
-        playback=base.playback,
-        uplink=sound.uplink,
-        timers=Timers(lambda timer: base.inputs.post(TimerFired(timer))),
-        events=events,
-        replies=replies,
-        mute_file=MuteFile(state_dir / "mute.json"),
-        stats=base.stats,
-        lifetime=base.lifetime,
+    signals = SignalHandlers(core.inputs, Terminal(), heartbeat, applier, events)
+    core.inputs.post(effects.mute_file.read(core.config.audio.start_muted, time.time()))
+    return Daemon(
+        core.inputs,
+        core.conversation,
+        effects,
+        sound.uplink,
+        shells,
+        signals,
+        core.lifetime,
     )
 
 
-def _heartbeat(base: Base, audio: Duplex, events: EventFanOut) -> HeartbeatLoop:
-    stalled = AudioStall(base.shell_status, base.inputs, events, base.lifetime)
-    conversation, publisher = base.conversation, base.publisher
+def _link(core: Core, embedded_server: EmbeddedServer) -> Link:
+    async def where() -> Endpoint:
+        return core.provider.endpoint or await embedded_server.endpoint()
+
+    link = core.config.link
+    return Link(where, core.inputs.post, Backoff(link.retry_first_s, link.retry_max_s), link.ping_s)
+
+
+def _effects(
+    core: Core,
+    sound: SoundParts,
+    link: Link,
+    replies: CommandService,
+    events: EventFanOut,
+    state_dir: Path,
+) -> EffectRunner:
+    return EffectRunner(
+        link=link,
+        playback=core.playback,
+        uplink=sound.uplink,
+        timers=Timers(lambda timer: core.inputs.post(TimerFired(timer))),
+        events=events,
+        replies=replies,
+        mute_file=MuteFile(state_dir / "mute.json"),
+        stats=core.stats,
+        lifetime=core.lifetime,
+    )
+
+
+def _heartbeat(core: Core, audio: Duplex, events: EventFanOut) -> HeartbeatLoop:
+    stalled = AudioStall(core.shell_status, core.inputs, events, core.lifetime)
+    conversation, publisher = core.conversation, core.publisher
 
     def line() -> str:
         return status.line(conversation.state_event(), conversation.session.reason, publisher.subscribers)
 
     return HeartbeatLoop(
-        publisher.heartbeat, line, lambda: audio.beat, stalled, base.notify, base.parts.stall_s
+        publisher.heartbeat, line, lambda: audio.beat, stalled, core.notify, core.parts.stall_s
     )

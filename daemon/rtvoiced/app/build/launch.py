@@ -25,7 +25,7 @@ def no_card() -> Card:
     raise AudioError('audio.card = "none"')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Parts:
     """What of the machine the daemon stands on; a test puts its own in the place of some."""
 
@@ -44,7 +44,7 @@ class Parts:
 REAL = Parts()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Launch:
     """What the command line and the environment say of the daemon to be."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtvoiced.app.audio_reports import AudioReports
-from rtvoiced.app.build.base import Base
+from rtvoiced.app.build.core import Core
 from rtvoiced.app.levels import LevelFeed
 from rtvoiced.app.uplink import Uplink
 from rtvoiced.audio.cards.device_list import BACKGROUND, DeviceList
@@ -19,8 +19,8 @@ from rtvoiced.settings.schema import Settings
 from rtvoiced.vocabulary import Direction
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
+@dataclass(eq=False, repr=False)
+class SoundParts:
     """The parts that have to do with the sound system."""
 
     audio: Duplex
@@ -30,61 +30,61 @@ class Sound:
     """For the commands; the watch has one of its own, of a lower priority."""
 
 
-def build_sound(base: Base, link: Link) -> Sound:
+def build_sound(core: Core, link: Link) -> SoundParts:
     """Return the parts, complete; the audio thread is not started yet."""
-    parts = base.parts
-    uplink = Uplink(link.send, base.config.turn.prefix_ms)
-    device_watch = _device_watch(base.config)
-    audio = _audio(base, _audio_reports(base, uplink, device_watch).post)
-    return Sound(audio, uplink, device_watch, DeviceList(parts.list_devices, parts.list_s))
+    parts = core.parts
+    uplink = Uplink(link.send, core.config.turn.prefix_ms)
+    device_watch = _device_watch(core.config)
+    audio = _audio(core, _audio_reports(core, uplink, device_watch).post)
+    return SoundParts(audio, uplink, device_watch, DeviceList(parts.list_devices, parts.list_s))
 
 
-def _audio_reports(base: Base, uplink: Uplink, device_watch: DeviceWatch) -> AudioReports:
-    conversation = base.conversation
+def _audio_reports(core: Core, uplink: Uplink, device_watch: DeviceWatch) -> AudioReports:
+    conversation = core.conversation
     return AudioReports(
         uplink=uplink,
-        playback=base.playback,
-        front_end=base.front_end,
-        levels=LevelFeed(base.publisher, base.playback, base.front_end, lambda: conversation.mute.on),
+        playback=core.playback,
+        front_end=core.front_end,
+        levels=LevelFeed(core.publisher, core.playback, core.front_end, lambda: conversation.mute.on),
         device_watch=device_watch,
-        stats=base.stats,
-        inputs=base.inputs,
-        lifetime=base.lifetime,
+        stats=core.stats,
+        inputs=core.inputs,
+        lifetime=core.lifetime,
     )
 
 
-def _audio(base: Base, post: Callable[[Report], None]) -> Duplex:
+def _audio(core: Core, post: Callable[[Report], None]) -> Duplex:
     """Return the audio thread with the card of the configuration, not yet started."""
-    kind, rest = reading.card(base.config)
-    settings = base.runtime_settings
+    kind, rest = reading.card(core.config)
+    settings = core.runtime_settings
 
     def open_devices() -> Card:
         # Each time anew: set-device changes the names.
         wanted = settings.now.audio
-        return base.parts.open_card(wanted.input or "", wanted.output or "")
+        return core.parts.open_card(wanted.input or "", wanted.output or "")
 
     if kind == "none":
-        return Duplex(base.parts.no_card, base.playback, post, base.front_end)
-    opened = _wav_card(base, rest) if kind == "wav" else open_devices
-    return Duplex(opened, base.playback, post, base.front_end, chimes=base.config.echo.chime)
+        return Duplex(core.parts.no_card, core.playback, post, core.front_end)
+    opened = _wav_card(core, rest) if kind == "wav" else open_devices
+    return Duplex(opened, core.playback, post, core.front_end, chimes=core.config.echo.chime)
 
 
-def _wav_card(base: Base, spec: str) -> Callable[[], Card]:
+def _wav_card(core: Core, spec: str) -> Callable[[], Card]:
     """Return what opens the WAV card of *spec*, ``IN,OUT``; a bad file or script is told now."""
     from rtvoiced.audio.cards.script_voice import speak
     from rtvoiced.audio.cards.wav import WavCard, parse_spec
 
     named = parse_spec(f"wav:{spec}")
-    playback, conversation = base.playback, base.conversation
+    playback, conversation = core.playback, core.conversation
     card = WavCard(named, lambda: playback.sounding, speak, ready=lambda: conversation.session.up)
-    if base.transcript and named.output:
-        base.transcript.note(f"what a listener hears goes to {named.output}")
+    if core.transcript and named.output:
+        core.transcript.note(f"what a listener hears goes to {named.output}")
     return lambda: card
 
 
 def _device_watch(config: Settings) -> DeviceWatch:
     """Return the watch for missing devices; without a real card it has nothing to look for."""
     wanted: dict[Direction, str] = {}
-    if reading.card(config)[0] not in ("none", "wav"):
+    if reading.has_devices(config):
         wanted = {"input": config.audio.input or "", "output": config.audio.output or ""}
     return DeviceWatch(DeviceList(BACKGROUND, LOOK_S), wanted)

@@ -30,7 +30,7 @@ MOST_NAME = 200
 """Characters of a device's name: to find what a megabyte is most like would take seconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class DeviceCommands:
     """The list of what there is, and whoever opens what is chosen of it."""
 
@@ -64,7 +64,7 @@ class DeviceCommands:
         """
         direction, name = call.command.direction, call.command.name[:MOST_NAME]
         settings = self.runtime_settings
-        if reading.card(settings.now)[0] not in ("auto", "portaudio"):
+        if not reading.has_devices(settings.now):
             card = settings.now.audio.card
             raise CommandError("not_allowed", f"audio.card is {card!r}: there are no devices to choose from")
         found = await self._found()

@@ -11,7 +11,7 @@ from rtvoiced.ipc.contract.replies import HistoryReply
 from rtvoiced.ipc.server.publisher import Publisher
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class HistoryCommands:
     """The two memories: the conversation's messages and the publisher's events."""
 

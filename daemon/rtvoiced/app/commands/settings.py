@@ -22,7 +22,7 @@ BY_VOLUME = "command volume"
 """The origin of a volume that the command set, as `get` tells it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class SettingsCommands:
     """The settings in force, and whoever lets a change of them work."""
 

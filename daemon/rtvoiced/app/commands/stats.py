@@ -17,7 +17,7 @@ from rtvoiced.ipc.server.publisher import Publisher
 from rtvoiced.realtime.link import Link
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class StatsCommands:
     """Everybody who counts."""
 

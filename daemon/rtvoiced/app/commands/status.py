@@ -18,7 +18,7 @@ from rtvoiced.ipc.server.publisher import Publisher
 from rtvoiced.settings.runtime import RuntimeSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class StatusCommands:
     """Everybody who knows a part of what is true."""
 

@@ -13,7 +13,7 @@ as a class under `command` or `event`:
 
 The class becomes a frozen dataclass. Everything else follows from it: the
 reading of requests (`rtvoiced.ipc.contract.arguments`), the JSON Schemas, and
-by ``python tools/generate.py`` rtctl's verbs, the methods of both clients, the
+by ``make generate`` rtctl's verbs, the methods of both clients, the
 completions, and the rows of docs/ipc.md and of the manual pages. A docstring
 below a field describes it there, too.
 """
@@ -21,8 +21,9 @@ below a field describes it there, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, dataclass_transform
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, dataclass_transform
 
 from rtvoiced.errors import CommandError
 
@@ -35,11 +36,11 @@ class Reply(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-# What may stand in the `Annotated` type of a field
+# What may stand in the `Annotated` type of a field. These are tuples: a dataclass takes five times as long to
+# make, and whoever imports the contract waits for it.
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(NamedTuple):
     """Says what values a field may have beyond its type; the ends belong to the range."""
 
     least: int | None = None
@@ -84,8 +85,7 @@ Reader = Literal["seconds", "positive", "volume"]
 """A function of `rtctl.cli.readers`, which makes a value of a typed word."""
 
 
-@dataclass(frozen=True, slots=True)
-class Positional:
+class Positional(NamedTuple):
     """Says that ``rtctl`` takes the field as a word; a field without a default is one anyhow."""
 
     metavar: str = ""
@@ -96,8 +96,7 @@ class Positional:
     """Any number of words, which make one text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """Says how ``rtctl`` calls the flag of a field; a field with a default has one anyhow, of its own name.
 
     The flag of a boolean takes no value and turns the default round.
@@ -110,8 +109,7 @@ class Option:
     reader: Reader | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GivenBy:
+class GivenBy(NamedTuple):
     """Says that another field's word gives this one, too: ``volume +5`` gives `relative`."""
 
     field: str
@@ -120,28 +118,25 @@ class GivenBy:
 # What rtctl makes of a command
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(NamedTuple):
     """A flag of a verb that says what rtctl does with the reply; the daemon does not see it."""
 
     names: tuple[str, ...]
     help: str
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(NamedTuple):
     """Another verb for the same command."""
 
     name: str
     help: str
     manual: str
-    args: Mapping[str, Any] = field(default_factory=dict)
+    args: Mapping[str, Any] = MappingProxyType({})
     """What it always sends; both clients then have a method of this name, too."""
     switches: tuple[Switch, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(NamedTuple):
     """How ``rtctl`` offers a command."""
 
     help: str
@@ -158,8 +153,7 @@ class Verb:
 # The declarations
 
 
-@dataclass(frozen=True, slots=True)
-class CommandDeclaration:
+class CommandDeclaration(NamedTuple):
     """What `command` was told."""
 
     name: str
@@ -175,8 +169,7 @@ class CommandDeclaration:
     """The same of the reply's data."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventDeclaration:
+class EventDeclaration(NamedTuple):
     """What `event` was told."""
 
     name: str

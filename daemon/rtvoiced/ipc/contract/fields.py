@@ -6,15 +6,14 @@ against it, the schemas and the generated documents are made of it.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from rtvoiced.ipc.contract.declaration import Bounds, GivenBy, Option, Positional
 
 
-@dataclass(frozen=True, slots=True)
-class MessageField:
+class MessageField(NamedTuple):
     """One field of a message."""
 
     name: str

@@ -1,6 +1,6 @@
 """One JSON Schema (draft 2020-12) per message of the IPC contract, made of the dataclasses.
 
-`generate` makes them; ``python tools/generate.py`` writes them to
+`generate` makes them; ``make generate`` writes them to
 ``schemas.json`` beside this file, which is what `schemas` reads and what is
 shipped. Names: ``event.speech_started``, ``request.mute``, ``reply.mute``,
 ``refusal`` (any command that was not carried out) and ``rtctl.error`` (what

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generators.texts import between, phrase
+from generate.texts import between, phrase
 from rtvoiced.ipc.contract import commands, events
 from rtvoiced.ipc.contract.fields import MessageField, fields_of
 from rtvoiced.ipc.contract.schema import one_line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from generators.texts import between
+from generate.texts import between
 from rtvoiced.conversation.phases import ALLOWED, Idle, Phase
 from rtvoiced.ipc.contract.schema import one_line
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generators import mdoc, setting_rows
-from generators.texts import between, sentence
-from generators.verbs import metavar, option_name, ordered, typed_as, verb_of
+from generate import mdoc, setting_rows
+from generate.texts import between, sentence
+from generate.verbs import metavar, option_name, ordered, typed_as, verb_of
 from rtvoiced.ipc.contract import commands, events
 from rtvoiced.ipc.contract.declaration import Alias, CommandDeclaration, EventDeclaration, Option, Positional
 from rtvoiced.ipc.contract.fields import MessageField, fields_of

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-MADE_BY = "made by python tools/generate.py"
+MADE_BY = "made by make generate"
 
 
 def between(page: str, name: str, made: str, comment: tuple[str, str]) -> str:

@@ -8,14 +8,14 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any, Literal, get_origin
 
-from generators.texts import python
+from generate.texts import python
 from rtvoiced.ipc.contract.commands import DECLARED
 from rtvoiced.ipc.contract.declaration import Alias, CommandDeclaration
 from rtvoiced.ipc.contract.fields import MessageField, fields_of
 from rtvoiced.ipc.contract.schema import documented_fields, one_line
 
 SYNC, ASYNC = "ctl/rtctl/client/commands.py", "ctl/rtctl/client/async_commands.py"
-HEAD = '''"""The commands as methods of `{client}`. Made by ``python tools/generate.py``: do not edit.
+HEAD = '''"""The commands as methods of `{client}`. Made by ``make generate``: do not edit.
 
 They follow from the declarations in `rtvoiced.ipc.contract.commands`.
 """

@@ -1,7 +1,7 @@
 """Builds what stands on nothing else, and what many parts stand on.
 
-`Base` is handed through the making of the daemon and is gone when that is done: no
-part keeps it, and each gets only what it needs of it.
+`Core` serves the making of the daemon alone: it is handed from one function of this
+package to the next, and each part is given only what it needs of it.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ MOST_COLUMNS = 110
 """Characters of a line of the transcript: longer ones are hard to read, however wide the terminal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+@dataclass(eq=False, repr=False)
+class Core:
     """What stands on nothing else, and many stand on."""
 
     config: Settings
@@ -68,8 +68,8 @@ class Base:
             self.transcript(event)
 
 
-def build_base(launch: Launch, provider: Provider, context: Context, directory: Path, parts: Parts) -> Base:
-    """Return the base of one daemon; the socket of the events is bound in *directory*."""
+def build_core(launch: Launch, provider: Provider, context: Context, directory: Path, parts: Parts) -> Core:
+    """Return the core of one daemon; the socket of the events is bound in *directory*."""
     config, environ = launch.settings, launch.environ
 
     def load() -> Settings:
@@ -79,9 +79,9 @@ def build_base(launch: Launch, provider: Provider, context: Context, directory: 
         return fresh
 
     playback = PlaybackQueue(WIRE.hz, config.interruption.fade_ms, config.audio.volume_percent)
-    in_a_room = reading.card(config)[0] not in ("none", "wav")
+    in_a_room = reading.has_devices(config)
     notify = ServiceNotifier(environ)
-    return Base(
+    return Core(
         config=config,
         provider=provider,
         parts=parts,

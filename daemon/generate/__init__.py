@@ -1,7 +1,7 @@
 """Writes every file and every part of a document that is made of declarations.
 
-``python tools/generate.py`` writes them; with ``--check``, which `make check`
-calls, it only names those that are stale and exits with 1. What is declared
+``make generate`` writes them; ``python -m generate --check``, which `make check`
+calls, only names those that are stale and exits with 1. It is no part of what is installed. What is declared
 where:
 
 * commands and events: `rtvoiced.ipc.contract.commands`, `rtvoiced.ipc.contract.events`
@@ -15,21 +15,20 @@ root of the source), and a line in `GENERATORS`.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 GENERATORS = (
-    "generators.schemas",
-    "generators.verbs",
-    "generators.client_methods",
-    "generators.contract_page",
-    "generators.manual_pages",
-    "generators.completions",
-    "generators.state_diagram",
+    "generate.schemas",
+    "generate.verbs",
+    "generate.client_methods",
+    "generate.contract_page",
+    "generate.manual_pages",
+    "generate.completions",
+    "generate.state_diagram",
 )
 """Modules with a function ``files(root)``. Completions come after the verbs, whose file they import."""
 
@@ -44,18 +43,3 @@ def stale(root: Path = ROOT, *, write: bool = False) -> Iterator[str]:
                 if write:
                     file.write_text(text, "utf-8")
                 yield path
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Write what is stale, or with ``--check`` only name it; return the exit status."""
-    check = "--check" in arguments
-    found = list(stale(write=not check))
-    for path in found:
-        print(f"{path} is stale" if check else f"{path} is written anew")
-    if check and found:
-        print("Renew them with: .venv/bin/python tools/generate.py", file=sys.stderr)
-    return int(check and bool(found))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from generators.texts import python
+from generate.texts import python
 from rtvoiced.ipc.contract.commands import DECLARED
 from rtvoiced.ipc.contract.declaration import (
     Alias,
@@ -20,7 +20,7 @@ from rtvoiced.ipc.contract.fields import MessageField, fields_of
 from rtvoiced.vocabulary import ProviderName, words
 
 FILE = "ctl/rtctl/cli/generated_verbs.py"
-HEAD = '''"""The verbs that are commands of the daemon. Made by ``python tools/generate.py``: do not edit.
+HEAD = '''"""The verbs that are commands of the daemon. Made by ``make generate``: do not edit.
 
 They follow from the declarations in `rtvoiced.ipc.contract.commands`.
 """
