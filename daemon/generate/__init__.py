@@ -6,6 +6,7 @@ where:
 
 * commands and events: `rtvoiced.ipc.contract.commands`, `rtvoiced.ipc.contract.events`
 * settings: `rtvoiced.settings.schema`
+* the phases of the conversation: `rtvoiced.conversation.phases`
 
 Of a document only what stands between two marks is made; the rest is written
 by hand. A new generator is a function that returns texts by path (from the
@@ -27,6 +28,7 @@ GENERATORS = (
     "generate.contract_page",
     "generate.manual_pages",
     "generate.completions",
+    "generate.state_diagram",
 )
 """Modules with a function ``files(root)``. Completions come after the verbs, whose file they import."""
 

@@ -44,6 +44,7 @@ from support.histories import (
     THINKING,
     UPDATED,
     after,
+    ask,
     drained,
     effects_of,
     heard,
@@ -350,6 +351,18 @@ def test_voice_without_a_session_is_the_next_ones() -> None:
 def test_later_configuration_without_a_question_changes_nothing() -> None:
     assert after(*LISTENING).handle(UPDATED, now=1.0) == []
     assert after(*LISTENING).phase == Listening()
+
+
+def test_server_that_begins_another_session_on_the_same_socket_is_configured_anew() -> None:
+    conversation = after(*SPEAKING)
+    told = conversation.handle(events.SessionCreated("sess_2", None, "ga"), now=1.0)
+
+    assert sent(told) == [events.UpdateSession(CONFIG, "session-2")]
+    assert SetMicrophone(MicrophoneGate.CLOSED, 24_000) in told
+    assert conversation.phase == Speaking("r1", generating=False)
+    assert conversation.session.status == "connecting"
+    assert SetMicrophone(MicrophoneGate.OPEN, 24_000) in conversation.handle(UPDATED, now=1.1)
+    assert sent(conversation.handle(ask(), now=1.2))[-1] == events.CreateResponse("ask-2", "q1")
 
 
 def test_facts_for_status() -> None:

@@ -1,4 +1,11 @@
-"""Everything that the conversation wants done. Pure."""
+"""Everything that the conversation wants done. Pure.
+
+`Conversation.handle` returns effects in order, and the daemon's shell carries
+them out in that order (`app.effect_runner`), in the same turn of the loop. Each
+is a small immutable record in the imperative. Three of them ask the playback
+queue for something and are answered in the same turn by an input: `CutPlayback`
+by `Cut`, `HoldPlayback` by `Held`, `ResumePlayback` by `Resumed`.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +32,7 @@ class MicrophoneGate(StrEnum):
     SILENCE = "silence"
     """Silence frames, for the server's VAD counts time in samples."""
     OPEN = "open"
+    """What is said."""
     TALK = "talk"
     """As `OPEN`, but the server's buffer was cleared: the last 300 ms go out first."""
 
@@ -42,41 +50,46 @@ class Play:
 
     part: Part
     pcm: bytes
+    """16 bit, little endian, mono."""
     hz: int
+    """Its sample rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinishPart:
-    """No more audio of this part will come."""
+    """Know that no more audio of this part will come: it drains when what is queued was heard."""
 
     part: Part
 
 
 @dataclass(frozen=True, slots=True)
 class FinishResponse:
-    """No more audio of any part of this answer will come."""
+    """Know that no more audio of any part of this response will come."""
 
     response_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class CutPlayback:
-    """Fall silent now; answered by the input `Cut` in the same turn of the loop."""
+    """Fall silent now, and throw away what is queued; answered by the input `Cut`."""
 
     cause: Cause
     ticket: int | None = None
+    """Where the reply goes, if a command asked for it."""
     request: str | None = None
+    """The id that the client chose for that command."""
     lost_frames: int = 0
+    """Frames that were lost with the speaker, at the rate of the card: nobody heard them."""
 
 
 @dataclass(frozen=True, slots=True)
 class HoldPlayback:
-    """Fall silent and keep what is queued; answered by the input `Held` in the same turn of the loop."""
+    """Fall silent now, and keep what is queued; answered by the input `Held`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumePlayback:
-    """Go on after a hold; answered by the input `Resumed` in the same turn of the loop."""
+    """Go on after a hold, from shortly before it; answered by the input `Resumed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +129,15 @@ class ReplyTo:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """A command was not carried out."""
+    """A command was not carried out: say so to whoever holds this *ticket*."""
 
     ticket: int
     code: str
+    """One of the IPC contract's."""
     message: str
+    """A sentence for people, with the remedy where there is one."""
     retryable: bool = False
+    """The same command may succeed later."""
     details: dict[str, Any] = field(default_factory=dict)
 
 
@@ -154,14 +170,14 @@ class DropLink:
 
 @dataclass(frozen=True, slots=True)
 class FailLink:
-    """Close the socket; only a person can mend this, so the link tries again seldom."""
+    """Close the socket; only a person can mend this, so that the link tries again seldom."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class SaveMute:
-    """Keep over a restart whether the microphone is off."""
+    """Keep over a restart whether the microphone is off, and until when."""
 
     muted: bool
     until: WallClock | None

@@ -1,4 +1,11 @@
-"""Everything that happens to the conversation; server events come as `realtime.events`. Pure."""
+"""Everything that happens to the conversation. Pure.
+
+Most inputs are messages of whoever says them: what servers say and what becomes
+of the link (`realtime.events`), what the audio side tells (`audio.events`). Here
+are those that nobody below says: a command, another configuration, a cut, a
+timer that has run out, the begin and the end. `Input` is the union of all;
+`machine.Conversation` dispatches on it, and mypy holds that to be exhaustive.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +32,21 @@ from rtvoiced.vocabulary import Cause
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The daemon starts; the microphone is as it was left."""
+    """The daemon starts; the microphone is as the last run left it."""
 
     muted: bool = False
     for_s: float | None = None
+    """How long it stays muted, in seconds, where it opens again by itself."""
     until: WallClock | None = None
     """When the microphone opens again, where it does so by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Commanded:
-    """A client asks for something; *ticket* is where the reply goes."""
+    """A client asks for something."""
 
     ticket: int
+    """Where the reply goes."""
     request: str | None
     """The id that the client chose; events that come of the command carry it."""
     command: commands.ForConversation
@@ -73,9 +82,12 @@ class Cut:
     """Playback was cut by our effect `CutPlayback`, in the same turn of the loop."""
 
     heard: CutResult
+    """What was heard, and what was thrown away."""
     cause: Cause
     ticket: int | None = None
+    """As in `CutPlayback`."""
     request: str | None = None
+    """As in `CutPlayback`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +99,10 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class ShutdownAsked:
-    """SIGTERM, SIGINT or `rtctl stop`: the same thing."""
+    """The daemon is to end: SIGTERM, SIGINT, or a terminal that went away."""
 
     reason: str
+    """The signal's name: the event `bye` says it."""
 
 
 Input = (

@@ -4,7 +4,7 @@ The phase is one field of `ConversationState`; each holds exactly what is true
 in it. `word` is how subscribers see it. `ConversationState.enter` is its only
 writer, and holds every change against `ALLOWED`: one that does not stand there
 is a bug, and ends the daemon. The diagram in docs/architecture.md is made from
-that table (`conversation.diagram`).
+that table (`make generate`).
 """
 
 from __future__ import annotations
@@ -69,10 +69,20 @@ class Speaking:
 Phase = Idle | Listening | Hearing | Awaiting | Thinking | Speaking
 
 ALLOWED: dict[type[Phase], frozenset[type[Phase]]] = {
-    each: frozenset({Idle, Listening, Hearing, Awaiting, Thinking, Speaking})
-    for each in (Idle, Listening, Hearing, Awaiting, Thinking, Speaking)
+    # A session is configured.
+    Idle: frozenset({Listening}),
+    # Somebody speaks; a response is asked for, or the server begins one; the session is gone.
+    Listening: frozenset({Idle, Hearing, Awaiting, Thinking}),
+    # The turn ends, or the next one begins; what was said over (``manual``, or a protected `say`) may go on.
+    Hearing: frozenset({Idle, Listening, Hearing, Awaiting, Thinking, Speaking}),
+    # The response begins, or none comes; what a protected `say` still plays goes on.
+    Awaiting: frozenset({Idle, Listening, Hearing, Thinking, Speaking}),
+    # Its first sound comes, or none; another response takes its place.
+    Thinking: frozenset({Idle, Listening, Hearing, Thinking, Speaking}),
+    # It ends or is cut; it sounds on while the next is asked for or made.
+    Speaking: frozenset({Idle, Listening, Hearing, Awaiting, Thinking, Speaking}),
 }
-"""By phase: those that may follow it. One that may follow itself does so with other fields."""
+"""By phase: those that may follow it. One that follows itself does so with other fields."""
 
 
 class TransitionError(Exception):

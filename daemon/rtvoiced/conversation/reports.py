@@ -1,4 +1,9 @@
-"""What people are told of cuts and of what came too late. Pure."""
+"""How errors and cuts are put into words for subscribers and clients. Pure.
+
+Plain functions from facts to messages of the IPC contract, called by handlers
+and stores. The codes of the Realtime protocol become those of the contract
+here, and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +18,17 @@ from rtvoiced.ipc.contract import replies
 from rtvoiced.realtime.events import FATAL_CODES
 
 BY_VOICE = frozenset({"server_vad", "local_vad"})
-"""Causes of a cut in which a voice is measured."""
+"""Causes of a cut for which it is measured how long after the voice it came."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutLatency:
-    """Of one cut, in milliseconds."""
+    """How long one cut took, in milliseconds."""
 
     onset_to_decision: float | None
-    """None while there is no VAD of our own."""
+    """From the first sound of the voice to the decision; None while there is no VAD of our own."""
     decision_to_silence: float
+    """From the decision to the last audible sample."""
 
 
 def not_connected(ticket: int, status: str, reason: str | None) -> Effect:
@@ -33,7 +39,7 @@ def not_connected(ticket: int, status: str, reason: str | None) -> Effect:
 
 
 def late(message: str, details: dict[str, str] | None = None) -> ipc.Error:
-    """Return what is told when something did not come in time."""
+    """Return the error that tells that something did not come in time."""
     return ipc.Error("timeout", message, retryable=True, details=dict(details or {}))
 
 
@@ -41,7 +47,7 @@ DISOBEYS = "the server goes on interrupting by itself (interrupt_response stays 
 
 
 def disobeyed(policy: str) -> ipc.Error:
-    """Return what is told where the server interrupts, though that was to be ours."""
+    """Return the error that tells that the server interrupts, though that was to be ours."""
     message = f"interruption.policy = {policy} can't be kept, and server is in force: {DISOBEYS}"
     return ipc.Error("not_allowed", message, details={"key": "interruption.policy"})
 
@@ -58,14 +64,14 @@ RETRYABLE = frozenset({"rate_limited", "not_connected"})
 
 
 def server_error(code: str | None, message: str, details: Mapping[str, Any]) -> ipc.Error:
-    """Return what the subscribers are told of a server's error; its own code stands in the details."""
+    """Return the error that tells of a server's error; its own code stands in the details."""
     ours = CODES.get(code or "", "not_allowed" if code in FATAL_CODES else "internal")
     retryable = ours in RETRYABLE or code == "server_error"
     return ipc.Error(ours, message, retryable, {**details, "server_code": code})
 
 
 def interrupt_event(cut: Cut, latency: CutLatency) -> ipc.Interrupt:
-    """Return what the subscribers are told of a cut: of the item that was audible, or came next."""
+    """Return the event that tells of a cut: of the item that was audible, or came next."""
     first = cut.heard.parts[0]
     return ipc.Interrupt(
         cause=cut.cause,

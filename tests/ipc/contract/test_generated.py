@@ -23,7 +23,8 @@ def copy(tmp_path: Path) -> Path:
     """A source tree with what the generators read and write."""
     for path in TREES:
         shutil.copytree(generate.ROOT / path, tmp_path / path)
-    shutil.copy(generate.ROOT / "docs" / "ipc.md", tmp_path / "docs")
+    for page in ("ipc.md", "architecture.md"):
+        shutil.copy(generate.ROOT / "docs" / page, tmp_path / "docs")
     return tmp_path
 
 
@@ -32,6 +33,7 @@ SPOILT = {
     "ctl/rtctl/cli/generated_verbs.py": ("switch the microphone off", "switch it off"),
     "ctl/rtctl/client/commands.py": ("Silence the assistant", "Silence it"),
     "ctl/rtctl/client/async_commands.py": ("Silence the assistant", "Silence it"),
+    "docs/architecture.md": ("Idle --> Listening", "Idle --> Speaking"),
     "docs/ipc.md": ("| `interrupt` | – |", "| `interrupt` | `at_once` |"),
     "docs/man/rtctl.1": (".It Cm mute Oo Fl -for", ".It Cm mute Oo Fl -until"),
     "docs/man/rtvoice-ipc.7": (".Pq item_id, text, final", ".Pq item_id, text"),

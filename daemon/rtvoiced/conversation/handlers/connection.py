@@ -45,8 +45,16 @@ class ConnectionHandler:
         return [*self._end_replaced(), *self._state.session.on_connecting(link)]
 
     def on_session_created(self, event: events.SessionCreated, now: Monotonic) -> list[Effect]:
-        """The socket is open: configure the session."""
-        return [*self._end_replaced(), *self._state.session.on_created(event, now)]
+        """The socket is open: configure the session.
+
+        One that was up already is over: a server that begins another on the
+        same socket knows nothing of it any more.
+        """
+        state = self._state
+        replaced = state.session.up
+        ended = self._end_session() if replaced else []
+        effects = [*ended, *state.session.on_created(event, now)]
+        return [*effects, state.microphone()] if replaced else effects
 
     def on_session_updated(self, event: events.SessionUpdated, now: Monotonic) -> list[Effect]:
         """The server took a configuration; with the first the session begins."""

@@ -1,6 +1,12 @@
-"""Which words of an answer were heard, by how much of its audio was played. Pure.
+"""Which words of an item were heard, by how much of its audio was played. Pure.
 
-No server tells when a word is spoken, so it is estimated.
+No server tells when a word is spoken, so it is estimated. A `WordArrival` stands
+at each item of the history, and is told of words and audio as they come
+(`ResponseStore`): some servers send the words of a sentence right before its
+audio, and that says where in the audio the sentence begins. Within such a
+stretch, and where words run ahead of all audio, each letter is taken to last
+equally long. At a cut, and while a response is held, `WordArrival.heard` gives
+the words to the end of the last whole one.
 """
 
 from __future__ import annotations
@@ -9,19 +15,20 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 LETTERS_PER_S = 15
-"""Of English read aloud."""
+"""How many letters a second are spoken in English that is read aloud."""
 OWN_PACE = 30
-"""Letters after which the pace of a voice counts as much as the usual one: a first pause must not stretch all
-that follows. Measured: 10 to 60 do equally well."""
+"""After how many letters the pace of a voice counts as much as the usual one: a first pause must not stretch
+all that follows. Measured: 10 to 60 do equally well."""
 SHORTEST_MS = 500
-"""Of a stretch of audio that came behind its words; where words run ahead, less audio comes between them."""
+"""The least audio of a stretch that came behind its words: where words run ahead, less comes between them."""
 MOST_LETTERS_PER_S = 30
-"""Twice as fast as usual: of more letters that came with a stretch of audio, some are said later."""
+"""The most letters that a stretch can hold, twice as fast as usual: where more came, some are said later."""
 MOST_STRETCHES = 500
+"""How many stretches of an item are kept; beyond that all words belong to all audio."""
 
 
 class TextPosition(NamedTuple):
-    """A place in an answer, in its text and in its audio."""
+    """A place in an item, in letters of its text and in milliseconds of its audio."""
 
     chars: int
     ms: float
@@ -29,16 +36,16 @@ class TextPosition(NamedTuple):
 
 @dataclass(slots=True)
 class WordArrival:
-    """How the words of an answer came beside its audio.
+    """How the words of an item came beside its audio.
 
     Some servers send the words of a sentence when its audio begins, and then
     it is known where in the audio it begins. Others let the words run ahead.
     """
 
     ms: float = 0.0
-    """Of audio that came."""
+    """How much audio has come."""
     begins: list[TextPosition] = field(default_factory=list)
-    """Where the stretches begin whose words came right before their audio; else only the first."""
+    """Where the stretches begin whose words came right before their audio; else only the first begin."""
     apart: bool = False
     """Words came behind their audio, or long before it: only all of them belong to all of it."""
 
@@ -48,7 +55,7 @@ class WordArrival:
         return len(self.begins) > 1
 
     def words(self, text: str) -> None:
-        """More words come, behind *text*."""
+        """Know that more words come, behind *text*."""
         if not self.begins:
             self.begins, self.apart = [TextPosition(0, 0.0)], self.ms > 0
         last = self.begins[-1]
@@ -60,7 +67,7 @@ class WordArrival:
         self.begins = self.begins[:1] if self.apart else [*self.begins, TextPosition(len(text), self.ms)]
 
     def audio(self, ms: float) -> None:
-        """More audio came."""
+        """Know that so much more audio came."""
         self.ms += ms
 
     def heard(self, text: str, played_ms: int, received_ms: int, *, whole: bool) -> str:

@@ -84,10 +84,14 @@ class Session:
         return [*self._end(), self._publish()]
 
     def on_created(self, event: events.SessionCreated, now: Monotonic) -> list[Effect]:
-        """Configure a new session first of all."""
+        """Configure a new session first of all; it takes the place of one that was up."""
+        effects: list[Effect] = []
+        if self.up:
+            self.status = "connecting"
+            effects = [*self._end(), self._publish()]
         self.number += 1
         self._session_id, self._expires_at = event.session_id, _unix(event.expires_at)
-        return self.configuration.send(now)
+        return [*effects, *self.configuration.send(now)]
 
     def on_updated(self, event: events.SessionUpdated, now: Monotonic) -> list[Effect]:
         """Take what the server runs with: the first opens the session, a later one changed it."""

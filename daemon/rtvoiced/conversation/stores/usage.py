@@ -1,4 +1,8 @@
-"""Tokens by kind, of each answer and of the run. Pure."""
+"""What the responses cost: tokens by kind, of each response and of the run. Pure.
+
+Written by `ResponseHandler` at each ``response.done``. The numbers go out with
+the event `usage`; nothing else in the daemon depends on them.
+"""
 
 from __future__ import annotations
 
