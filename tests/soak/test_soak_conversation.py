@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from support.history_machines import ConversationMachine, OverlapMachine
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 
 ANEW = settings(
     max_examples=1_000,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from threading import Event, Thread
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,3 +42,35 @@ def take(playback: PlaybackQueue, ms: float) -> NDArray[np.int32]:
         playback.note(0, 0)
         frames -= size
     return np.concatenate(blocks)
+
+
+def latest_flushes(count: int, rounds: int) -> list[float]:
+    """Push and flush so often while a thread takes as a card does.
+
+    Return how long the longest of each round took, in seconds.
+    """
+    playback, stop = PlaybackQueue(HZ), Event()
+    pcm, latest = level(20), [0.0] * rounds
+
+    def take_on() -> None:
+        while not stop.is_set():
+            playback.take(240)
+            playback.note(240, 0)
+
+    thread = Thread(target=take_on)
+    thread.start()
+    try:
+        for number in range(count):
+            before = time.monotonic()
+            playback.push(A, pcm, HZ)
+            if not number % 10:
+                playback.hold()
+                playback.resume()
+            playback.cut()
+            round_ = number * rounds // count
+            latest[round_] = max(latest[round_], time.monotonic() - before)
+    finally:
+        stop.set()
+        thread.join()
+    assert not playback.reports()
+    return latest
