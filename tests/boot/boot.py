@@ -143,7 +143,8 @@ def furnish(root: Path) -> list[str]:
     (linger / "owner").touch()
     home = root / GUEST.relative_to("/")
     shutil.copytree(Path(__file__).parent, home, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(REPOSITORY / "tests" / "virtual_card.py", home)
+    (home / "support").mkdir()
+    shutil.copy(REPOSITORY / "tests" / "support" / "virtual_card.py", home / "support")
     (root / "etc/systemd/system/boot-test.service").write_text(
         "[Unit]\nAfter=multi-user.target\n[Service]\n"
         f"ExecStart=/opt/rtvoice/bin/python {GUEST}/guest.py\nStandardOutput=append:{GUEST}/output\n"
