@@ -14,10 +14,11 @@ TEST_PACKAGES := pulseaudio pulseaudio-utils mandoc libzmq3-dev systemd $(NODE_P
 BOOT_PACKAGES := systemd-container libpam-systemd dbus-user-session pulseaudio pulseaudio-utils flite
 
 .DEFAULT_GOAL := help
-.PHONY: help generate setup test-setup run test conformance boot soak bench check clean
+.PHONY: help generate setup test-setup run quick test conformance boot soak bench check clean
 
 help:
 	@echo 'make run     hold a spoken conversation (PROVIDER=openai for the real thing; default: the local toy server)'
+	@echo 'make quick   the tests that run in one process, in under 40 s'
 	@echo 'make test    all checks and tests'
 	@echo 'make conformance  openai-python and openai-agents, unmodified, against rtvoiced serve'
 	@echo 'make boot    the service in a real systemd that boots in a container; needs root'
@@ -108,11 +109,23 @@ check: setup
 # The tests must see no key and no setting of whoever runs them; hundreds of processes find bytecode.
 CLEAN_ENV = env -u PYTHONDONTWRITEBYTECODE $$(env | sed -nE 's/^((OPENAI|AZURE|RTVOICED?)_[A-Z0-9_]*)=.*/-u \1/p')
 
+# Everything that runs in one process, the loop while one works; two at a time, for these compute.
+IN_PROCESS := not process and not long and not device and not soak
+QUICK_S := 40
+TEST_S := 300
+# $(call told,NAME,BOUND): how long it took since $$begun, in seconds, beside its bound.
+told = echo "make $(1): $$(($$(date +%s) - begun)) s, set-up aside; meant to take at most $(2)"
+
+quick: setup
+	@begun=$$(date +%s); \
+	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m '$(IN_PROCESS)' && $(call told,quick,$(QUICK_S))
+
 # Four at a time on two cores, for many of them wait. The real sound devices come last and alone: a busy machine would be
 # measured instead of the daemon.
-test: test-setup check
-	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 4 --dist worksteal -m 'not device and not soak'
-	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m device tests/device
+test: test-setup
+	@begun=$$(date +%s); $(MAKE) --no-print-directory check && \
+	$(CLEAN_ENV) $(BIN)/python -m pytest -q -n 4 --dist worksteal -m 'not device and not soak' && \
+	$(CLEAN_ENV) $(BIN)/python -m pytest -q -rP -m device tests/device && $(call told,test,$(TEST_S))
 
 # Other people's clients; each in an environment of its own, for they want other versions of the same packages.
 CLIENTS := .venv/conformance

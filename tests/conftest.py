@@ -22,19 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+
+from support import examples
 
 HERE = Path(__file__).parent
 MARKS = {"daemon": "process", "device": "device", "soak": "soak"}
 """By folder."""
 GRACE_S = 30.0
 """How long a test may take to end after its time limit has ended it."""
-EXAMPLES = 100
-"""Of each rule that hypothesis tries, as a rule; the soak has twenty times as many (`support.examples`)."""
 
-settings.register_profile("test", max_examples=EXAMPLES)
-settings.register_profile("soak", max_examples=20 * EXAMPLES)
-settings.load_profile("test")
+examples.register()
 
 
 # ------------------------------------------------------------------------------------------------ marks

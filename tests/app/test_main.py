@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from rtvoiced import __version__
+from rtvoiced.__main__ import main
 from rtvoiced.settings.schema import known_keys
-
-pytestmark = pytest.mark.process
+from support.in_process import called
 
 KEY = "sk-proj-0123456789"
 RTVOICED = (sys.executable, "-m", "rtvoiced")
@@ -38,15 +38,21 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     }
 
 
-def rtvoiced(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def started(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run it as a child."""
     return subprocess.run(
         [*RTVOICED, *words],
-        env=environment(home, **variables),
+        env=environment(home),
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
         check=False,
     )
+
+
+def rtvoiced(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it in this process."""
+    return called(main, words, environment(home, **variables))
 
 
 def checked(home: Path, *words: str, **variables: str) -> dict[str, Any]:
@@ -64,8 +70,9 @@ def configured(home: Path, text: str) -> Path:
     return file
 
 
+@pytest.mark.process
 def test_version(tmp_path: Path) -> None:
-    done = rtvoiced(tmp_path, "--version")
+    done = started(tmp_path, "--version")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, f"rtvoiced {__version__}\n", "")
 
@@ -218,6 +225,7 @@ def test_the_file_is_the_users_unless_another_is_named(tmp_path: Path) -> None:
     assert silence_ms("--config", str(tmp_path / "flag"), RTVOICE_CONFIG=variable) == 703
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_reader_that_has_seen_enough_is_no_error(form: tuple[str, ...], tmp_path: Path) -> None:
     reader, writer = os.pipe()
@@ -238,6 +246,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(form: tuple[str, ...], tmp_pa
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.process
 def test_starting_up_loads_no_recogniser_and_checking_no_sound_library(tmp_path: Path) -> None:
     look = """
 import sys
@@ -262,8 +271,9 @@ assert heavy == set(), heavy
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.process
 def test_a_socket_path_that_is_too_long_is_told_with_its_limit(tmp_path: Path) -> None:
-    done = rtvoiced(tmp_path, "--runtime-dir", f"/tmp/{'x' * 120}", *SILENT)
+    done = started(tmp_path, "--runtime-dir", f"/tmp/{'x' * 120}", *SILENT)
 
     assert done.returncode == 78
     assert "at most 103 bytes" in done.stderr

@@ -30,11 +30,18 @@ def here() -> Iterator[Room]:
         yield made
 
 
-@pytest.fixture
-def daemon(here: Room) -> Iterator[Running]:
-    with Running(here, *LOCAL, "--audio", "none") as running:
+@pytest.fixture(scope="module")
+def one_for_all() -> Iterator[Running]:
+    with room() as made, Running(made, *LOCAL, "--audio", "none") as running:
         running.until(connection="up")
         yield running
+
+
+@pytest.fixture
+def daemon(one_for_all: Running) -> Running:
+    """One daemon for all, for its start and its server's cost more than what is tried here."""
+    one_for_all.begin_anew()
+    return one_for_all
 
 
 # No devices
@@ -75,9 +82,9 @@ def test_without_a_device_it_runs_says_so_and_answers_in_text(
 # Who is there
 
 
-def test_status_and_hello_have_all_that_the_contract_names(here: Room, daemon: Running) -> None:
+def test_status_and_hello_have_all_that_the_contract_names(daemon: Running) -> None:
     hello, status = daemon.request("hello"), daemon.request("status")
-    told = here.rtctl("hello").stdout
+    told = daemon.room.rtctl("hello").stdout
 
     assert set(hello["data"]) == {"protocol", "version", "capabilities", "pid", "run", "endpoints"}
     assert set(status["data"]) == STATUS
@@ -85,6 +92,8 @@ def test_status_and_hello_have_all_that_the_contract_names(here: Room, daemon: R
     for reply in (hello, status):
         assert (reply["data"]["run"], reply["data"]["pid"]) == (reply["run"], daemon.process.pid)
     assert status["data"]["seq"] == status["seq"] == daemon.seq
+    daemon.data("mute", mode="toggle")
+    daemon.until(muted=True)
     assert {each["run"] for each in daemon.events} == {status["run"]}
     assert told.endswith(f"pid {daemon.process.pid}, run {status['run']}\n")
 
@@ -148,12 +157,12 @@ def test_questions_are_answered_one_after_the_other_each_with_its_request(daemon
     assert [each["seq"] for each in daemon.events] == list(range(first, first + len(daemon.events)))
 
 
-def test_interrupt_by_rtctl_tells_who_asked_and_what_was_heard(here: Room, daemon: Running) -> None:
+def test_interrupt_by_rtctl_tells_who_asked_and_what_was_heard(daemon: Running) -> None:
     asked = daemon.ask("tell me a long story")
     daemon.wait("playback", status="started")
     # Some words are over by then, so that there is something that it has said.
     eventually(lambda: (daemon.request("status")["data"]["response"] or {"played_ms": 0})["played_ms"] > 1500)
-    told = here.rtctl("interrupt", "--json")
+    told = daemon.room.rtctl("interrupt", "--json")
     cut = daemon.wait("interrupt")["data"]
     daemon.until(conversation="listening")
     done = daemon.wait("response_done")["data"]
@@ -163,7 +172,7 @@ def test_interrupt_by_rtctl_tells_who_asked_and_what_was_heard(here: Room, daemo
     assert cut["cause"] == "command"
     assert len(cut["request"]) == 32
     assert (done["request"], done["status"]) == (asked, "cancelled")
-    assert here.rtctl("interrupt").stdout == "nothing to interrupt\n"
+    assert daemon.room.rtctl("interrupt").stdout == "nothing to interrupt\n"
     # The server was told: it knows its words up to there, by an estimate of its own.
     cut_off = daemon.wait("assistant_transcript")["data"]
     daemon.ask("what did you say")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from support.running import Running, room
-from support.serving import COMMAND, GREETING
+from support.serving import serving
 
 GA, AZURE_BETA = "/v1/realtime", "/openai/realtime?api-version=2025-04-01-preview&deployment=d"
 QUIRKS = "".join(
@@ -21,13 +20,8 @@ QUIRKS = "".join(
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A server for all of them, without its path."""
-    with subprocess.Popen(
-        (*COMMAND, "--while-stdin"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        yield server.stdout.readline().removeprefix(GREETING).strip().removesuffix(GA)
-        server.stdin.close()
+    with serving() as (_, url):
+        yield url.removesuffix(GA)
 
 
 @contextmanager

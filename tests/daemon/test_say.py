@@ -20,11 +20,18 @@ def here() -> Iterator[Room]:
         yield made
 
 
-@pytest.fixture
-def daemon(here: Room) -> Iterator[Running]:
-    with Running(here, "--provider", "local", "--audio", "none") as running:
+@pytest.fixture(scope="module")
+def one_for_all() -> Iterator[Running]:
+    with room() as made, Running(made, "--provider", "local", "--audio", "none") as running:
         running.until(connection="up")
         yield running
+
+
+@pytest.fixture
+def daemon(one_for_all: Running) -> Running:
+    """One daemon for all, for its start and its server's cost more than what is tried here."""
+    one_for_all.begin_anew()
+    return one_for_all
 
 
 def test_say_is_said_exactly_and_stands_in_the_conversation(daemon: Running) -> None:

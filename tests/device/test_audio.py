@@ -32,10 +32,7 @@ from rtvoiced.vocabulary import DeviceStatus, Direction, words
 from support.fakes import bare
 from support.virtual_card import RECORD_HZ, VirtualCard, available, virtual_card
 
-pytestmark = [
-    pytest.mark.device,
-    pytest.mark.skipif(not available(), reason="needs pulseaudio and pulseaudio-utils"),
-]
+pytestmark = pytest.mark.skipif(not available(), reason="needs pulseaudio and pulseaudio-utils")
 
 HZ = WIRE.hz
 PART = Part("r1", "i1")

@@ -11,10 +11,7 @@ from support.running import Running, eventually, room
 from support.stage import flat, stage
 from support.virtual_card import VirtualCard, available, virtual_card
 
-pytestmark = [
-    pytest.mark.device,
-    pytest.mark.skipif(not available(), reason="needs pulseaudio and pulseaudio-utils"),
-]
+pytestmark = pytest.mark.skipif(not available(), reason="needs pulseaudio and pulseaudio-utils")
 
 LISTED_S = 2.0
 

@@ -34,10 +34,7 @@ from support.scripted_server import DELTA_BYTES, Visit, scripted_server_beside
 from support.speech import spoken
 from support.virtual_card import RECORD_HZ, Recording, VirtualCard, available, virtual_card
 
-pytestmark = [
-    pytest.mark.device,
-    pytest.mark.skipif(not available(), reason="needs pulseaudio and pulseaudio-utils"),
-]
+pytestmark = pytest.mark.skipif(not available(), reason="needs pulseaudio and pulseaudio-utils")
 
 CONVERSATIONS = 10
 ANSWER, NEXT = signal(3.0, seed=1), signal(0.3, seed=2)

@@ -16,10 +16,7 @@ from support.running import Room, Running, room
 from support.stage import Stage, stage
 from support.virtual_card import VirtualCard, available, virtual_card
 
-pytestmark = [
-    pytest.mark.device,
-    pytest.mark.skipif(not available(), reason="needs pulseaudio and pulseaudio-utils"),
-]
+pytestmark = pytest.mark.skipif(not available(), reason="needs pulseaudio and pulseaudio-utils")
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,7 @@ from support.scene import HZ, STORY, assistant, speech
 from support.scripted_server import Visit, scripted_server_beside
 from support.virtual_card import VirtualCard, available, virtual_card
 
-pytestmark = [
-    pytest.mark.device,
-    pytest.mark.skipif(not available(), reason="needs pulseaudio and pulseaudio-utils"),
-]
+pytestmark = pytest.mark.skipif(not available(), reason="needs pulseaudio and pulseaudio-utils")
 
 ANSWER = assistant(STORY)[: 14 * HZ].tobytes()
 ALONE_S = 6.0

@@ -23,8 +23,6 @@ from support.running import Room, Running, room
 from support.scripted_server import Refusal, error_body
 from support.stage import Stage, stage
 
-pytestmark = pytest.mark.process
-
 KEY = "sk-doctor-0123456789abcdef"
 SILENT = ("--audio", "none")
 
@@ -43,8 +41,12 @@ def here() -> Iterator[Room]:
 
 
 def examined(here: Room, *words: str) -> dict[str, tuple[str, str]]:
-    """Return verdict and text of each check; the exit status says whether one has failed."""
-    ended = here.rtvoiced("--doctor", "--json", *words)
+    """Return verdict and text of each check; the exit status says whether one has failed.
+
+    What looks at devices or starts a server is a child, because it wants a real standard error.
+    """
+    examine = here.called if SILENT[1] in words and "local" not in words else here.rtvoiced
+    ended = examine("--doctor", "--json", *words)
     told = json.loads(ended.stdout)
     findings = {each["check"]: (each["verdict"], each["text"]) for each in told["findings"]}
     failed = any(verdict == "failure" for verdict, _ in findings.values())
@@ -64,6 +66,7 @@ def failures(here: Room, *words: str) -> dict[str, str]:
 # -------------------------------------------------------------------------------------- well
 
 
+@pytest.mark.process
 def test_where_nothing_is_wrong_nothing_is_wrong_with_and_without_a_daemon(here: Room, server: Stage) -> None:
     words = ("--url", server.url, *SILENT)
     alone = examined(here, *words)
@@ -82,10 +85,12 @@ def test_where_nothing_is_wrong_nothing_is_wrong_with_and_without_a_daemon(here:
     assert " is ready in " in alone["session"][1]
 
 
+@pytest.mark.process
 def test_the_embedded_server_is_tried_too_and_none_of_it_is_left(here: Room) -> None:
     assert examined(here, "--provider", "local", *SILENT)["session"][0] == "ok"
 
 
+@pytest.mark.process
 def test_for_people_it_is_a_screen_that_says_what_to_do(here: Room, server: Stage) -> None:
     ended = here.rtvoiced("--doctor", "--url", server.url, *SILENT)
 
@@ -176,6 +181,7 @@ def test_what_is_wrong_on_this_machine_is_named_and_nothing_else(
     assert (list(found), text in found[check]) == ([check], True)
 
 
+@pytest.mark.process
 def test_a_daemon_that_hangs_is_named_with_its_pid(here: Room, server: Stage) -> None:
     words = ("--url", server.url, *SILENT)
     with Running(here, *words) as daemon:
@@ -188,6 +194,7 @@ def test_a_daemon_that_hangs_is_named_with_its_pid(here: Room, server: Stage) ->
         assert found == {"daemon": f"pid {daemon.process.pid} does not answer within 2 s"}
 
 
+@pytest.mark.process
 def test_a_daemon_whose_socket_was_removed_is_named_with_its_pid(here: Room, server: Stage) -> None:
     words = ("--url", server.url, *SILENT)
     with Running(here, *words) as daemon:
@@ -197,6 +204,7 @@ def test_a_daemon_whose_socket_was_removed_is_named_with_its_pid(here: Room, ser
     assert found.startswith(f"pid {daemon.process.pid} holds the lock, and its socket is gone")
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_what_this_user_may_not_write_is_named(here: Room) -> None:
     """As somebody else, who finds all of this room root's; only root can lay that out."""
@@ -226,6 +234,7 @@ print(place.look(theirs, system=False).findings[-1].text)
     ]
 
 
+@pytest.mark.process
 def test_a_daemon_that_has_no_connection_is_named_though_another_would_get_one(
     here: Room, server: Stage
 ) -> None:
@@ -237,6 +246,7 @@ def test_a_daemon_that_has_no_connection_is_named_though_another_would_get_one(
     assert found["connection"].startswith("the daemon's, to custom, is lost: cannot connect: ")
 
 
+@pytest.mark.process
 def test_sockets_of_a_daemon_that_was_killed_are_no_harm(here: Room, server: Stage) -> None:
     words = ("--url", server.url, *SILENT)
     with Running(here, *words) as daemon:
@@ -298,6 +308,7 @@ def deaf_server() -> Iterator[str]:
     thread.join()
 
 
+@pytest.mark.process
 def test_a_machine_without_a_sound_card_is_named(here: Room, server: Stage) -> None:
     found = failures(here, "--url", server.url, "--audio", "portaudio", "--input", "nonsense")
 
@@ -305,6 +316,7 @@ def test_a_machine_without_a_sound_card_is_named(here: Room, server: Stage) -> N
     assert found.keys() == {"microphone", "speaker"}
 
 
+@pytest.mark.process
 def test_beside_a_daemon_the_cause_is_named_too_and_each_check_once(here: Room, server: Stage) -> None:
     words = ("--url", server.url, "--audio", "portaudio", "--input", "nonsense")
     alone = failures(here, *words)
@@ -373,6 +385,7 @@ def test_the_echo_canceller_is_told_by_what_it_achieves(
     assert (found.verdict, found.text) == expected
 
 
+@pytest.mark.process
 def test_no_child_of_the_doctor_has_the_key(here: Room) -> None:
     look = """
 import os, sys

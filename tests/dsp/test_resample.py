@@ -4,11 +4,12 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rtvoiced.dsp.resample import Resampler
+from support.examples import examples
 
 RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000, 96000)
 PAIRS = [(a, b) for a, b in product(RATES, RATES) if a != b]
@@ -68,7 +69,7 @@ def test_delay_is_at_most_2_ms(in_hz: int, out_hz: int) -> None:
     assert given / in_hz - len(out) / out_hz <= 0.002
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     pair=st.sampled_from(PAIRS),
     cuts=st.lists(st.integers(0, 700), max_size=12),

@@ -174,6 +174,9 @@ def lost_and_seen(lines: list[str]) -> tuple[bool, bool]:
         if word == "lost":
             lost = True
             continue
+        if word == "silent:":
+            # It stood still for as long as it waits for a heartbeat.
+            continue
         seq = json.loads(rest)["seq"]
         in_order &= word == "snapshot" or seq == known + 1
         known = seq

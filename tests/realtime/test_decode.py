@@ -16,6 +16,7 @@ from rtvoiced.realtime import events
 from rtvoiced.realtime.decode import READERS, UnreadableEventError, decode
 from rtvoiced.realtime.dialects import ALIASES
 from rtvoiced.realtime.events import ServerEvent
+from support.examples import examples
 
 AUDIO = base64.b64encode(b"\1\2\3\4").decode()
 GA_SESSION = {
@@ -395,12 +396,10 @@ def test_whatever_a_server_sends_is_an_event_of_the_right_types_or_unreadable(
     assert well_typed(event)
 
 
-@pytest.mark.parametrize("row", GA, ids=[row[0] for row in GA])
-@given(data=st.data())
+@examples(500)
+@given(row=st.sampled_from([row for row in GA if row[1]]), data=st.data())
 def test_field_of_the_wrong_kind(row: tuple[str, dict[str, Any], ServerEvent], data: st.DataObject) -> None:
     name, more, _ = row
-    if not more:
-        return
     key = data.draw(st.sampled_from(sorted(more)))
     value = more[key]
     if isinstance(value, dict) and value and data.draw(st.booleans()):

@@ -53,6 +53,7 @@ def test_of_the_daemons_package_it_knows_only_what_it_may() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for what is left behind")
+@pytest.mark.process
 def test_nothing_of_it_is_loaded_into_a_daemon_that_it_serves() -> None:
     with room() as here:
         (here.path / "script.toml").write_text(SCRIPT)
@@ -68,6 +69,7 @@ def test_nothing_of_it_is_loaded_into_a_daemon_that_it_serves() -> None:
     assert lines[-2:-1] == ["of the server:"]
 
 
+@pytest.mark.process
 def test_it_is_a_program_by_the_name_of_its_package_too() -> None:
     def helped(*program: str) -> str:
         done = subprocess.run(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,21 +13,18 @@ import pytest
 
 from rtvoiced_server import serve
 from rtvoiced_server.net.options import Quirk
+from support.serving import serving
 from support.snippets import PAGE, printed, snippets
 
 TEXT = PAGE.read_text("utf-8")
-SERVE = (sys.executable, "-m", "rtvoiced", "serve", "--while-stdin")
 ROW = re.compile(r"^\| (?P<what>[^|]+?) \| (?P<tests>[^|]+?) \|$", re.MULTILINE)
 TEST = re.compile(r"`([\w/]+/test_\w+\.py)::(test_\w+)`")
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with subprocess.Popen(SERVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        yield server.stdout.readline().split()[1]
-        server.stdin.close()
+    with serving() as (_, address):
+        yield address
 
 
 def section(title: str) -> str:
@@ -72,12 +69,14 @@ def test_every_behaviour_has_a_test_or_a_reason() -> None:
     assert untested == []
 
 
-@pytest.mark.process
-def test_every_test_that_the_page_names_is_run() -> None:
+def test_every_test_that_the_page_names_is_there() -> None:
     named = {each for _, tests in rows() for each in TEST.findall(tests)}
     here = Path(__file__).parents[1]
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *sorted({file for file, _ in named})]
-    collected = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
-    found = set(re.findall(r"tests/([\w/]+\.py)::(test_\w+)", collected.stdout))
+    found = {
+        (file, each.name)
+        for file in {file for file, _ in named}
+        for each in ast.parse((here / file).read_text("utf-8")).body
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
 
     assert named - found == set()

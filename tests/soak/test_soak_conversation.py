@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-from conversation.test_machine_histories import OVERLAPS, ConversationMachine, OverlapMachine
+from support.history_machines import ConversationMachine, OverlapMachine
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 
-ANEW = settings(OVERLAPS, derandomize=False, max_examples=1_000)
+ANEW = settings(
+    max_examples=1_000,
+    stateful_step_count=30,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 
 
 class AnyConversation(ConversationMachine):

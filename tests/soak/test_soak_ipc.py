@@ -11,7 +11,7 @@ from support.fuzzing import NOWHERE, abuse
 from support.measuring import percentile
 from support.running import Running, room
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(480)]
+pytestmark = pytest.mark.timeout(480)
 
 EVENTS = 100_000
 EVENTS_PER_S = 2_500.0

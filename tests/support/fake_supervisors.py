@@ -1,16 +1,20 @@
-"""systemctl and launchctl that only pretend, and start a real rtvoiced: what `rtctl service` runs."""
+"""What `rtctl service` runs: a systemctl and a launchctl that only pretend, and the daemon they start."""
 
 from __future__ import annotations
 
+import os
 import plistlib
 import shlex
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from rtctl.service.files import LABEL, UNIT
+from support.answers import WHOLE
 from support.running import RTVOICED, Room
+from support.small_daemon import small_daemon_beside
 
 Ended = subprocess.CompletedProcess[str]
 
@@ -50,12 +54,38 @@ class Started:
         return self.process.poll() if self.process is not None else None
 
 
+class Answering:
+    """The same for tests of which the daemon is not the point: what answers is a thread of this process."""
+
+    def __init__(self, room: Room) -> None:
+        self.process: ExitStack | None = None
+        self.status: int | None = None
+        self._directory = room.path / "rtvoice"
+
+    def start(self, _words: list[str], _environ: dict[str, str]) -> None:
+        self.stop()
+        self.process = ExitStack()
+        answer = WHOLE | {"pid": os.getpid()}
+        self.process.enter_context(small_daemon_beside(self._directory, lambda _: answer))
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.close()
+        self.process = None
+
+    @property
+    def pid(self) -> int:
+        return os.getpid() if self.process is not None else 0
+
+
 class FakeSystemd:
     """Called with a command, as the runner is; remembers all of them."""
 
-    def __init__(self, room: Room, units: Path, environ: dict[str, str]) -> None:
+    def __init__(
+        self, room: Room, units: Path, environ: dict[str, str], daemon: Started | Answering | None = None
+    ) -> None:
         self.commands: list[tuple[str, ...]] = []
-        self.daemon = Started(room)
+        self.daemon = daemon or Started(room)
         self.enabled = False
         self.refuses: set[str] = set()
         """What fails, by its word."""

@@ -131,12 +131,15 @@ class Standstill:
     """How long each command took, one after the other while the events came."""
 
 
-def standstill(running: Running, flood: Flood, words: int, per_s: float) -> Standstill:
-    """Stop a subscriber, let *words* events come, ask all the while, set it going again."""
+def standstill(running: Running, flood: Flood, words: int, per_s: float, ring: int = RING) -> Standstill:
+    """Stop a subscriber, let *words* events come, ask all the while, set it going again.
+
+    *ring*: how many events the daemon keeps.
+    """
     pid = running.process.pid
     with following(running.room.run) as subscriber, asking(running.room.run) as asker:
         # What the daemon keeps anyway is there then: its ring is full.
-        flood.words(RING, per_s)
+        flood.words(ring, per_s)
         flood.done()
         until = asker.ask("snapshot")["seq"] + words
         before = rss_mb(pid)

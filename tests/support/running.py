@@ -16,8 +16,11 @@ from typing import Any, Self
 
 import zmq
 
+from rtctl.cli.__main__ import main as rtctl
+from rtvoiced.__main__ import main as rtvoiced
 from rtvoiced.host.paths import control_socket, events_socket
 from rtvoiced.ipc.contract.protocol import request_body
+from support.in_process import called
 from support.schemas import check_event, check_reply, check_rtctl
 from support.small_daemon import short_dir
 from support.validation import check_recordings
@@ -27,6 +30,8 @@ PATIENCE_S = 40.0
 STOP_S = 2.0
 KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """What a daemon gets of our environment: nobody's keys, settings or sound server."""
+FIRST_VOICE = "slt"
+"""Of the embedded server."""
 RTVOICED = (sys.executable, "-m", "rtvoiced")
 
 Event = dict[str, Any]
@@ -68,14 +73,18 @@ class Room:
         return found
 
     def rtctl(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run rtctl here."""
-        command = [sys.executable, "-m", "rtctl.cli", "--runtime-dir", str(self.run), *words]
-        ended = subprocess.run(
-            command, env=self.environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
-        )
+        """Do what rtctl does here, in this process."""
+        ended = called(rtctl, ["--runtime-dir", str(self.run), *words], self.environment())
         if "--json" in words:
             check_rtctl(words, ended.stdout)
         return ended
+
+    def called(self, *words: str, environ: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+        """Do what an rtvoiced does here that ends by itself, in this process.
+
+        It must look at no device and start no server: both want a real standard error.
+        """
+        return called(rtvoiced, ["--runtime-dir", str(self.run), *words], self.environment(environ))
 
     def rtvoiced(self, *words: str, environ: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
         """Run an rtvoiced here that is to end by itself."""
@@ -188,6 +197,7 @@ class Running:
         } | self.words
 
     _joined = False
+    _seq = 0
 
     # What it says
 
@@ -202,7 +212,7 @@ class Running:
     @property
     def seq(self) -> int:
         """The number of the newest event that was received."""
-        return int(self.events[-1]["seq"]) if self.events else 0
+        return self._seq
 
     def named(self, *names: str) -> list[Event]:
         """Return the events of these names that came so far, in order."""
@@ -263,6 +273,16 @@ class Running:
         request_id = self.post("ask", text=text)
         assert self.reply(request_id)["ok"]
         return request_id
+
+    def begin_anew(self) -> None:
+        """Make it as if it had just been started: nothing said, unmuted, the first voice, no events seen."""
+        self.data("mute", mode="off")
+        self.data("set-voice", voice=FIRST_VOICE)
+        self.data("reconnect", fresh=True, wait=True)
+        self.until(connection="up", conversation="listening", muted=False, voice=FIRST_VOICE)
+        seq = self.request("status")["seq"]
+        self._until(lambda: self.seq >= seq, f"event {seq}")
+        self.events.clear()
 
     # How it ends
 
@@ -329,6 +349,7 @@ class Running:
             self.beats.append(event)
         elif not topic.endswith(b"+welcome"):
             self.events.append(event)
+            self._seq = int(event["seq"])
         if topic == b"state":
             self.words = event["data"]
 

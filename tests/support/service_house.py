@@ -5,17 +5,21 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rtctl.cli.verbs import parser
-from rtctl.service import actions, views
+from rtctl.service import actions, program, views
 from rtctl.service.files import UNIT
 from rtctl.service.systemd import Systemd
-from support.fake_supervisors import FakeSystemd
+from rtvoiced.__main__ import main as rtvoiced
+from support.fake_supervisors import PROGRAM, Answering, FakeSystemd, Started
+from support.in_process import called
 from support.running import KEPT, Room, room
 
 KEY = "sk-test-0123456789abcdef"
@@ -32,17 +36,19 @@ auth = "{auth}"
 class House:
     """A user's home with a systemd in it, and rtctl service there."""
 
-    def __init__(self, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, room: Room, monkeypatch: pytest.MonkeyPatch, *, real: bool = True) -> None:
         self.room = room
         self.config = room.path / "rtvoice"
         self.units = room.path / "systemd" / "user"
         self.unit = self.units / UNIT
         self.drop_ins = self.units / f"{UNIT}.d"
         self.environ = room.environment()
-        self.systemd = FakeSystemd(room, self.units, {})
+        self.systemd = FakeSystemd(room, self.units, {}, Started(room) if real else Answering(room))
         self.service = Systemd(self.systemd, self.environ, room.path / "rtvoice-run", system=False)
         self.service.directory = room.path / "rtvoice"
         self._monkeypatch = monkeypatch
+        if not real:
+            ask_here(monkeypatch)
         for name in list(os.environ):
             if name not in KEPT:
                 monkeypatch.delenv(name)
@@ -82,11 +88,25 @@ class House:
         return ended, json.loads(capsys.readouterr().out)
 
 
+def ask_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let rtvoiced be asked in this process what it would use and what it finds."""
+
+    def run(command: list[str], *, env: dict[str, str], **options: Any) -> subprocess.CompletedProcess[str]:
+        if command[0] == str(PROGRAM):
+            return called(rtvoiced, command[1:], env)
+        return subprocess.run(command, env=env, **options)  # noqa: PLW1510
+
+    monkeypatch.setattr(program, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": run}))
+
+
 @contextmanager
-def service_house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    """Yield a house; no daemon is left in it."""
+def service_house(monkeypatch: pytest.MonkeyPatch, *, real: bool = True) -> Iterator[House]:
+    """Yield a house; no daemon is left in it.
+
+    *real*: rtctl starts a real rtvoiced, as the service and to ask it; else that is done in this process.
+    """
     with room() as here:
-        made = House(here, monkeypatch)
+        made = House(here, monkeypatch, real=real)
         try:
             yield made
         finally:

@@ -8,9 +8,10 @@ import json
 import os
 import socket
 import struct
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,6 +77,22 @@ async def served(
         child.stdin.close()
         rest, _ = await child.communicate()
         assert rest == b""
+
+
+@contextmanager
+def serving(*flags: str) -> Iterator[tuple[int, str]]:
+    """A server for many tests, in a process of its own: its pid and its URL."""
+    with subprocess.Popen(
+        (*COMMAND, "--while-stdin", *flags), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            yield child.pid, child.stdout.readline().removeprefix(GREETING).strip()
+            child.stdin.close()
+            child.wait(PATIENCE_S)
+        finally:
+            child.kill()
 
 
 @asynccontextmanager

@@ -15,18 +15,20 @@ class Terminal:
 
     def __init__(self) -> None:
         self._was_there = _is_there()
-        self._logged_to = sys.stderr.isatty()
+        self._shown = [each for each in (sys.stdout, sys.stderr) if each.isatty()]
 
     def hung_up(self) -> bool:
         """Tell whether the terminal is gone since the start.
 
-        A daemon that nobody sees any more must not go on listening. What is
-        logged from then on goes nowhere, because writing to a lost terminal fails.
+        A daemon that nobody sees any more must not go on listening. What is logged
+        or printed from then on goes nowhere, because writing to a lost terminal
+        fails: at exit, Python would try once more and end with status 120.
         """
         gone = self._was_there and not _is_there()
-        if gone and self._logged_to:
+        if gone and self._shown:
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stderr.fileno())
+            for each in self._shown:
+                os.dup2(nowhere, each.fileno())
             os.close(nowhere)
         return gone
 

@@ -1,51 +1,18 @@
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
-from threading import Event, Thread
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from rtvoiced.audio.events import CutResult, Drained, PartHeard, Started
 from rtvoiced.audio.playback.ledger import Progress
 from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.dsp.pcm import Part, Pcm
-
-HZ = 24_000
-A = Part("r1", "i1")
-B = Part("r1", "i2")
-NEXT = Part("r2", "i3")
-
-
-def level(ms: float, value: int = 1000, hz: int = HZ) -> bytes:
-    """PCM that stays at *value*: any frame of it is told from silence."""
-    return np.full(Pcm(hz).frames(ms), value, np.int16).tobytes()
-
-
-def sine(ms: float, hz: int = HZ, pitch: float = 440.0) -> bytes:
-    return (
-        (10_000 * np.sin(2 * np.pi * pitch * np.arange(Pcm(hz).frames(ms)) / hz)).astype(np.int16).tobytes()
-    )
-
-
-def samples(pcm: bytes) -> NDArray[np.int32]:
-    return np.frombuffer(pcm, np.int16).astype(np.int32)
-
-
-def take(playback: PlaybackQueue, ms: float) -> NDArray[np.int32]:
-    """What the card gets in *ms*, block by block; it plays each at once."""
-    blocks = []
-    frames = Pcm(playback.hz).frames(ms)
-    while frames:
-        size = min(frames, Pcm(playback.hz).block)
-        blocks.append(samples(playback.take(size)))
-        playback.note(0, 0)
-        frames -= size
-    return np.concatenate(blocks)
+from support.examples import examples
+from support.sounding import HZ, NEXT, A, B, latest_flushes, level, samples, sine, take
 
 
 def test_answer_comes_out_as_it_went_in() -> None:
@@ -403,38 +370,15 @@ def test_nothing_is_kept_of_answers_that_are_over() -> None:
     assert len(playback._streams) <= 1
 
 
-FLUSHES = 100_000
 LATE_S = 0.05
 
 
-def test_hundred_thousand_flushes_beside_a_thread_that_takes_never_hold_the_loop_up() -> None:
-    """P1: neither a deadlock nor a loop that is late; noise of the machine is not of all three rounds."""
-    playback, stop = PlaybackQueue(HZ), Event()
-    pcm, latest = level(20), [0.0] * 3
+def test_flushes_beside_a_thread_that_takes_never_hold_the_loop_up() -> None:
+    """P1: neither a deadlock nor a loop that is late; noise of the machine is not in all of the rounds.
 
-    def take_on() -> None:
-        while not stop.is_set():
-            playback.take(240)
-            playback.note(240, 0)
-
-    thread = Thread(target=take_on)
-    thread.start()
-    try:
-        for number in range(FLUSHES):
-            before = time.monotonic()
-            playback.push(A, pcm, HZ)
-            if not number % 10:
-                playback.hold()
-                playback.resume()
-            playback.cut()
-            round_ = number * len(latest) // FLUSHES
-            latest[round_] = max(latest[round_], time.monotonic() - before)
-    finally:
-        stop.set()
-        thread.join()
-
-    assert min(latest) <= LATE_S
-    assert not playback.reports()
+    `make soak` does it 100,000 times.
+    """
+    assert min(latest_flushes(20_000, rounds=10)) <= LATE_S
 
 
 @dataclass
@@ -512,7 +456,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@examples(100)
 @given(st.lists(STEPS, max_size=25))
 def test_books_are_true_whatever_happens(steps: list[tuple[str, *tuple[int, ...]]]) -> None:
     listener = Listener()

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from audio.playback.test_queue import HZ, NEXT, A, B, level, samples, sine, take
 from rtvoiced.audio.events import CutResult, Drained, Held, PartHeard, Resumed, Started
 from rtvoiced.audio.playback.ledger import Progress
 from rtvoiced.audio.playback.queue import PlaybackQueue
 from rtvoiced.dsp.pcm import Part, Pcm
+from support.examples import examples
+from support.sounding import HZ, NEXT, A, B, level, samples, sine, take
 
 
 def speaking(ms: float = 1000, heard_ms: float = 500) -> PlaybackQueue:
@@ -392,7 +393,7 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@examples(100)
 @given(st.lists(ACTIONS, max_size=20))
 def test_what_is_heard_is_what_was_sent_but_for_what_is_repeated(
     actions: list[tuple[str, *tuple[int, ...]]],
@@ -417,7 +418,7 @@ def test_what_is_heard_is_what_was_sent_but_for_what_is_repeated(
     assert not listener.playback._ledger._entries
 
 
-@settings(deadline=None, max_examples=200)
+@examples(100)
 @given(
     st.lists(
         st.one_of(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rtctl.client.follow import Back, Event, Follower, Gap, Gone, Item, Restarted
 from rtvoiced.errors import CommandError
+from support.examples import examples
 
 RUN, NEXT = "9f3a61c2", "11111111"
 NAMES = ("delta", "state", "interrupt")
@@ -259,7 +260,7 @@ def test_what_is_no_event_is_another_protocol(message: Message) -> None:
 # Random histories
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     before=st.lists(st.sampled_from(NAMES), max_size=5),
     steps=st.lists(

@@ -17,12 +17,10 @@ from rtctl.service import actions, key
 from rtvoiced.errors import ConfigError
 from support.service_house import KEY, House, service_house
 
-pytestmark = pytest.mark.process
-
 
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    with service_house(monkeypatch) as made:
+    with service_house(monkeypatch, real=False) as made:
         yield made
 
 

@@ -18,6 +18,7 @@ from rtctl.service.launchd import Launchd, connect
 from rtvoiced.errors import ConfigError, PermissionRefusedError
 from support.fake_supervisors import PROGRAM, FakeLaunchd
 from support.running import KEPT, Room, room
+from support.service_house import ask_here
 
 pytestmark = pytest.mark.process
 
@@ -54,6 +55,7 @@ class Mac:
         (self.service.config / "config.toml").write_text(CONFIG)
         self.plist = room.path / "Library/LaunchAgents" / f"{LABEL}.plist"
         self._monkeypatch = monkeypatch
+        ask_here(monkeypatch)
 
     def do(self, *words: str, typed: str = "") -> int:
         self._monkeypatch.setattr("sys.stdin", io.StringIO(typed))

@@ -24,6 +24,12 @@ from support.service_house import House, service_house
 
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    with service_house(monkeypatch, real=False) as made:
+        yield made
+
+
+@pytest.fixture
+def real_house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     with service_house(monkeypatch) as made:
         yield made
 
@@ -33,8 +39,9 @@ def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
 
 @pytest.mark.process
 def test_it_is_installed_answers_and_is_taken_away_but_for_the_configuration(
-    house: House, capsys: pytest.CaptureFixture[str]
+    real_house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    house = real_house
     house.configure()
     assert house.do("install") == 0
     told = capsys.readouterr().out
@@ -64,7 +71,8 @@ def test_it_is_installed_answers_and_is_taken_away_but_for_the_configuration(
 
 
 @pytest.mark.process
-def test_a_service_that_ends_at_once_says_why_and_what_to_do(house: House) -> None:
+def test_a_service_that_ends_at_once_says_why_and_what_to_do(real_house: House) -> None:
+    house = real_house
     house.configure()
     house.do("--dry-run", "install")
     steps = house.service.writes(actions._wanted(house.service, parser().parse_args(["service", "install"])))
@@ -89,7 +97,6 @@ def test_nothing_is_started_that_is_not_installed(house: House) -> None:
 # --------------------------------------------------------------------------------- provider
 
 
-@pytest.mark.process
 def test_the_provider_stands_in_the_unit_and_stays_when_it_is_installed_again(house: House) -> None:
     house.configure()
     house.do("install")
@@ -101,7 +108,6 @@ def test_the_provider_stands_in_the_unit_and_stays_when_it_is_installed_again(ho
     assert "--provider local\n" in house.unit.read_text()
 
 
-@pytest.mark.process
 def test_a_dry_run_tells_and_does_nothing(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     house.configure(auth="bearer")
     before = house.written()
@@ -131,7 +137,6 @@ def test_a_unit_of_somebody_elses_is_not_overwritten(house: House) -> None:
     assert (house.units / "elsewhere").read_text() == "[Service]\nExecStart=/my/own\n"
 
 
-@pytest.mark.process
 def test_drop_ins_of_the_users_own_stay(house: House) -> None:
     house.configure()
     house.do("install", "--hardened")

@@ -19,11 +19,15 @@ from support.fake_supervisors import PROGRAM
 from support.running import Room, Running
 from support.service_house import KEY, House, service_house
 
-pytestmark = pytest.mark.process
-
 
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    with service_house(monkeypatch, real=False) as made:
+        yield made
+
+
+@pytest.fixture
+def real_house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     with service_house(monkeypatch) as made:
         yield made
 
@@ -78,7 +82,9 @@ def test_a_run_that_was_killed_is_told_by_its_signal(
     assert words_of_exit(137) == "killed by signal 9; rtctl logs tells by whom"
 
 
-def test_another_daemons_answer_is_not_taken_for_the_services(house: House) -> None:
+@pytest.mark.process
+def test_another_daemons_answer_is_not_taken_for_the_services(real_house: House) -> None:
+    house = real_house
     house.configure()
     theirs = Room(house.room.path)
     theirs.run = house.service.directory
@@ -128,6 +134,7 @@ def test_config_and_doctor_show_no_key(house: House, capsys: pytest.CaptureFixtu
     assert "keys/custom_api_key" not in printed[0]
 
 
+@pytest.mark.process
 def test_doctor_looks_in_the_services_place_and_at_the_service_first(
     house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,12 +10,12 @@ from support.running import Running, room
 
 pytestmark = pytest.mark.process
 
-FRAMES = 5000
-OF_EVERY_COMMAND = 60
+FRAMES = 2500
+OF_EVERY_COMMAND = 30
 """Wrong requests made from each command's schema."""
 
 
-def test_five_thousand_frames_are_answered_and_nothing_stops() -> None:
+def test_frames_of_every_kind_are_answered_and_nothing_stops() -> None:
     assert OF_EVERY_COMMAND * len(COMMANDS) < FRAMES // 2
     with room() as here, Running(here, *NOWHERE) as running:
-        abuse(running, FRAMES, OF_EVERY_COMMAND, big=100)
+        abuse(running, FRAMES, OF_EVERY_COMMAND, big=50)

@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rtvoiced_server.answers.arguments import DEEPEST, MOST_VALUES, arguments_for
 from rtvoiced_server.answers.calls import LONGEST_TEXT, MOST_CALLS, ToolInvocation, tool_invocations
 from rtvoiced_server.answers.tool_names import spoken_name, spoken_names
+from support.examples import examples
 from support.talking import Json
 
 
@@ -221,7 +222,7 @@ SCHEMA = st.recursive(
 
 
 @given(SCHEMA, st.text(max_size=60) | JSON.map(json.dumps))
-@settings(max_examples=150, deadline=None)
+@examples(80)
 def test_any_schema_gives_json(schema: Any, text: str) -> None:
     parameters = schema if isinstance(schema, dict) else {"properties": {"a": schema}, "required": ["a"]}
     (call,) = tool_invocations(

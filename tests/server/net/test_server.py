@@ -4,7 +4,7 @@ import asyncio
 import base64
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from rtvoiced import errors
 from rtvoiced.dsp.pcm import WIRE
-from support.serving import Json, ask, audio_of, children, eventually, send, served, talking, until
+from support.serving import Json, ask, audio_of, children, eventually, send, served, serving, talking, until
 from support.talking import types, voiced
 
 pytestmark = pytest.mark.process
@@ -51,9 +51,16 @@ def lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def test_a_spoken_question_is_heard_and_answered_aloud() -> None:
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[int, str]]:
+    """One for the tests that leave it as it was."""
+    with serving() as made:
+        yield made
+
+
+def test_a_spoken_question_is_heard_and_answered_aloud(server: tuple[int, str]) -> None:
     async def talk() -> list[Json]:
-        async with served() as (_, url), client(url) as websocket:
+        async with client(server[1]) as websocket:
             audio = {"input": {"transcription": {"model": "gpt-realtime-whisper"}}}
             await send(websocket, "session.update", session={"type": "realtime", "audio": audio})
             await append(websocket, question("what is seven plus five"))
@@ -94,9 +101,9 @@ def test_a_spoken_question_is_heard_and_answered_aloud() -> None:
     assert tokens == -(-WIRE.duration_ms(len(audio)) // 50)
 
 
-def test_a_story_is_interrupted_by_voice_truncated_and_not_taken_up_again() -> None:
+def test_a_story_is_interrupted_by_voice_truncated_and_not_taken_up_again(server: tuple[int, str]) -> None:
     async def talk() -> tuple[list[Json], list[Json]]:
-        async with served() as (_, url), client(url) as websocket:
+        async with client(server[1]) as websocket:
             await append(websocket, question("tell me a long story"))
             before = await until(websocket, "response.output_audio.delta")
             before += await until(websocket, "response.output_audio.delta")
@@ -128,9 +135,9 @@ def test_a_story_is_interrupted_by_voice_truncated_and_not_taken_up_again() -> N
     assert all(one.get("response_id") != cut["id"] for one in after[6:])
 
 
-def test_speech_comes_faster_than_it_plays() -> None:
+def test_speech_comes_faster_than_it_plays(server: tuple[int, str]) -> None:
     async def talk() -> tuple[float, float]:
-        async with served() as (_, url), client(url) as websocket:
+        async with client(server[1]) as websocket:
             await ask(websocket, f"repeat {'green house river ' * 6}")
             events = await until(websocket, "response.output_audio.delta")
             began = asyncio.get_running_loop().time()
@@ -144,7 +151,7 @@ def test_speech_comes_faster_than_it_plays() -> None:
     assert played / 10 < took < played
 
 
-def test_sessions_do_not_disturb_each_other() -> None:
+def test_sessions_do_not_disturb_each_other(server: tuple[int, str]) -> None:
     async def turn(url: str, text: str, voice: str) -> list[str]:
         async with client(url) as websocket:
             transcripts = []
@@ -156,10 +163,10 @@ def test_sessions_do_not_disturb_each_other() -> None:
             return transcripts
 
     async def talk() -> list[list[str]]:
-        async with served() as (_, url):
-            sums = turn(url, "what is two plus three", "slt")
-            differences = turn(url, "what is nine minus four", "rms")
-            return list(await asyncio.gather(sums, differences, turn(url, "thank you", "slt")))
+        url = server[1]
+        sums = turn(url, "what is two plus three", "slt")
+        differences = turn(url, "what is nine minus four", "rms")
+        return list(await asyncio.gather(sums, differences, turn(url, "thank you", "slt")))
 
     sums, differences, thanks = asyncio.run(talk())
     assert sums == ["2 plus 3 is 5."] * 2
@@ -167,17 +174,18 @@ def test_sessions_do_not_disturb_each_other() -> None:
     assert thanks == ["You are welcome."] * 2
 
 
-def test_a_client_that_goes_away_mid_story_leaves_nothing_running() -> None:
+def test_a_client_that_goes_away_mid_story_leaves_nothing_running(server: tuple[int, str]) -> None:
+    pid, url = server
+
     async def talk() -> None:
-        async with served() as (child, url):
-            async with client(url) as websocket:
-                await ask(websocket, "tell me a long story")
-                await until(websocket, "response.output_audio.delta")
-            # The recognisers stay, for the next session.
-            await eventually(lambda: len(children(child.pid)) == RECOGNISERS)
-            async with client(url) as websocket:
-                await ask(websocket, "hello")
-                await until(websocket, "response.done")
+        async with client(url) as websocket:
+            await ask(websocket, "tell me a long story")
+            await until(websocket, "response.output_audio.delta")
+        # The recognisers stay, for the next session.
+        await eventually(lambda: len(children(pid)) == RECOGNISERS)
+        async with client(url) as websocket:
+            await ask(websocket, "hello")
+            await until(websocket, "response.done")
 
     asyncio.run(talk())
 

@@ -4,12 +4,13 @@ import base64
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rtvoiced.dsp.pcm import WIRE
 from rtvoiced_server.protocol.outputs import RecogniseAudio, SpeakText
 from rtvoiced_server.protocol.word_end import WordEnd
+from support.examples import examples
 from support.talking import ITEM, Json, Talk, message, types
 
 KEYS = (  # noqa: SIM905 - thirty lines else
@@ -120,7 +121,7 @@ STEP: st.SearchStrategy[tuple[str, Json]] = (
 
 
 @given(st.lists(EVENT, max_size=6))
-@settings(max_examples=150, deadline=None)
+@examples(60)
 def test_whatever_comes_the_session_goes_on(events: list[tuple[str, Json]]) -> None:
     talk = Talk()
     for kind, fields in events:
@@ -154,7 +155,7 @@ def happen(talk: Talk, what: str) -> None:
 
 
 @given(st.lists(STEP, max_size=25))
-@settings(max_examples=150, deadline=None)
+@examples(60)
 def test_every_response_is_created_once_and_done_once(steps: list[tuple[str, Json]]) -> None:
     talk = Talk()
     for kind, fields in steps:
