@@ -8,7 +8,7 @@ import pytest
 
 import support.histories as h
 from conversation.test_machine_exhaustive import INPUTS, STATES, driven
-from rtvoiced.conversation.inputs import Input, TimerFired
+from rtvoiced.conversation.inputs import Input, ShutdownAsked, TimerFired
 from rtvoiced.conversation.phases import (
     ALLOWED,
     Awaiting,
@@ -107,3 +107,9 @@ def test_the_same_phase_is_no_transition() -> None:
     for phase in (Idle(), Listening(), Awaiting()):
         assert type(phase) not in ALLOWED[type(phase)]
         check_transition(phase, phase)
+
+
+def test_shutdown_leaves_the_phase_that_the_facts_make() -> None:
+    conversation = h.after(*OWN_RESPONSE, SPEECH, ShutdownAsked("SIGTERM"), SOUND, TimerFired(Timer.HEARING))
+
+    assert conversation.phase == Speaking("r1")

@@ -14,7 +14,7 @@ from rtvoiced.conversation import inputs
 from rtvoiced.conversation.effects import CutPlayback, Effect, Quit, ReconnectLink, Refuse, ReplyTo
 from rtvoiced.conversation.handlers.push_to_talk import PushToTalkHandler
 from rtvoiced.conversation.handlers.user_turn import UserTurnHandler
-from rtvoiced.conversation.phases import Hearing, Listening
+from rtvoiced.conversation.phases import Hearing
 from rtvoiced.conversation.reports import not_connected
 from rtvoiced.conversation.state import ConversationState
 from rtvoiced.conversation.stores.pending_replies import too_many_wait
@@ -121,6 +121,6 @@ class CommandHandler:
             effects.append(CutPlayback("shutdown"))
         if isinstance(state.phase, Hearing):
             effects.append(stopped(state.phase.item_id, None, "cancel"))
-            state.enter(Listening())
             state.push_to_talk.on_shutdown()
+            state.rest()
         return [*effects, Quit(reason)]
